@@ -1,0 +1,169 @@
+# pgpubsub: builds the extension and its client, and runs everything else.
+#
+#   make             the extension (pgpubsub.so), the client library and the command-line program
+#   make install     installs them; DESTDIR and PG_CONFIG as with any PGXS extension
+#   make demo        the main job on real files, in a private PostgreSQL of its own (MEDIA=folder)
+#   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
+#   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
+#   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make bench       the benchmarks
+#   make clean       removes what was built
+#   make help        says all this, and lists the single test suites
+#
+# demo, test and bench first install the Debian packages that are missing ("make deps" does only
+# that). They never touch an installed PostgreSQL: they copy it into build/run and work there.
+#
+# Another PostgreSQL: make PG_CONFIG=/path/to/pg_config. Another compiler: make CXX=clang++.
+# WERROR=1 makes warnings errors. NO_DEPS=1 skips the check of the packages.
+
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+BUILD     := build
+SUITES    := unit symbols regress isolation tap readme
+
+.DEFAULT_GOAL := all
+
+# ---------------------------------------------------------------------------------------------
+# What is installed when the machine has it all already, and what runs first when it has not
+# ---------------------------------------------------------------------------------------------
+
+.PHONY: deps test test-versions test-sanitizers demo bench help $(SUITES:%=test-%)
+
+deps:
+ifndef NO_DEPS
+	@PG_CONFIG='$(PG_CONFIG)' test/lib/install-deps.sh
+endif
+
+# All processors build, unless make was told how many (-j).
+JOBS = $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# These start make once more, for after deps it can find a pg_config that was not there before.
+test: deps
+	@$(MAKE) --no-print-directory $(JOBS) everything-for-tests
+	@$(MAKE) --no-print-directory private
+	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh $(SUITES)
+
+$(SUITES:%=test-%): test-%: deps
+	@$(MAKE) --no-print-directory $(JOBS) everything-for-tests
+	@$(MAKE) --no-print-directory private
+	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh $*
+
+test-versions:
+	@test/lib/test-versions.sh
+
+test-sanitizers: deps
+	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/lib/test-sanitizers.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory $(JOBS) media-scan
+	@$(MAKE) --no-print-directory private
+	@examples/media_scan/demo.sh
+
+bench: deps
+	@$(MAKE) --no-print-directory $(JOBS) client
+	@$(MAKE) --no-print-directory private
+	@PG_CONFIG='$(PG_CONFIG)' test/lib/run-bench.sh
+
+help:
+	@sed -n '/^#   make/s/^#   /  /p' Makefile
+	@echo '  make test-SUITE  one suite of: $(SUITES)'
+
+# Without PGXS there is nothing that could be built.
+ifeq ($(wildcard $(PGXS)),)
+
+.PHONY: all install clean private everything-for-tests media-scan client
+all install private everything-for-tests media-scan client:
+	@echo 'make: no PostgreSQL to build for ($(PG_CONFIG) --pgxs names no file).' >&2
+	@echo 'Run "make deps" to install what is missing on Debian, or give PG_CONFIG=/path/to/pg_config.' >&2
+	@exit 1
+clean: clean-run
+	rm -rf $(BUILD)
+
+else
+
+# ---------------------------------------------------------------------------------------------
+# The extension
+# ---------------------------------------------------------------------------------------------
+
+EXTENSION   := extension/pgpubsub
+EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+DATA        := $(sort $(wildcard extension/pgpubsub--*.sql))
+MODULE_big  := pgpubsub
+SHLIB_LINK  := -Wl,--version-script=extension/src/exports.map
+MODULE_SRCS := $(sort $(wildcard extension/src/*.cpp))
+OBJS        := $(MODULE_SRCS:extension/src/%.cpp=$(BUILD)/extension/%.o)
+EXTRA_CLEAN := $(BUILD)
+
+# For "make installcheck", which tests an installed extension in a running server.
+REGRESS        := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS   := --load-extension=pgpubsub
+ISOLATION      := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS := --load-extension=pgpubsub --inputdir=test
+
+# There is no bitcode: inlining a trigger or a claim into a JIT-compiled query would gain nothing.
+override with_llvm := no
+
+include $(PGXS)
+
+PG_MAJOR := $(firstword $(MAJORVERSION))
+
+# The C++ of the shared library: no exceptions, no RTTI, nothing exported that does not say so.
+# PostgreSQL's headers are system headers here, so that warnings are about this project's code.
+MODULE_CXXFLAGS := -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fno-threadsafe-statics \
+                   -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers \
+                   $(if $(WERROR),-Werror)
+# PostgreSQL 15 does not yet mark its magic and its function records as visible by itself.
+MODULE_CPPFLAGS := -DPGPUBSUB_VERSION='"$(EXTVERSION)"' \
+                   $(if $(filter 15,$(PG_MAJOR)),-DPGDLLEXPORT='__attribute__((visibility("default")))')
+# clang in C++17 and later stops at the keyword "register" in the headers of PostgreSQL 15, and does not
+# know all warnings that the server was built with.
+ifneq (,$(findstring clang,$(shell $(CXX) --version 2>/dev/null)))
+MODULE_CXXFLAGS += -Wno-register -Wno-unknown-warning-option
+endif
+PG_SYSTEM_INCLUDES = $(subst -I/,-isystem /,$(filter-out -I. -I./ -I/usr/include,$(CPPFLAGS)))
+
+$(BUILD)/extension/%.o: extension/src/%.cpp $(BUILD)/extension/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(MODULE_CXXFLAGS) $(MODULE_CPPFLAGS) $(PG_SYSTEM_INCLUDES) -MMD -MP -c -o $@ $<
+
+-include $(OBJS:.o=.d)
+
+# Changes when the server's version, the compiler or the flags do, and everything is compiled anew.
+MODULE_SETTINGS := $(VERSION) $(CXX) $(CXXFLAGS) $(filter-out -Werror,$(MODULE_CXXFLAGS)) $(MODULE_CPPFLAGS)
+.PHONY: FORCE
+$(BUILD)/extension/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(MODULE_SETTINGS)) | cmp -s - $@ || printf '%s\n' $(call quote,$(MODULE_SETTINGS)) > $@
+quote = '$(subst ','\'',$(1))'
+
+# ---------------------------------------------------------------------------------------------
+# The client, the demo's consumer and the tests' programs
+# ---------------------------------------------------------------------------------------------
+
+# PARTS=extension leaves the client out of "make" and "make install".
+PARTS := extension client
+-include client/client.mk
+ifneq (,$(filter client,$(PARTS)))
+all: client
+install: client-install
+endif
+
+include examples/media_scan/media_scan.mk
+include test/test.mk
+
+# ---------------------------------------------------------------------------------------------
+# The private PostgreSQL: a copy of the server in build/run/server with this extension installed
+# ---------------------------------------------------------------------------------------------
+
+.PHONY: private
+private:
+	@PG_CONFIG='$(PG_CONFIG)' test/lib/private-server.sh
+	@$(MAKE) --no-print-directory -s PG_CONFIG='$(CURDIR)/$(BUILD)/run/server/bin/pg_config' PARTS=extension install
+
+clean: clean-run
+
+endif
+
+.PHONY: clean-run
+clean-run:
+	@test/lib/clean.sh
