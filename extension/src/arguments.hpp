@@ -1,0 +1,49 @@
+// Reading the arguments of SQL functions, with errors that name the argument.
+#pragma once
+
+#include "channel.hpp"
+#include "pg.hpp"
+
+namespace pgpubsub {
+
+// Errors: null_value_not_allowed (22004).
+inline void require(FunctionCallInfo fcinfo, int index, const char* name) {
+    if (PG_ARGISNULL(index))
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not be null", name));
+}
+
+inline std::string_view text_argument(FunctionCallInfo fcinfo, int index, const char* name) {
+    require(fcinfo, index, name);
+    return view_of(PG_GETARG_TEXT_PP(index));
+}
+
+// Errors: invalid_parameter_value (22023) when it is below 1.
+inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name) {
+    require(fcinfo, index, name);
+    const int value = PG_GETARG_INT32(index);
+    if (value < 1)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"%s\" must be at least 1", name),
+                errdetail("It is %d.", value));
+    return value;
+}
+
+enum class smallest_interval { zero, above_zero };
+
+// The point in time that lies the interval argument behind now. `reference` is the clock's now, since a
+// transaction's own now() may be long ago.
+// Errors: invalid_parameter_value (22023) for an interval that is too small.
+inline TimestampTz deadline_argument(FunctionCallInfo fcinfo, int index, const char* name, TimestampTz reference,
+                                     smallest_interval smallest) {
+    require(fcinfo, index, name);
+    const TimestampTz deadline = DatumGetTimestampTz(DirectFunctionCall2(
+        timestamptz_pl_interval, TimestampTzGetDatum(reference), IntervalPGetDatum(PG_GETARG_INTERVAL_P(index))));
+    if (deadline < reference || (deadline == reference && smallest == smallest_interval::above_zero))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"%s\" must %s", name,
+                       smallest == smallest_interval::zero ? "not be negative" : "be more than zero"),
+                errdetail("It is %s.",
+                          DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(index)))));
+    return deadline;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,117 @@
+#include "claimable.hpp"
+
+#include "catalog.hpp"
+
+namespace pgpubsub {
+namespace {
+
+// Beyond what the caller asked for, since other consumers may hold some of these rows.
+constexpr int chunk_reserve = 32;
+constexpr int chunk_limit = 10'000;
+
+int64 int64_of(const notification_scan& scan, AttrNumber c) {
+    bool null;
+    return DatumGetInt64(scan.get(c, &null));
+}
+
+int16 int16_of(const notification_scan& scan, AttrNumber c) {
+    bool null;
+    return DatumGetInt16(scan.get(c, &null));
+}
+
+bool comes_before(int16 priority, int64 id, int16 other_priority, int64 other_id) {
+    return priority != other_priority ? priority > other_priority : id < other_id;
+}
+
+}  // namespace
+
+int claimable_rows::by_priority_and_age(const void* a, const void* b) {
+    const auto& left = *static_cast<const due_row*>(a);
+    const auto& right = *static_cast<const due_row*>(b);
+    if (comes_before(left.priority, left.id, right.priority, right.id))
+        return -1;
+    return comes_before(right.priority, right.id, left.priority, left.id) ? 1 : 0;
+}
+
+claimable_rows claimable_rows::begin(const notification_table& table, int32 channel_id, int expected_count) {
+    const Snapshot snapshot = GetActiveSnapshot();
+    claimable_rows rows{};
+    rows.table_ = &table;
+
+    ScanKeyData keys[] = {channel_key(channel_id), due_key(GetCurrentTimestamp())};
+    rows.due_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, 2);
+    rows.due_is_open_ = true;
+    rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;
+    rows.read_due_chunk();
+
+    rows.ready_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, keys, 1);
+    rows.advance_ready();
+    return rows;
+}
+
+void claimable_rows::advance_ready() {
+    ready_was_given_ = false;
+    ready_has_row_ = ready_.next();
+    if (ready_has_row_) {
+        ready_priority_ = int16_of(ready_, column::priority);
+        ready_id_ = int64_of(ready_, column::id);
+    }
+}
+
+void claimable_rows::read_due_chunk() {
+    chunk_size_ = chunk_next_ = 0;
+    while (chunk_size_ < chunk_capacity_) {
+        if (!due_.next()) {
+            due_.end();
+            due_is_open_ = false;
+            break;
+        }
+        if (chunk_ == nullptr) {
+            chunk_ = static_cast<due_row*>(palloc(chunk_capacity_ * sizeof(due_row)));
+            due_slot_ = table_slot_create(table_->heap(), nullptr);
+        }
+        chunk_[chunk_size_++] = {int16_of(due_, column::priority), int64_of(due_, column::id), *due_.tid()};
+    }
+    if (chunk_size_ > 1)
+        qsort(chunk_, chunk_size_, sizeof(due_row), by_priority_and_age);
+}
+
+bool claimable_rows::due_comes_first() const {
+    if (chunk_next_ == chunk_size_)
+        return false;
+    const due_row& due = chunk_[chunk_next_];
+    return !ready_has_row_ || comes_before(due.priority, due.id, ready_priority_, ready_id_);
+}
+
+bool claimable_rows::next(ItemPointer tid, row_values* row) {
+    if (ready_was_given_)
+        advance_ready();
+    if (chunk_next_ == chunk_size_ && due_is_open_)
+        read_due_chunk();
+
+    while (due_comes_first()) {
+        *tid = chunk_[chunk_next_++].tid;
+        if (!table_tuple_fetch_row_version(table_->heap(), tid, GetActiveSnapshot(), due_slot_))
+            continue;
+        slot_getallattrs(due_slot_);
+        memcpy(row->values, due_slot_->tts_values, sizeof row->values);
+        memcpy(row->nulls, due_slot_->tts_isnull, sizeof row->nulls);
+        return true;
+    }
+    if (!ready_has_row_)
+        return false;
+    *tid = *ready_.tid();
+    *row = ready_.values();
+    ready_was_given_ = true;
+    return true;
+}
+
+void claimable_rows::end() {
+    ready_.end();
+    if (due_is_open_)
+        due_.end();
+    if (due_slot_ != nullptr)
+        ExecDropSingleTupleTableSlot(due_slot_);
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,50 @@
+// The rows of a channel that may be claimed, in the order in which they are to be claimed.
+//
+// Two indexes hold them: ready rows, by priority and id; and rows that waited for a time which is over, by that time.
+// They are merged: of the second kind, a chunk at a time is read ahead and sorted, so that a row whose delay has ended takes
+// its place by priority and age among the ready ones. Only where more than a chunk have become due does the
+// time they were due at decide between chunks.
+#pragma once
+
+#include "notification.hpp"
+
+namespace pgpubsub {
+
+class claimable_rows {
+public:
+    static claimable_rows begin(const notification_table& table, int32 channel_id, int expected_count);
+    // Moves to the next row, and gives its place and values; false at the end. The values hold until the next call.
+    bool next(ItemPointer tid, row_values* row);
+    void end();
+
+private:
+    struct due_row {
+        int16 priority;
+        int64 id;
+        ItemPointerData tid;
+    };
+    static int by_priority_and_age(const void* a, const void* b);
+
+    void read_due_chunk();
+    bool due_comes_first() const;
+
+    const notification_table* table_;
+    notification_scan ready_;
+    bool ready_has_row_;
+    int16 ready_priority_;
+    int64 ready_id_;
+    bool ready_was_given_;
+
+    notification_scan due_;
+    bool due_is_open_;
+    due_row* chunk_;
+    int chunk_capacity_;
+    int chunk_size_;
+    int chunk_next_;
+    TupleTableSlot* due_slot_;
+
+    void advance_ready();
+};
+static_assert(survives_longjmp<claimable_rows>);
+
+}  // namespace pgpubsub

@@ -1,0 +1,18 @@
+// Limits that several parts share. Pure: no PostgreSQL header.
+#pragma once
+
+#include <cstddef>
+
+namespace pgpubsub {
+
+// What LISTEN and NOTIFY take as a channel: an identifier of PostgreSQL, NAMEDATALEN - 1 bytes.
+inline constexpr std::size_t max_channel_bytes = 63;
+
+// The length field of a jsonb element has 28 bits (JENTRY_OFFLENMASK).
+inline constexpr std::size_t max_jsonb_bytes = 0x0fffffff;
+
+// The conversion from json recurses; so deep it still needs well under the smallest max_stack_depth of 100 kB that
+// a server would run with. What is nested deeper is kept as text.
+inline constexpr int max_jsonb_depth = 1000;
+
+}  // namespace pgpubsub

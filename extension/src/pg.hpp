@@ -1,0 +1,210 @@
+// All headers of PostgreSQL, and every difference between its versions, in one place.
+//
+// Files that are pure logic never include this. The library is built without exceptions and without RTTI: an
+// ERROR leaves a function by longjmp, which runs no destructor, so whatever lives across a call that may report one
+// must have nothing to destroy. survives_longjmp says so at compile time; memory and relations are given back by the
+// memory context and the resource owner.
+#pragma once
+
+#ifndef __cplusplus
+#error "pgpubsub is written in C++"
+#endif
+
+extern "C" {
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "pgpubsub needs PostgreSQL 15 or newer"
+#endif
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "commands/defrem.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+}
+
+#include <string_view>
+#include <type_traits>
+
+// Defines an SQL-callable function. The prototype comes first with its visibility, since PG_FUNCTION_INFO_V1
+// declares it without before PostgreSQL 16 (upstream commit 089480c077056).
+#define PGPUBSUB_FUNCTION(name)                                        \
+    extern "C" {                                                       \
+    PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                          \
+    PG_FUNCTION_INFO_V1(name);                                         \
+    }                                                                  \
+    Datum name([[maybe_unused]] PG_FUNCTION_ARGS)
+
+namespace pgpubsub {
+
+template <typename T>
+inline constexpr bool survives_longjmp = std::is_trivially_destructible_v<T>;
+
+// Runs f with `context` as the current memory context. After an ERROR the handler that catches it sets the context,
+// so nothing is put back then.
+template <typename F>
+inline auto with_context(MemoryContext context, F f) {
+    static_assert(survives_longjmp<F>);
+    const MemoryContext before = MemoryContextSwitchTo(context);
+    if constexpr (std::is_void_v<decltype(f())>) {
+        f();
+        MemoryContextSwitchTo(before);
+    } else {
+        const auto result = f();
+        MemoryContextSwitchTo(before);
+        return result;
+    }
+}
+
+// What a trigger function returns that returns no row. (PointerGetDatum takes no nullptr since PostgreSQL 19.)
+inline constexpr Datum no_row = 0;
+
+inline std::string_view view_of(const text* t) {
+    return {VARDATA_ANY(t), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(t))};
+}
+
+// A null-terminated copy in the current memory context.
+inline char* c_string(std::string_view s) { return pnstrdup(s.data(), s.size()); }
+
+// --- differences between versions ------------------------------------------------------------------
+
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 190000  // dcd8cc1c852c: an argument for flags
+    return index_beginscan(heap, index, snapshot, nullptr, keys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000  // 0fbceae841cb: an argument for instrumentation
+    return index_beginscan(heap, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(heap, index, snapshot, keys, 0);
+#endif
+}
+
+inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* estate) {
+#if PG_VERSION_NUM >= 190000  // flags in place of the bools, in another order: EIIT_IS_UPDATE in executor.h
+    ExecInsertIndexTuples(target, estate, 0, slot, NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an argument for summarizing indexes
+    ExecInsertIndexTuples(target, slot, estate, false, false, nullptr, NIL, false);
+#else
+    ExecInsertIndexTuples(target, slot, estate, false, false, nullptr, NIL);
+#endif
+}
+
+// Stores a new version of the row at `tid` and tells by `needs_index_entries` whether the indexes must be told.
+inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, bool wait,
+                              TM_FailureData* failure, bool* needs_index_entries) {
+    LockTupleMode mode;
+    const CommandId cid = GetCurrentCommandId(true);
+#if PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an enum in place of the bool
+    TU_UpdateIndexes indexes;
+#if PG_VERSION_NUM >= 190000  // an argument for options: TABLE_UPDATE_NO_LOGICAL in tableam.h
+    const TM_Result result = table_tuple_update(heap, tid, slot, cid, 0, GetActiveSnapshot(), InvalidSnapshot, wait,
+                                                failure, &mode, &indexes);
+#else
+    const TM_Result result =
+        table_tuple_update(heap, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot, wait, failure, &mode, &indexes);
+#endif
+    *needs_index_entries = indexes != TU_None;
+#else
+    const TM_Result result = table_tuple_update(heap, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot, wait,
+                                                failure, &mode, needs_index_entries);
+#endif
+    return result;
+}
+
+inline TM_Result delete_tuple(Relation heap, ItemPointer tid, bool wait, TM_FailureData* failure) {
+    const CommandId cid = GetCurrentCommandId(true);
+#if PG_VERSION_NUM >= 190000  // options in place of the bool, in another order: TABLE_DELETE_NO_LOGICAL in tableam.h
+    return table_tuple_delete(heap, tid, cid, 0, GetActiveSnapshot(), InvalidSnapshot, wait, failure);
+#else
+    return table_tuple_delete(heap, tid, cid, GetActiveSnapshot(), InvalidSnapshot, wait, failure, false);
+#endif
+}
+
+inline bool owns_relation(Oid relation, Oid role) {
+#if PG_VERSION_NUM >= 160000  // afbfc02983f8: one function for all kinds of object
+    return object_ownercheck(RelationRelationId, relation, role);
+#else
+    return pg_class_ownercheck(relation, role);
+#endif
+}
+
+// What a syscache callback is told.
+#if PG_VERSION_NUM >= 190000  // an enum in place of int: SyscacheCallbackFunction in inval.h
+using syscache_id = SysCacheIdentifier;
+#else
+using syscache_id = int;
+#endif
+
+// A jsonb value under construction; its result is there once the outermost container is closed.
+#if PG_VERSION_NUM >= 190000  // 0986e95161ce: pushJsonbValue keeps the result in its state
+using jsonb_state = JsonbInState;
+inline void push_jsonb(jsonb_state* state, JsonbIteratorToken token, JsonbValue* value) {
+    pushJsonbValue(state, token, value);
+}
+#else
+struct jsonb_state {
+    JsonbParseState* parseState;
+    JsonbValue* result;
+};
+inline void push_jsonb(jsonb_state* state, JsonbIteratorToken token, JsonbValue* value) {
+    state->result = pushJsonbValue(&state->parseState, token, value);
+}
+#endif
+
+// What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.
+inline const char* json_syntax_error(std::string_view json) {
+    char* const text = c_string(json);
+    const int length = static_cast<int>(json.size());
+#if PG_VERSION_NUM >= 170000  // 1c99cde2f344: the caller may provide the lexer's state
+    JsonLexContext* const lex = makeJsonLexContextCstringLen(nullptr, text, length, GetDatabaseEncoding(), true);
+#else
+    JsonLexContext* const lex = makeJsonLexContextCstringLen(text, length, GetDatabaseEncoding(), true);
+#endif
+    const JsonParseErrorType error = pg_parse_json(lex, &nullSemAction);
+    return error == JSON_SUCCESS ? nullptr : json_errdetail(error, lex);
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,18 @@
+// The library's entry: a list of its parts. Everything works when the library is loaded on first use.
+#include "channel.hpp"
+#include "pg.hpp"
+#include "row_json.hpp"
+#include "settings.hpp"
+#include "taken.hpp"
+
+extern "C" {
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init(void);
+}
+
+void _PG_init(void) {
+    pgpubsub::define_settings();
+    pgpubsub::watch_channels();
+    pgpubsub::watch_row_facts();
+    pgpubsub::watch_taken();
+}

@@ -1,0 +1,170 @@
+// pgpubsub.ack(), nack(), extend() and release(): what the holder of a lease may do with it.
+//
+// Guarantee: only the receipt of the row's present lease does anything. A stale one counts nothing and touches
+// nothing, so the caller sees that its lease was lost. A receipt whose lease ran out is still good until somebody else
+// claims the row.
+//
+// Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
+// another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is the
+// same holder's other call (an extend beside an ack), and it is waited for and the row looked at again.
+#include "arguments.hpp"
+#include "catalog.hpp"
+#include "notification.hpp"
+#include "receipt.hpp"
+#include "wakeup.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+struct leased_row {
+    ItemPointerData tid;
+    row_values row;
+};
+
+// The row that the receipt stands for, with its values copied; false when the receipt is stale.
+bool find_leased(const notification_table& table, const receipt& r, leased_row* found) {
+    bool matches = false;
+    ScanKeyData key = leased_key(r.id);
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    notification_scan scan = notification_scan::begin(table, our_catalog().notification_leased, snapshot, &key, 1);
+    while (!matches && scan.next()) {
+        bool null;
+        const Datum token = scan.get(column::lease_token, &null);
+        if (null || static_cast<uint64>(DatumGetInt64(token)) != r.token)
+            continue;
+        matches = true;
+        found->tid = *scan.tid();
+        found->row = scan.values();
+        const TupleDesc columns = RelationGetDescr(table.heap());
+        for (AttrNumber c = 1; c <= column::count; ++c)
+            if (!found->row.is_null(c))
+                found->row.values[c - 1] = datumCopy(found->row.get(c), TupleDescAttr(columns, c - 1)->attbyval,
+                                                     TupleDescAttr(columns, c - 1)->attlen);
+    }
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return matches;
+}
+
+bool lease_has_ended(const leased_row& leased) {
+    return DatumGetTimestampTz(leased.row.get(column::due_at)) <= GetCurrentTimestamp();
+}
+
+void check_consumes(const row_values& row) {
+    channel c;
+    if (find_channel(DatumGetInt32(row.get(column::channel_id)), &c))
+        check_privilege(c, GetUserId(), privilege::consume);
+}
+
+// Calls change(table, leased, wait) for the row of each receipt in argument 0, and returns how many it changed.
+template <typename Change>
+int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change) {
+    PreventCommandIfReadOnly(function);
+    // Null is what array_agg() makes of no receipts.
+    if (PG_ARGISNULL(0))
+        return 0;
+    Datum* receipts;
+    bool* nulls;
+    int count;
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &receipts, &nulls, &count);
+
+    // All are read before the first is acted on, so that a malformed one ends nobody's lease.
+    auto* const parsed = static_cast<receipt*>(palloc(Max(count, 1) * sizeof(receipt)));
+    for (int i = 0; i < count; ++i) {
+        if (nulls[i])
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("receipt must not be null"));
+        const std::string_view given = view_of(DatumGetTextPP(receipts[i]));
+        const std::optional<receipt> r = parse_receipt(given);
+        if (!r)
+            ereport(ERROR, errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+                    errmsg("invalid receipt: \"%s\"", c_string(given)),
+                    errhint("Pass the receipts that pgpubsub.claim() returned."));
+        parsed[i] = *r;
+    }
+
+    // Each receipt sees what came before it: a claim in the same statement, and the same receipt earlier in the array.
+    CommandCounterIncrement();
+    int changed = 0;
+    notification_table table = notification_table::open();
+    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub receipt", ALLOCSET_DEFAULT_SIZES);
+    for (int i = 0; i < count; ++i) {
+        CHECK_FOR_INTERRUPTS();
+        with_context(per_row, [&] {
+            leased_row leased;
+            while (find_leased(table, parsed[i], &leased)) {
+                check_consumes(leased.row);
+                const bool wait = !lease_has_ended(leased);
+                const TM_Result outcome = change(table, leased, wait);
+                if (outcome == TM_Ok)
+                    ++changed;
+                if (outcome != TM_Updated && outcome != TM_Deleted)
+                    break;
+            }
+        });
+        MemoryContextReset(per_row);
+        CommandCounterIncrement();
+    }
+    MemoryContextDelete(per_row);
+    table.close();
+    return changed;
+}
+
+// Ends a lease by making the row wait for due_at, or ready where that is null.
+void end_lease(row_values& row, const TimestampTz* due_at) {
+    row.set_null(column::lease_token);
+    if (due_at == nullptr)
+        row.set_null(column::due_at);
+    else
+        row.set(column::due_at, TimestampTzGetDatum(*due_at));
+}
+
+void wake_consumers_of(const row_values& row) {
+    channel c;
+    if (find_channel(DatumGetInt32(row.get(column::channel_id)), &c))
+        wake_consumers(c);
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_ack) {
+    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.ack()", [](notification_table& table, leased_row& leased, bool wait) {
+        return table.remove(&leased.tid, wait);
+    }));
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_nack) {
+    const TimestampTz now = GetCurrentTimestamp();
+    const TimestampTz retry_at = deadline_argument(fcinfo, 1, "delay", now, smallest_interval::zero);
+    const text* const error = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2);
+    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
+        end_lease(leased.row, retry_at > now ? &retry_at : nullptr);
+        if (error != nullptr)
+            leased.row.set(column::last_error, PointerGetDatum(error));
+        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+        if (outcome == TM_Ok)
+            wake_consumers_of(leased.row);
+        return outcome;
+    }));
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_extend) {
+    const TimestampTz lease_end =
+        deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
+    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
+        leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
+        return table.update(&leased.tid, leased.row, wait);
+    }));
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_release) {
+    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
+        end_lease(leased.row, nullptr);
+        const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
+        leased.row.set(column::attempts, Int16GetDatum(attempts - 1));
+        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+        if (outcome == TM_Ok)
+            wake_consumers_of(leased.row);
+        return outcome;
+    }));
+}

@@ -1,0 +1,99 @@
+// Settings: what they accept, and notification_context parsed once for each value it takes.
+//
+// A check hook must not report an ERROR of its own making (it also runs for configuration files and ALTER ROLE), so it
+// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp.
+// The value is converted when a notification first needs it, and the result kept until the assign hook says that
+// the value has changed.
+#include "settings.hpp"
+
+#include <climits>
+
+#include "json_text.hpp"
+#include "limits.hpp"
+
+namespace pgpubsub {
+namespace {
+
+constexpr int db_version_unset = -1;
+
+int wakeup_setting = static_cast<int>(wakeup_mode::transaction);
+int db_version_setting = db_version_unset;
+char* context_setting = nullptr;
+
+Jsonb* context_parsed = nullptr;
+bool context_stale = true;
+
+const config_enum_entry wakeup_options[] = {
+    {"transaction", static_cast<int>(wakeup_mode::transaction), false},
+    {"off", static_cast<int>(wakeup_mode::off), false},
+    {nullptr, 0, false},
+};
+
+bool starts_like_object(std::string_view json) {
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos && json[first] == '{';
+}
+
+bool check_context(char** value, void**, GucSource) {
+    const std::string_view json = *value == nullptr ? "" : *value;
+    if (json.empty())
+        return true;
+    if (const char* const problem = json_syntax_error(json)) {
+        GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+        GUC_check_errdetail("It is not valid JSON: %s", problem);
+        GUC_check_errhint("Set it to a JSON object, such as {\"user\": 42}, or to an empty string.");
+        return false;
+    }
+    if (!starts_like_object(json)) {
+        GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+        GUC_check_errdetail("It is valid JSON, but not an object.");
+        GUC_check_errhint("Set it to a JSON object, such as {\"user\": 42}, or to an empty string.");
+        return false;
+    }
+    if (!json_text_fits_jsonb(json, GetDatabaseEncoding() == PG_UTF8, max_jsonb_bytes, max_jsonb_depth)) {
+        GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+        GUC_check_errdetail("It holds a number, an escape or a nesting that jsonb cannot store.");
+        return false;
+    }
+    return true;
+}
+
+void assign_context(const char*, void*) { context_stale = true; }
+
+}  // namespace
+
+void define_settings() {
+    DefineCustomEnumVariable("pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
+                             "transaction: NOTIFY at commit; off: consumers find the work when they poll.",
+                             &wakeup_setting, static_cast<int>(wakeup_mode::transaction), wakeup_options, PGC_USERSET,
+                             0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.db_version", "The version of the schema that notifications are stamped with.",
+                            "-1 stamps none.", &db_version_setting, db_version_unset, db_version_unset, INT_MAX,
+                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("pgpubsub.notification_context",
+                               "A JSON object that captured changes carry as their \"context\".",
+                               "An empty string stands for an empty object.", &context_setting, "", PGC_USERSET, 0,
+                               check_context, assign_context, nullptr);
+    MarkGUCPrefixReserved("pgpubsub");
+}
+
+wakeup_mode wakeup() { return static_cast<wakeup_mode>(wakeup_setting); }
+
+optional_int db_version() { return {db_version_setting != db_version_unset, db_version_setting}; }
+
+const Jsonb* notification_context() {
+    if (context_stale) {
+        const bool empty = context_setting == nullptr || *context_setting == '\0';
+        const char* const json = empty ? "{}" : context_setting;
+        Jsonb* const parsed = with_context(TopMemoryContext, [json] {
+            return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+        });
+        if (context_parsed != nullptr)
+            pfree(context_parsed);
+        context_parsed = parsed;
+        context_stale = false;
+    }
+    return context_parsed;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,24 @@
+// What this transaction has taken: so that requeue() can put back a notification whose handler failed, without
+// the consumer sending it again, and only one that was really taken here.
+#pragma once
+
+#include "pg.hpp"
+
+namespace pgpubsub {
+
+struct taken_notification {
+    int64 id;
+    ItemPointerData tid;         // the removed row
+    TransactionId requeued_by;   // the (sub)transaction that put it back, or InvalidTransactionId
+};
+
+// Registers the callback that empties the list at the transaction's end. Called once, when the library is loaded.
+void watch_taken();
+
+void note_taken(int64 id, ItemPointer tid);
+
+// The notification of that id that this transaction took and has not put back; null where there is none. A take or a
+// requeue that was rolled back to a savepoint does not count. `row` receives the removed row.
+taken_notification* find_taken(int64 id, Relation heap, TupleTableSlot* row);
+
+}  // namespace pgpubsub

@@ -1,0 +1,111 @@
+-- Who may do what: nothing by default, and then by channel.
+CREATE ROLE regress_pgpubsub_owner;
+CREATE ROLE regress_pgpubsub_app;
+CREATE ROLE regress_pgpubsub_writer;
+GRANT CREATE ON SCHEMA public TO regress_pgpubsub_owner;
+SELECT pgpubsub.create_channel('ours'), pgpubsub.create_channel('theirs');
+SELECT pgpubsub.publish('ours', '1') AS ours, pgpubsub.publish('theirs', '1') AS theirs \gset
+
+-- a role without any right
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.publish('ours', '1');
+SELECT * FROM pgpubsub.take('ours');
+SELECT * FROM pgpubsub.notifications;
+SELECT * FROM pgpubsub.notification;
+RESET ROLE;
+
+-- publish is not consume, and one channel is not another
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'publish');
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.publish('ours', '2') IS NOT NULL AS published;
+DO $$ BEGIN PERFORM pgpubsub.publish('theirs', '1'); EXCEPTION WHEN insufficient_privilege THEN RAISE NOTICE '%: %', SQLSTATE, SQLERRM; END $$;
+SELECT pgpubsub.publish('theirs', '1');
+SELECT * FROM pgpubsub.take('ours');
+RESET ROLE;
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'consume');
+SET ROLE regress_pgpubsub_app;
+SELECT * FROM pgpubsub.take('theirs');
+SELECT * FROM pgpubsub.claim('theirs');
+SELECT pgpubsub.recover('theirs');
+SELECT pgpubsub.next_due('theirs');
+SELECT name FROM pgpubsub.channels;
+SELECT channel, privilege FROM pgpubsub.channel_privileges ORDER BY role::text, privilege;
+SELECT channel, payload, state FROM pgpubsub.notifications ORDER BY id;
+SELECT pgpubsub.recover() AS recovered;
+SELECT receipt FROM pgpubsub.claim('ours') \gset
+SELECT pgpubsub.ack(ARRAY[:'receipt']) AS acked;
+SELECT payload FROM pgpubsub.take('ours', 10);
+-- nor may it give rights, drop or create
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'consume');
+SELECT pgpubsub.drop_channel('ours');
+SELECT pgpubsub.create_channel('mine');
+RESET ROLE;
+
+-- a receipt of a channel that one may not consume
+SELECT receipt FROM pgpubsub.claim('theirs') \gset
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.ack(ARRAY[:'receipt']);
+RESET ROLE;
+SELECT pgpubsub.ack(ARRAY[:'receipt']) AS acked;
+
+-- privileges are inherited from roles, and seen at once by a session that has used the channel before
+GRANT regress_pgpubsub_app TO regress_pgpubsub_writer;
+SET ROLE regress_pgpubsub_writer;
+SELECT pgpubsub.publish('ours', '3') IS NOT NULL AS published;
+RESET ROLE;
+SELECT pgpubsub.revoke_channel('ours', 'regress_pgpubsub_app', 'publish');
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.publish('ours', '4');
+SELECT payload FROM pgpubsub.take('ours');
+RESET ROLE;
+SELECT pgpubsub.grant_channel('theirs', 'regress_pgpubsub_app', 'publish');
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.publish('ours', '4');
+RESET ROLE;
+SELECT pgpubsub.revoke_channel('theirs', 'regress_pgpubsub_app', 'publish');
+SELECT pgpubsub.revoke_channel('ours', 'regress_pgpubsub_app', 'consume');
+REVOKE regress_pgpubsub_app FROM regress_pgpubsub_writer;
+SET ROLE regress_pgpubsub_app;
+SELECT * FROM pgpubsub.take('ours');
+RESET ROLE;
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'everything');
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_nobody', 'consume');
+SELECT pgpubsub.grant_channel('nowhere', 'regress_pgpubsub_app', 'consume');
+
+-- a role that may attach: the channel that attach() makes is the table owner's
+GRANT USAGE ON SCHEMA pgpubsub TO regress_pgpubsub_owner;
+GRANT EXECUTE ON FUNCTION pgpubsub.attach, pgpubsub.detach, pgpubsub.capture, pgpubsub.take, pgpubsub.grant_channel TO regress_pgpubsub_owner;
+SET ROLE regress_pgpubsub_owner;
+CREATE TABLE owned (x integer);
+SELECT pgpubsub.attach('owned', 'owned');
+-- whoever may write to the table fires the capture, without any other right
+GRANT INSERT ON owned TO regress_pgpubsub_writer;
+SET ROLE regress_pgpubsub_writer;
+INSERT INTO owned VALUES (1);
+SELECT * FROM pgpubsub.take('owned');
+SET ROLE regress_pgpubsub_owner;
+SELECT payload #>> '{new,x}' AS x FROM pgpubsub.take('owned');
+SELECT pgpubsub.grant_channel('owned', 'regress_pgpubsub_writer', 'consume');
+-- neither by attach() nor by a trigger into somebody else's channel
+SELECT pgpubsub.attach('owned', 'theirs');
+CREATE TRIGGER t AFTER INSERT ON owned FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('theirs');
+INSERT INTO owned VALUES (2);
+DROP TRIGGER t ON owned;
+RESET ROLE;
+CREATE TABLE not_owned (x integer);
+GRANT TRIGGER ON not_owned TO regress_pgpubsub_owner;
+SET ROLE regress_pgpubsub_owner;
+SELECT pgpubsub.attach('not_owned', 'owned');
+SELECT pgpubsub.detach('not_owned', 'owned');
+RESET ROLE;
+SET ROLE regress_pgpubsub_writer;
+CREATE TRIGGER t AFTER INSERT ON owned FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('owned');
+RESET ROLE;
+
+-- a role that has a right can't be dropped unnoticed
+DROP ROLE regress_pgpubsub_writer;
+
+DROP TABLE owned, not_owned;
+SELECT pgpubsub.drop_channel(name) FROM (SELECT name FROM pgpubsub.channels) c;
+DROP OWNED BY regress_pgpubsub_owner, regress_pgpubsub_app, regress_pgpubsub_writer;
+DROP ROLE regress_pgpubsub_owner, regress_pgpubsub_app, regress_pgpubsub_writer;

@@ -1,0 +1,55 @@
+-- The settings that captured changes carry.
+CREATE TABLE t (x integer);
+SELECT pgpubsub.attach('t', 't');
+
+-- unset: an empty context, no version
+INSERT INTO t VALUES (1);
+-- for the session, for the transaction, and gone at its end
+SET pgpubsub.notification_context = '{"user": "é", "n": 1.10}';
+SET pgpubsub.db_version = 42;
+INSERT INTO t VALUES (2);
+BEGIN;
+SET LOCAL pgpubsub.notification_context = '{"tenant": [1, 2]}';
+SET LOCAL pgpubsub.db_version = 43;
+INSERT INTO t VALUES (3);
+SAVEPOINT s;
+SET LOCAL pgpubsub.notification_context = '{"inner": true}';
+INSERT INTO t VALUES (4);
+ROLLBACK TO s;
+INSERT INTO t VALUES (5);
+COMMIT;
+INSERT INTO t VALUES (6);
+SET pgpubsub.notification_context = '';
+RESET pgpubsub.db_version;
+INSERT INTO t VALUES (7);
+SELECT payload #>> '{new,x}' AS x, payload -> 'context' AS context, db_version FROM pgpubsub.take('t', 10);
+
+-- created_at is the transaction's time
+BEGIN;
+INSERT INTO t VALUES (8);
+SELECT created_at = now() AS now FROM pgpubsub.take('t');
+COMMIT;
+-- publish() is stamped with the version, too
+BEGIN;
+SET LOCAL pgpubsub.db_version = 0;
+SELECT pgpubsub.publish('t', '{}') > 0 AS published;
+SELECT db_version, created_at = now() AS now FROM pgpubsub.take('t');
+COMMIT;
+
+-- anything but an object is refused at SET
+SET pgpubsub.notification_context = '{"a": ';
+SET pgpubsub.notification_context = '[1]';
+SET pgpubsub.notification_context = '"text"';
+SET pgpubsub.notification_context = 'null';
+SET pgpubsub.notification_context = '{"a": "\u0000"}';
+SET pgpubsub.notification_context = '{"a": 1e999999}';
+SET LOCAL pgpubsub.notification_context = 'x';
+SELECT set_config('pgpubsub.notification_context', '{', false);
+ALTER ROLE CURRENT_USER SET pgpubsub.notification_context = '{"a"}';
+SHOW pgpubsub.notification_context;
+SET pgpubsub.db_version = -2;
+SET pgpubsub.wakeup = 'sometimes';
+SET pgpubsub.no_such_setting = 1;
+
+DROP TABLE t;
+SELECT pgpubsub.drop_channel('t');

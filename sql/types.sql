@@ -1,0 +1,90 @@
+-- Captured rows are what to_jsonb(row) gives, for every type.
+SET timezone = 'America/St_Johns';
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TYPE pair AS (a integer, b text);
+CREATE DOMAIN positive AS integer CHECK (value > 0);
+CREATE DOMAIN pairs AS pair[];
+CREATE TABLE everything (
+  id integer PRIMARY KEY,
+  dropped_first text,
+  b boolean, i2 smallint, i8 bigint, f4 real, f8 double precision, n numeric, c "char", ch char(5), vc varchar(10), t text,
+  nm name, by bytea, d date, ts timestamp, tz timestamptz, ti time, ttz timetz, iv interval,
+  u uuid, ip inet, ci cidr, ma macaddr, bi bit(4), bv varbit, x xml, m money, j json, jb jsonb, jp jsonpath,
+  pt point, ls lseg, bx box, pa path, po polygon, ln line, cr circle,
+  i4r int4range, nr numrange, tr tstzrange, mr int4multirange, tsv tsvector, tsq tsquery, o oid, rc regclass,
+  md mood, pr pair, dm positive, ds pairs,
+  ia integer[], ta text[], ja jsonb[], pra pair[], mda mood[], ia2 integer[][], tza timestamptz[], na numeric[],
+  gen integer GENERATED ALWAYS AS (id * 2) STORED,
+  "Quoted ""name""" text,
+  dropped_last text
+);
+ALTER TABLE everything DROP COLUMN dropped_first, DROP COLUMN dropped_last;
+SELECT pgpubsub.attach('everything', 'everything');
+
+INSERT INTO everything (id) VALUES (1);
+INSERT INTO everything VALUES (2,
+  true, -1, 9223372036854775807, 1.1, 1e300, 123456789012345678901234567890.1200, 'x', 'abc', 'vc', E'te"xt\n\\ é',
+  'name', '\xdeadbeef', '2026-11-21', '2026-11-21 12:34:56.789', '2026-11-21 12:34:56.789+02', '12:34', '12:34+05', '1 year 2 days 03:04:05.6',
+  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '192.168.0.1/24', '10.0.0.0/8', '08:00:2b:01:02:03', '1010', '101', '<a/>', 12.34,
+  '{"b": 1.0,  "a": [1, {"c": null}]}', '{"b": 1.0, "a": [1, {"c": null}]}', '$.a[*]',
+  '(1,2)', '[(0,0),(1,1)]', '(1,1),(0,0)', '((0,0),(1,1))', '((0,0),(1,1),(1,0))', '{1,2,3}', '<(0,0),5>',
+  '[1,5)', '(,1.5]', '[2026-01-01,)', '{[1,3),[5,7)}', 'a:1 b:2', 'a & b', 42, 'pg_class',
+  'ok', '(1,"q""x")', 5, '{"(1,x)","(2,)"}',
+  '{1,NULL,3}', '{"a b",NULL,"c\"d"}', ARRAY['{"a":1}', '[2]', '"s"', 'null']::jsonb[], '{"(1,x)",NULL}', '{sad,ok}', '{{1,2},{3,4}}',
+  '{infinity,2026-11-21 12:00+00}', '{1.50,NaN}', DEFAULT, 'quoted');
+INSERT INTO everything (id, f4, f8, n, d, ts, tz, ia, ta, ia2, j, jb, t, i4r, pr) VALUES (3,
+  'NaN', 'Infinity', '-Infinity', 'infinity', '-infinity', 'infinity', '{}', '[0:1]={a,b}', '{}', '"scalar"', '3', '', 'empty', '(,)');
+INSERT INTO everything (id, f4, f8, n, d, ts, tz, j, jb, ta) VALUES (4,
+  '-0', '-Infinity', 'NaN', '0044-03-15 BC', '0044-03-15 BC', '294276-12-31 00:00+00', '[]', 'null', '{NULL}');
+INSERT INTO everything (id, t, j, jb) SELECT 5, string_agg(md5(i::text), ''), json_agg(i), jsonb_agg(i) FROM generate_series(1, 5000) i;
+UPDATE everything SET t = 'changed' WHERE id = 5;
+
+-- The newest capture of each row against the row as it is; nothing differs.
+SELECT id, differs.key, differs.value AS captured, to_jsonb(e) -> differs.key AS expected
+  FROM everything e
+  JOIN LATERAL (SELECT payload FROM pgpubsub.notifications n WHERE (n.payload #>> '{new,id}')::integer = e.id
+                 ORDER BY n.id DESC LIMIT 1) n ON true
+  JOIN LATERAL jsonb_each(n.payload -> 'new') differs ON differs.value IS DISTINCT FROM to_jsonb(e) -> differs.key
+ ORDER BY 1, 2;
+SELECT e.id, n.payload -> 'new' = to_jsonb(e) AS same, (SELECT count(*) FROM jsonb_object_keys(n.payload -> 'new')) AS columns
+  FROM everything e JOIN pgpubsub.notifications n
+    ON n.payload ->> 'op' = 'insert' AND (n.payload #>> '{new,id}')::integer = e.id WHERE e.id < 5 ORDER BY 1;
+-- Numbers keep their digits, and the text is the same to the letter.
+SELECT n.payload #>> '{new}' = to_jsonb(e)::text AS same_text
+  FROM everything e JOIN pgpubsub.notifications n
+    ON n.payload ->> 'op' = 'insert' AND (n.payload #>> '{new,id}')::integer = e.id WHERE e.id = 2;
+
+-- A cast to json is used, from the moment it exists to the moment it goes.
+CREATE TABLE moods (m mood);
+SELECT pgpubsub.attach('moods', 'moods');
+INSERT INTO moods VALUES ('ok');
+CREATE FUNCTION mood_json(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT json_build_object('mood', $1::text) $$;
+CREATE CAST (mood AS json) WITH FUNCTION mood_json(mood);
+INSERT INTO moods VALUES ('ok');
+SELECT to_jsonb(moods) FROM moods LIMIT 1;
+DROP CAST (mood AS json);
+INSERT INTO moods VALUES ('ok');
+SELECT payload -> 'new' AS new FROM pgpubsub.take('moods', 10);
+
+-- Columns that come, go, and change their type and name in mid-session.
+CREATE TABLE moving (a integer);
+SELECT pgpubsub.attach('moving', 'moving');
+INSERT INTO moving VALUES (1);
+ALTER TABLE moving ADD COLUMN b text DEFAULT 'default';
+UPDATE moving SET a = 2;
+ALTER TABLE moving RENAME COLUMN a TO "A";
+ALTER TABLE moving ALTER COLUMN "A" TYPE text;
+INSERT INTO moving VALUES ('text', 'x');
+ALTER TABLE moving DROP COLUMN "A";
+INSERT INTO moving VALUES ('last');
+ALTER TABLE moving RENAME TO moved;
+CREATE SCHEMA elsewhere;
+ALTER TABLE moved SET SCHEMA elsewhere;
+INSERT INTO elsewhere.moved VALUES ('moved');
+SELECT payload - 'context' AS payload FROM pgpubsub.take('moving', 10);
+
+DROP TABLE everything, moods, elsewhere.moved;
+DROP SCHEMA elsewhere;
+DROP FUNCTION mood_json(mood);
+DROP TYPE mood, positive, pairs, pair;
+SELECT pgpubsub.drop_channel(name) FROM (SELECT name FROM pgpubsub.channels) c;
