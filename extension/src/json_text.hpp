@@ -100,7 +100,8 @@ constexpr bool string_fits(std::string_view text, std::size_t& at, bool utf8, st
         if (unit >= 0xdc00 && unit <= 0xdfff)
             return false;
         if (unit >= 0xd800 && unit <= 0xdbff) {
-            const int low = text.substr(at, 2) == "\\u" ? code_unit(text, at + 2) : -1;
+            const bool escape_follows = at + 1 < text.size() && text[at] == '\\' && text[at + 1] == 'u';
+            const int low = escape_follows ? code_unit(text, at + 2) : -1;
             if (low < 0xdc00 || low > 0xdfff)
                 return false;
             at += 6;

@@ -38,8 +38,9 @@ inline std::string_view format_receipt(const receipt& r, std::span<char, receipt
 inline std::optional<receipt> parse_receipt(std::string_view text) {
     if (text.size() < receipt_token_digits + 2)
         return std::nullopt;
-    const std::string_view digits = text.substr(text.size() - receipt_token_digits);
-    const std::string_view id = text.substr(0, text.size() - receipt_token_digits - 1);
+    // Not by substr(), whose bounds check refers to a function of the C++ library.
+    const std::string_view id{text.data(), text.size() - receipt_token_digits - 1};
+    const std::string_view digits{id.data() + id.size() + 1, receipt_token_digits};
     if (text[id.size()] != '-')
         return std::nullopt;
 
