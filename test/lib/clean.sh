@@ -4,14 +4,15 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-run=$(readlink -f "$BUILD/run") || exit 0
-[ -d "$run" ] || exit 0
-while read -r file; do
-    pid=$(head -n 1 "$file")
-    if [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(dirname "$file")" ]; then
-        die "a private server (pid $pid) still runs in $(dirname "$file"): end the demo or the tests first"
+for link in "$BUILD/run" "$BUILD/sanitizers/build/run"; do
+    run=$(readlink -f "$link") && [ -d "$run" ] || continue
+    while read -r file; do
+        pid=$(head -n 1 "$file")
+        if [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(dirname "$file")" ]; then
+            die "a private server (pid $pid) still runs in $(dirname "$file"): end the demo or the tests first"
+        fi
+    done < <(find "$run" -name postmaster.pid 2>/dev/null)
+    if [ -L "$link" ] && [ -O "$run" ]; then
+        case $run in */pgpubsub.??????) rm -rf "$run" ;; esac
     fi
-done < <(find "$run" -name postmaster.pid 2>/dev/null)
-if [ -L "$BUILD/run" ] && [ -O "$run" ]; then
-    case $run in */pgpubsub.??????) rm -rf "$run" ;; esac
-fi
+done

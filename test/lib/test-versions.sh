@@ -29,6 +29,13 @@ suites_of() {
     esac
 }
 
+# What a version's packages need beside install-deps.sh's.
+packages_of() {
+    case $1 in
+        19) echo libcurl4-openssl-dev ;;        # libpq.pc of 19rc1 requires it, libpq-dev does not
+    esac
+}
+
 # ---- in the namespaces: what is here runs as this script once more, as process 1 ------------------
 
 # in_chroot COMMAND...: as root in the system at $system.
@@ -89,7 +96,7 @@ test_version() {
     mount_what_it_needs
     mkdir -p "$system/tmp/deps"
     cp "$root/test/lib/install-deps.sh" "$system/tmp/deps/"
-    in_chroot PG_CONFIG="$pg_config" PG_MAJOR="$version" /tmp/deps/install-deps.sh
+    in_chroot PG_CONFIG="$pg_config" PG_MAJOR="$version" EXTRA_PACKAGES="$(packages_of "$version")" /tmp/deps/install-deps.sh
     copy_sources
     in_chroot setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/src USER=postgres LOGNAME=postgres \
         make -C /src --no-print-directory WERROR=1 NO_DEPS=1 PG_CONFIG="$pg_config" ${SUITES:+"SUITES=$SUITES"} test </dev/null
@@ -113,9 +120,11 @@ for version in $VERSIONS; do
     log=$VERSIONS_DIR/$version.log totals=$VERSIONS_DIR/$version/src/build/run/test/totals status=0
     echo "PostgreSQL $version in $VERSIONS_DIR/$version ($log)"
     exec 9> "$VERSIONS_DIR/$version.lock"
+    # What runs in the chroot inherits the lock: there is no second run before the last of it has ended.
     flock -n 9 || die "another run is using $VERSIONS_DIR/$version"
     rm -f "$totals"
-    unshare --mount --pid --ipc --fork --kill-child bash "$0" --in-namespaces "$version" >"$log" 2>&1 9>&- </dev/null || status=$?
+    setpriv --pdeathsig KILL unshare --mount --pid --ipc --fork --kill-child \
+        bash "$0" --in-namespaces "$version" >"$log" 2>&1 </dev/null || status=$?
     exec 9>&-
     p=0 f=0
     if [ -f "$totals" ]; then read -r p _ f _ < "$totals"; fi

@@ -1,0 +1,179 @@
+// Guarantees that a command can't harm the consumer: one that does not read its stdin, closes it, fills
+// stderr, or leaves a child behind that holds a pipe open, is waited for no longer than it lives itself.
+//
+// The command has a process group of its own, so that ^C at the terminal stops the consumer, which lets
+// the command in hand finish; and it is killed if the consumer dies (PR_SET_PDEATHSIG), because then
+// nobody would ack its work, and another consumer is going to do it again.
+//
+// Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
+// a program with threads; then feed stdin, read stderr and wait for the end, all in one poll().
+
+#include "command.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "exit_status.hpp"
+
+namespace pgpubsub::cli {
+
+namespace {
+
+constexpr std::size_t tail_limit = 8 * 1024;
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+class descriptor {
+public:
+    explicit descriptor(int fd = -1) : fd_(fd) {}
+    ~descriptor() { close(); }
+    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    descriptor& operator=(descriptor&&) = delete;
+    int get() const { return fd_; }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+private:
+    int fd_;
+};
+
+struct pipe_ends {
+    descriptor read, write;
+};
+
+pipe_ends make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) fail("could not make a pipe");
+    return {descriptor(ends[0]), descriptor(ends[1])};
+}
+
+void make_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+// The environment for the command: ours, with PGPUBSUB_* about this notification.
+std::vector<std::string> environment_for(const notification& n) {
+    std::vector<std::string> variables;
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        const std::string_view text(*variable);
+        const auto name = text.substr(0, text.find('='));
+        if (name != "PGPUBSUB_ID" && name != "PGPUBSUB_CHANNEL" && name != "PGPUBSUB_ATTEMPTS" && name != "PGPUBSUB_KEY")
+            variables.emplace_back(text);
+    }
+    variables.push_back("PGPUBSUB_ID=" + std::to_string(n.id));
+    variables.push_back("PGPUBSUB_CHANNEL=" + n.channel);
+    variables.push_back("PGPUBSUB_ATTEMPTS=" + std::to_string(n.attempts));
+    if (n.key) variables.push_back("PGPUBSUB_KEY=" + *n.key);
+    return variables;
+}
+
+[[noreturn]] void become_command(pid_t parent, int in, int err, const char* const* argv, const char* const* environment) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);  // it died before the line above
+    struct sigaction standard {};
+    standard.sa_handler = SIG_DFL;
+    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) ::sigaction(signal, &standard, nullptr);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (::dup2(in, STDIN_FILENO) < 0 || ::dup2(err, STDERR_FILENO) < 0) ::_exit(126);
+    ::execve("/bin/sh", const_cast<char* const*>(argv), const_cast<char* const*>(environment));
+    ::_exit(127);
+}
+
+std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<const char*> result;
+    for (const auto& text : texts) result.push_back(text.c_str());
+    result.push_back(nullptr);
+    return result;
+}
+
+// Reads what is there without waiting, passes it on to our stderr and remembers the end of it. False at
+// the end of the stream.
+bool read_stderr(int fd, std::string& tail) {
+    std::array<char, 4096> buffer;
+    for (;;) {
+        const auto count = ::read(fd, buffer.data(), buffer.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return errno == EAGAIN;
+        if (count == 0) return false;
+        [[maybe_unused]] const auto passed_on = ::write(STDERR_FILENO, buffer.data(), static_cast<std::size_t>(count));
+        tail.append(buffer.data(), static_cast<std::size_t>(count));
+        if (tail.size() > tail_limit) tail.erase(0, tail.size() - tail_limit);
+    }
+}
+
+// Writes what the pipe takes. False when there is nothing left to write, or nobody who reads.
+bool write_stdin(int fd, std::string_view& rest) {
+    while (!rest.empty()) {
+        const auto count = ::write(fd, rest.data(), rest.size());  // SIGPIPE is ignored in this process
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return errno == EAGAIN;
+        rest.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return false;
+}
+
+}  // namespace
+
+command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
+                            const std::function<bool()>& should_end) {
+    auto input = make_pipe();
+    auto errors = make_pipe();
+    const std::vector<std::string> arguments{"sh", "-c", command};
+    const auto variables = environment_for(n);
+    const auto argv = pointers(arguments);
+    const auto environment = pointers(variables);
+
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child < 0) fail("could not start a process for the command");
+    if (child == 0) become_command(parent, input.read.get(), errors.write.get(), argv.data(), environment.data());
+    ::setpgid(child, child);  // in both processes: whichever comes first
+    input.read.close();
+    errors.write.close();
+    make_nonblocking(input.write.get());
+    make_nonblocking(errors.read.get());
+    descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+
+    const std::string text = line + '\n';
+    std::string_view rest = text;
+    command_outcome outcome;
+    for (bool told = false;;) {
+        std::array<pollfd, 3> waits{{{ended.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}}};
+        // Without a pidfd (an old kernel) the end is noticed by looking.
+        ::poll(waits.data(), waits.size(), ended.get() < 0 ? 20 : 250);
+        if (waits[2].revents != 0 && !write_stdin(input.write.get(), rest)) input.write.close();
+        if (waits[1].revents != 0 && !read_stderr(errors.read.get(), outcome.stderr_tail)) errors.read.close();
+        if (const pid_t done = ::waitpid(child, &outcome.wait_status, WNOHANG); done == child) break;
+        if (!told && should_end()) {
+            ::kill(-child, SIGTERM);
+            told = true;
+        }
+    }
+    if (errors.read.get() >= 0) read_stderr(errors.read.get(), outcome.stderr_tail);
+    return outcome;
+}
+
+std::string failure_text(const command_outcome& outcome) {
+    std::string text = "the command " + describe_end(outcome.wait_status);
+    std::string_view said = outcome.stderr_tail;
+    while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.remove_suffix(1);
+    if (!said.empty()) text += ": ";
+    for (const char c : said) c == '\0' ? text += "\xEF\xBF\xBD" : text += c;  // an exception's text ends at a zero
+    return text;
+}
+
+}  // namespace pgpubsub::cli

@@ -1,0 +1,26 @@
+// Runs the --exec command for one notification.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <pgpubsub/notification.hpp>
+
+namespace pgpubsub::cli {
+
+struct command_outcome {
+    int wait_status = 0;
+    std::string stderr_tail;  // the last 8 kB of what it wrote to stderr
+};
+
+// Runs `/bin/sh -c command` with the line and a newline on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL,
+// PGPUBSUB_ATTEMPTS and PGPUBSUB_KEY (if there is one) in its environment. Its stdout is ours; its stderr goes to ours and is
+// remembered. While `should_end` says so, the command and what it started get a SIGTERM, once.
+// Throws std::system_error when it can't be started.
+command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
+                            const std::function<bool()>& should_end);
+
+// The text that a failed command leaves as last_error: how it ended, and what it wrote to stderr.
+std::string failure_text(const command_outcome& outcome);
+
+}  // namespace pgpubsub::cli

@@ -1,0 +1,42 @@
+// The exit statuses of the program, and what a child's wait status means. Pure.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <cstring>
+#include <string>
+
+namespace pgpubsub::cli {
+
+enum exit_status : int {
+    success = 0,
+    failure = 1,  // at run time
+    usage = 2,    // the command line
+};
+
+// What the supervisor does about a worker that has ended while nobody asked it to.
+enum class verdict {
+    finished,  // it did what it was there for (--drain)
+    replace,   // it died
+    give_up,   // it says that going on makes no sense, and has said why
+};
+
+inline verdict judge_worker(int wait_status, bool drain) {
+    if (WIFEXITED(wait_status)) {
+        if (WEXITSTATUS(wait_status) == success) return drain ? verdict::finished : verdict::replace;
+        if (WEXITSTATUS(wait_status) == failure || WEXITSTATUS(wait_status) == usage) return verdict::give_up;
+    }
+    return verdict::replace;
+}
+
+// "exited with status 3", "was killed by signal 9 (Killed)".
+inline std::string describe_end(int wait_status) {
+    if (WIFEXITED(wait_status)) return "exited with status " + std::to_string(WEXITSTATUS(wait_status));
+    if (WIFSIGNALED(wait_status)) {
+        const int signal = WTERMSIG(wait_status);
+        return "was killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")";
+    }
+    return "ended with wait status " + std::to_string(wait_status);
+}
+
+}  // namespace pgpubsub::cli

@@ -1,0 +1,118 @@
+// `pgpubsub listen`: prints notifications as JSON lines, or runs a command for each.
+//
+// Guarantees that a notification is removed only after its line has been written to stdout, or its command
+// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept.
+//
+// Steps: recover if asked to; then one consumer in this process, or several in processes of their own.
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include <pgpubsub/pgpubsub.hpp>
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "exit_status.hpp"
+#include "json_line.hpp"
+#include "report.hpp"
+#include "supervisor.hpp"
+
+namespace pgpubsub::cli {
+
+namespace {
+
+void print_line(const notification& n) {
+    const std::string line = json_line(n) + '\n';
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        const auto written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EAGAIN) {  // somebody else made the terminal or pipe non-blocking
+            pollfd wait{STDOUT_FILENO, POLLOUT, 0};
+            ::poll(&wait, 1, 1000);
+            continue;
+        }
+        if (written < 0) throw stop_consuming("could not write to stdout: " + std::string(std::strerror(errno)));
+        rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+// Throws what the command failed with; stop_consuming when it was ended by the second request to stop.
+void run_for(const std::string& command, const notification& n, const consumer& running) {
+    bool ended_by_us = false;
+    const auto outcome = run_command(command, n, json_line(n), [&] { return ended_by_us = running.stop_requests() > 1; });
+    if (outcome.wait_status == 0) return;
+    if (ended_by_us) throw stop_consuming("the command was ended by the second request to stop");
+    throw std::runtime_error(failure_text(outcome));
+}
+
+consumer_options options_of(const listen_settings& s, bool replacement) {
+    consumer_options o{.dsn = s.dsn};
+    // A command may take long, and what is claimed ahead of it nobody else could do meanwhile.
+    o.batch = s.batch.value_or(s.command ? 1 : o.batch);
+    o.lease = s.lease;
+    if (s.poll_interval) o.poll_interval = *s.poll_interval;
+    if (s.retry_delay) {
+        o.retry_delay_min = *s.retry_delay;
+        o.retry_delay_max = std::max(o.retry_delay_max, *s.retry_delay);
+    }
+    o.give_up_after = s.give_up_after;
+    // It takes the place of one that was connected: if the server is away just now, it comes back.
+    if (replacement && !o.give_up_after) o.give_up_after = std::chrono::hours(24 * 365);
+    o.drain = s.drain;
+    o.log = log_to_stderr(s.verbose ? log_level::info : log_level::warning);
+    return o;
+}
+
+bool is_transactional(const listen_settings& s) {
+    return s.mode.empty() ? !s.command : s.mode == "transactional";
+}
+
+int consume(const listen_settings& s, bool replacement) try {
+    consumer running(options_of(s, replacement));
+    for (const auto& channel : s.channels) {
+        const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, n, running) : print_line(n); };
+        if (is_transactional(s))
+            running.on(channel, [handle](const notification& n, transaction&) { handle(n); });
+        else
+            running.on(channel, handle);
+    }
+    running.run();
+    return success;
+} catch (const error& e) {
+    report(e);
+    return failure;
+} catch (const std::exception& e) {
+    report(e.what());
+    return failure;
+}
+
+void recover_all(const listen_settings& s) {
+    session server({.dsn = s.dsn, .log = log_to_stderr(log_level::warning)});
+    for (const auto& channel : s.channels) {
+        try {
+            const auto count = server.recover(channel);
+            report("channel \"" + channel + "\": recovered " + std::to_string(count));
+        } catch (const error& e) {
+            if (e.sqlstate() != "42704") throw;
+            report("channel \"" + channel + "\": nothing to recover: " + e.what());
+        }
+    }
+}
+
+}  // namespace
+
+int listen(const listen_settings& s) {
+    if (s.recover) recover_all(s);  // its connection is closed again before any process is forked
+    if (s.processes == 1) return consume(s, false);
+    const supervision plan{
+        .processes = s.processes, .drain = s.drain, .stop_timeout = s.stop_timeout, .verbose = s.verbose};
+    return supervise(plan, [&](int, bool replacement) { return consume(s, replacement); });
+}
+
+}  // namespace pgpubsub::cli

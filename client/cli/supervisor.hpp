@@ -1,0 +1,21 @@
+// Keeps a number of worker processes running.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+namespace pgpubsub::cli {
+
+struct supervision {
+    int processes = 1;
+    bool drain = false;                        // a worker that exits with 0 has finished
+    std::chrono::milliseconds stop_timeout{};  // how long workers may take to end before they are killed
+    bool verbose = false;
+};
+
+// Forks the workers and returns the program's exit status when all have ended. `work` is called in each
+// worker process with its number (from 1) and whether it takes the place of one that died; what it returns is
+// that process's exit status. No connection and no thread may exist yet.
+int supervise(const supervision& settings, const std::function<int(int number, bool replacement)>& work);
+
+}  // namespace pgpubsub::cli

@@ -1,0 +1,27 @@
+// What a handler receives.
+#ifndef PGPUBSUB_NOTIFICATION_HPP
+#define PGPUBSUB_NOTIFICATION_HPP
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace pgpubsub::inline v0 {
+
+/// One notification, as the server stores it.
+struct notification {
+    std::int64_t id = 0;                             ///< unique for ever: the idempotency key for outside effects
+    std::string channel = {};                        ///< the channel that it came on
+    std::string payload = {};                        ///< JSON text (UTF-8, on one line), numbers exactly as stored
+    std::optional<std::string> key = {};             ///< the publisher's key
+    std::optional<std::string> headers = {};         ///< JSON text, an object
+    std::string created_at = {};                     ///< when it was published: ISO 8601 with the session's UTC offset
+    std::optional<std::string> deliver_at = {};      ///< the time before which it was not to be delivered, likewise
+    int priority = 0;                                ///< higher ones are delivered first
+    int attempts = 0;                                ///< how often it was tried, as the server counts
+    std::optional<int> db_version = {};              ///< pgpubsub.db_version of the publisher's session
+};
+
+}  // namespace pgpubsub::inline v0
+
+#endif

@@ -1,0 +1,16 @@
+// libpgpubsub: consume from and publish to PostgreSQL as a message broker. This header includes all others.
+#ifndef PGPUBSUB_PGPUBSUB_HPP
+#define PGPUBSUB_PGPUBSUB_HPP
+
+#include <pgpubsub/consumer.hpp>
+#include <pgpubsub/error.hpp>
+#include <pgpubsub/export.hpp>
+#include <pgpubsub/log.hpp>
+#include <pgpubsub/message.hpp>
+#include <pgpubsub/notification.hpp>
+#include <pgpubsub/result.hpp>
+#include <pgpubsub/session.hpp>
+#include <pgpubsub/transaction.hpp>
+#include <pgpubsub/version.hpp>
+
+#endif

@@ -1,0 +1,61 @@
+// A single connection, for publishing and for looking after channels.
+#ifndef PGPUBSUB_SESSION_HPP
+#define PGPUBSUB_SESSION_HPP
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <pgpubsub/export.hpp>
+#include <pgpubsub/log.hpp>
+#include <pgpubsub/message.hpp>
+#include <pgpubsub/result.hpp>
+
+namespace pgpubsub::inline v0 {
+
+/// How a session connects.
+struct session_options {
+    std::string dsn = {};               ///< a libpq connection string or URI; what it lacks comes from PGHOST etc.
+    std::string application_name = {};  ///< shown in pg_stat_activity; empty: from the dsn, PGAPPNAME, or "pgpubsub"
+    log_callback log = {};              ///< receives the server's notices; unset: warnings go to stderr
+};
+
+/// One connection to a database that has the extension. Each call is a transaction of its own, unless
+/// execute("BEGIN") began one. A session is for one thread at a time; a lost connection stays lost.
+class PGPUBSUB_EXPORT session {
+public:
+    /// Connects, and checks that the extension is there and new enough.
+    /// @throws error with a hint that says what to do: 22023 for a malformed dsn, 08001 when no server
+    ///         answers, 08004 when it refuses, 0A000 when the extension is missing or too old
+    explicit session(session_options options = {});
+    session(session&&) noexcept;
+    session& operator=(session&&) noexcept;
+    ~session();
+
+    /// Runs one statement ($1, $2, … are its parameters) and returns how many rows it changed.
+    /// @throws error with the server's SQLSTATE; connection_lost() and in_doubt() when the reply got lost
+    std::uint64_t execute(std::string_view sql, const params& parameters = {});
+
+    /// Runs one statement and returns its rows; otherwise like execute().
+    result query(std::string_view sql, const params& parameters = {});
+
+    /// Publishes a notification.
+    /// @returns its id
+    /// @throws error 42704 when the channel does not exist, 42501 without the right to publish to it,
+    ///         22P02 when payload or headers are not JSON
+    std::int64_t publish(const message& what);
+
+    /// Ends the leases and delays of a channel whose time is over and wakes its consumers.
+    /// @returns how many it ended
+    /// @throws error 42704 when the channel does not exist, 42501 without the right to consume from it
+    std::int64_t recover(std::string_view channel);
+
+private:
+    class PGPUBSUB_HIDDEN impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace pgpubsub::inline v0
+
+#endif

@@ -1,0 +1,50 @@
+// The transaction that a transactional handler works in.
+#ifndef PGPUBSUB_TRANSACTION_HPP
+#define PGPUBSUB_TRANSACTION_HPP
+
+#include <cstdint>
+#include <string_view>
+
+#include <pgpubsub/export.hpp>
+#include <pgpubsub/message.hpp>
+#include <pgpubsub/result.hpp>
+
+namespace pgpubsub::inline v0 {
+
+/// The transaction in which the handler's notification was taken: what the handler does here and the
+/// removal of the notification commit together or not at all. It is valid until the handler returns.
+///
+/// Each handler works behind a savepoint of its own, so that its failure undoes its own work only. The
+/// library begins and ends the transaction: BEGIN, COMMIT, ROLLBACK and the like are refused with
+/// 2D000; SAVEPOINT, RELEASE and ROLLBACK TO are allowed.
+class PGPUBSUB_EXPORT transaction {
+public:
+    class PGPUBSUB_HIDDEN impl;
+    explicit transaction(impl& state) noexcept;
+    transaction(const transaction&) = delete;
+    transaction& operator=(const transaction&) = delete;
+
+    /// Runs one statement.
+    /// @param sql         a single statement; parameters are written $1, $2, …
+    /// @param parameters  their values
+    /// @returns how many rows it changed (or, for a SELECT, returned)
+    /// @throws error with the server's SQLSTATE; after it the transaction takes no further statement, so
+    ///         let the exception leave the handler (or have set a SAVEPOINT and go back to it)
+    std::uint64_t execute(std::string_view sql, const params& parameters = {});
+
+    /// Runs one statement and returns its rows; otherwise like execute().
+    result query(std::string_view sql, const params& parameters = {});
+
+    /// Publishes a notification; it exists if and only if the transaction commits.
+    /// @returns its id
+    /// @throws error 42704 when the channel does not exist, 42501 without the right to publish to it,
+    ///         22P02 when payload or headers are not JSON
+    std::int64_t publish(const message& what);
+
+private:
+    impl* impl_;
+};
+
+}  // namespace pgpubsub::inline v0
+
+#endif

@@ -1,0 +1,169 @@
+// Guarantees that all SQL of the client is here, that every name in it is qualified (the user's
+// search_path decides nothing), and that values travel as parameters only.
+//
+// Timestamps are fetched by to_json, which gives ISO 8601 whatever DateStyle is set to.
+
+#include "broker.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+
+#include "quoting.hpp"
+#include "sqlstate.hpp"
+#include "text.hpp"
+#include "version_number.hpp"
+#include "waiting.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+// The oldest extension that has everything this client calls. Raised only when the client calls more.
+constexpr std::string_view needed_version = "0.1.0";
+
+#define PGPUBSUB_COLUMNS                                                 \
+    "id, channel, payload, key, headers, pg_catalog.to_json(created_at)," \
+    " pg_catalog.to_json(deliver_at), priority, attempts, db_version"
+
+std::string interval(milliseconds time) { return fmt::format("{} milliseconds", time.count()); }
+
+std::string_view text_at(const PGresult* rows, int row, int column) {
+    return value_at(rows, row, column).value_or(std::string_view());
+}
+
+template <typename T>
+T number_at(const PGresult* rows, int row, int column) {
+    T number = 0;
+    const auto text = text_at(rows, row, column);
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+std::optional<std::string> optional_at(const PGresult* rows, int row, int column) {
+    const auto text = value_at(rows, row, column);
+    return text ? std::optional<std::string>(*text) : std::nullopt;
+}
+
+std::string without_quotes(std::string_view json) {
+    if (json.size() >= 2 && json.front() == '"') json = json.substr(1, json.size() - 2);
+    return std::string(json);
+}
+
+notification read_notification(const PGresult* rows, int row) {
+    notification n;
+    n.id = number_at<std::int64_t>(rows, row, 0);
+    n.channel = text_at(rows, row, 1);
+    n.payload = text_at(rows, row, 2);
+    n.key = optional_at(rows, row, 3);
+    n.headers = optional_at(rows, row, 4);
+    n.created_at = without_quotes(text_at(rows, row, 5));
+    if (const auto time = value_at(rows, row, 6)) n.deliver_at = without_quotes(*time);
+    n.priority = number_at<int>(rows, row, 7);
+    n.attempts = number_at<int>(rows, row, 8);
+    if (value_at(rows, row, 9)) n.db_version = number_at<int>(rows, row, 9);
+    return n;
+}
+
+}  // namespace
+
+statement take_statement(const std::string& channel, int max_count) {
+    return {"SELECT " PGPUBSUB_COLUMNS " FROM pgpubsub.take($1, $2)", {channel, max_count}};
+}
+
+statement requeue_statement(std::int64_t id, milliseconds delay, std::string_view failure) {
+    return {"SELECT pgpubsub.requeue($1, $2, $3)",
+            {fmt::format("{{{}}}", id), interval(delay), storable_error(failure)}};
+}
+
+statement claim_statement(const std::string& channel, int max_count, milliseconds lease) {
+    return {"SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3)",
+            {channel, max_count, interval(lease)}};
+}
+
+statement ack_statement(const std::vector<std::string>& receipts) {
+    return {"SELECT pgpubsub.ack($1)", {array_literal(receipts)}};
+}
+
+statement nack_statement(const std::string& receipt, milliseconds delay, std::string_view failure) {
+    return {"SELECT pgpubsub.nack($1, $2, $3)",
+            {array_literal(std::array{std::string_view(receipt)}), interval(delay), storable_error(failure)}};
+}
+
+statement release_statement(const std::vector<std::string>& receipts) {
+    return {"SELECT pgpubsub.release($1)", {array_literal(receipts)}};
+}
+
+statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease) {
+    return {"SELECT pgpubsub.extend($1, $2)", {array_literal(receipts), interval(lease)}};
+}
+
+statement recover_statement(std::string_view channel) { return {"SELECT pgpubsub.recover($1)", {channel}}; }
+
+statement publish_statement(const message& what) {
+    return {"SELECT pgpubsub.publish(channel => $1, payload => $2, key => $3, headers => $4, deliver_at => $5,"
+            " priority => $6)",
+            {what.channel, what.payload, what.key, what.headers, what.deliver_at, what.priority}};
+}
+
+statement next_due_statement(const std::string& channel) {
+    // Not the difference of two timestamps: that is an error when one is infinite.
+    return {"SELECT pg_catalog.date_part('epoch', pgpubsub.next_due($1)) OPERATOR(pg_catalog.-)"
+            " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())",
+            {channel}};
+}
+
+std::vector<notification> read_taken(const PGresult* rows) {
+    std::vector<notification> taken;
+    taken.reserve(static_cast<std::size_t>(PQntuples(rows)));
+    for (int row = 0; row < PQntuples(rows); ++row) taken.push_back(read_notification(rows, row));
+    return taken;
+}
+
+std::vector<claimed> read_claimed(const PGresult* rows) {
+    std::vector<claimed> leased;
+    leased.reserve(static_cast<std::size_t>(PQntuples(rows)));
+    for (int row = 0; row < PQntuples(rows); ++row)
+        leased.push_back({read_notification(rows, row), std::string(text_at(rows, row, 10))});
+    return leased;
+}
+
+std::int64_t read_number(const PGresult* rows) {
+    return PQntuples(rows) > 0 ? number_at<std::int64_t>(rows, 0, 0) : 0;
+}
+
+std::optional<milliseconds> read_next_due(const PGresult* rows) {
+    if (PQntuples(rows) == 0) return std::nullopt;
+    const auto seconds = value_at(rows, 0, 0);
+    return seconds ? parse_due(*seconds) : std::nullopt;
+}
+
+void check_extension(connection& server) {
+    const pg_result found = server.exec(
+        "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pgpubsub'),"
+        " pg_catalog.current_database()");
+    const std::string database(text_at(found.get(), 0, 1));
+    const auto installed = value_at(found.get(), 0, 0);
+    if (!installed)
+        throw error(fmt::format("the extension pgpubsub is not installed in the database \"{}\"", database),
+                    {.sqlstate = std::string(sqlstate::feature_missing),
+                     .hint = "Run CREATE EXTENSION pgpubsub in it, as a superuser or the owner of the database."});
+    if (compare_versions(*installed, needed_version) < 0)
+        throw error(fmt::format("the extension pgpubsub in the database \"{}\" has version {}, and this client needs "
+                                "{} or later",
+                                database, *installed, needed_version),
+                    {.sqlstate = std::string(sqlstate::feature_missing),
+                     .hint = "Install the newer extension on the server, then run ALTER EXTENSION pgpubsub UPDATE in "
+                             "the database."});
+}
+
+error with_privilege_hint(const error& e, std::string_view channel, std::string_view privilege) {
+    if (e.sqlstate() != sqlstate::no_privilege || !e.hint().empty()) return e;
+    return error(e.what(), {.sqlstate = e.sqlstate(),
+                            .hint = fmt::format("The owner of the channel gives the right with: SELECT "
+                                                "pgpubsub.grant_channel('{}', 'role', '{}');",
+                                                channel, privilege)});
+}
+
+}  // namespace pgpubsub::inline v0

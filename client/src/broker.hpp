@@ -1,0 +1,46 @@
+// The client's side of the extension's SQL surface: every call it makes, and how it reads the replies.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pgpubsub/message.hpp>
+#include <pgpubsub/notification.hpp>
+
+#include "connection.hpp"
+
+namespace pgpubsub::inline v0 {
+
+struct claimed {
+    notification what;
+    std::string receipt;
+};
+
+// Each returns a statement for connection::pipeline() or exec().
+statement take_statement(const std::string& channel, int max_count);
+statement requeue_statement(std::int64_t id, milliseconds delay, std::string_view failure);
+statement claim_statement(const std::string& channel, int max_count, milliseconds lease);
+statement ack_statement(const std::vector<std::string>& receipts);
+statement nack_statement(const std::string& receipt, milliseconds delay, std::string_view failure);
+statement release_statement(const std::vector<std::string>& receipts);
+statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease);
+statement recover_statement(std::string_view channel);
+statement publish_statement(const message& what);
+statement next_due_statement(const std::string& channel);
+
+std::vector<notification> read_taken(const PGresult* rows);
+std::vector<claimed> read_claimed(const PGresult* rows);
+std::int64_t read_number(const PGresult* rows);
+std::optional<milliseconds> read_next_due(const PGresult* rows);
+
+// Throws error 0A000 with a hint unless the database has the extension, new enough for this client.
+void check_extension(connection& server);
+
+// The same error; when a right is lacking and the server's own hint says nothing, with what to do about it.
+error with_privilege_hint(const error& e, std::string_view channel, std::string_view privilege);
+
+}  // namespace pgpubsub::inline v0

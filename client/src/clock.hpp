@@ -1,0 +1,11 @@
+// The clock of the client: steady, since waits must not jump with the wall clock.
+#pragma once
+
+#include <chrono>
+
+namespace pgpubsub::inline v0 {
+
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,133 @@
+// The public face of a consumer: checks the options, puts the parts together, and takes them apart again.
+//
+// Steps of run(): take over the signals; connect both connections in the caller's thread (so that what is
+// wrong with them is this call's error); hand the listening one to its thread; work until the end.
+
+#include <pgpubsub/consumer.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "inbox.hpp"
+#include "listener.hpp"
+#include "logger.hpp"
+#include "quoting.hpp"
+#include "reconnect.hpp"
+#include "signals.hpp"
+#include "sqlstate.hpp"
+#include "worker.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& message, std::string hint = {}) {
+    throw error(message, {.sqlstate = std::string(sqlstate::invalid_parameter), .hint = std::move(hint)});
+}
+
+void check_pair(const char* minimum_name, milliseconds minimum, const char* maximum_name, milliseconds maximum) {
+    if (minimum.count() <= 0) refuse(fmt::format("{} must be longer than zero", minimum_name));
+    if (minimum > maximum)
+        refuse(fmt::format("{} ({} ms) is longer than {} ({} ms)", minimum_name, minimum.count(), maximum_name,
+                           maximum.count()));
+}
+
+void check(const consumer_options& o) {
+    if (o.batch < 1 || o.batch > 1000) refuse(fmt::format("batch is {}, and must be from 1 to 1000", o.batch));
+    if (o.lease && *o.lease < std::chrono::seconds(1))
+        refuse(fmt::format("lease is {} ms, and must be at least 1000 ms", o.lease->count()));
+    if (o.poll_interval.count() <= 0) refuse("poll_interval must be longer than zero");
+    if (o.give_up_after && o.give_up_after->count() < 0) refuse("give_up_after can't be negative");
+    check_pair("retry_delay_min", o.retry_delay_min, "retry_delay_max", o.retry_delay_max);
+    check_pair("reconnect_delay_min", o.reconnect_delay_min, "reconnect_delay_max", o.reconnect_delay_max);
+}
+
+}  // namespace
+
+class consumer::impl {
+public:
+    explicit impl(consumer_options settings) : options(std::move(settings)), log(options.log) {
+        check(options);
+        target = parse_dsn(options.dsn, options.application_name);
+    }
+
+    void add(std::string name, std::variant<transactional_handler, leased_handler> handler) {
+        if (const char* problem = channel_name_problem(name)) refuse(problem);
+        if (std::visit([](const auto& f) { return !f; }, handler))
+            refuse(fmt::format("the handler of channel \"{}\" is empty", name));
+        for (const auto& c : channels)
+            if (c.name == name) refuse(fmt::format("channel \"{}\" has a handler already", name));
+        channel_state c;
+        c.name = std::move(name);
+        c.handler = std::move(handler);
+        channels.push_back(std::move(c));
+    }
+
+    void run() {
+        if (channels.empty()) refuse("the consumer has no handler", "Register one with on(channel, handler).");
+        const bool any_leased = std::any_of(channels.begin(), channels.end(), [](const channel_state& c) {
+            return std::holds_alternative<leased_handler>(c.handler);
+        });
+        if (options.lease && !any_leased)
+            refuse("lease is set, but on() was given transactional handlers only",
+                   "Leave lease unset, or register a handler without the transaction parameter.");
+
+        struct forget_stops {
+            inbox& in;
+            ~forget_stops() {
+                in.read();
+                in.forget_stops();
+            }
+        } at_end{in};
+        std::optional<stop_on_signals> signals;
+        if (options.stop_on_signals) signals.emplace(in);
+
+        shared_state shared(channels.size());
+        worker work(options, target, channels, log, shared, in);
+        std::vector<std::string> names;
+        for (const auto& c : channels) names.push_back(c.name);
+        listener listen(options, target, std::move(names), log, shared, in);
+        try {
+            if (in.read(), in.stops() > 0) return;
+            work.connect();
+            reconnector(options, log, in, "the listening connection").until_connected([&] { listen.open(&in); });
+        } catch (const interrupted&) {
+            return;
+        }
+        listen.start();
+        work.work();
+        log.info("stopped");
+    }
+
+    consumer_options options;
+    logger log;
+    conninfo target;
+    std::vector<channel_state> channels;
+    inbox in;
+};
+
+consumer::consumer(consumer_options settings) : impl_(std::make_unique<impl>(std::move(settings))) {}
+consumer::~consumer() = default;
+consumer::consumer(consumer&&) noexcept = default;
+consumer& consumer::operator=(consumer&&) noexcept = default;
+
+consumer& consumer::on(std::string channel, transactional_handler handler) {
+    impl_->add(std::move(channel), std::move(handler));
+    return *this;
+}
+
+consumer& consumer::on(std::string channel, leased_handler handler) {
+    impl_->add(std::move(channel), std::move(handler));
+    return *this;
+}
+
+void consumer::run() { impl_->run(); }
+void consumer::stop() noexcept { impl_->in.post_stop(); }
+
+int consumer::stop_requests() const {
+    impl_->in.read();
+    return impl_->in.stops();
+}
+
+}  // namespace pgpubsub::inline v0

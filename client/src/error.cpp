@@ -1,0 +1,28 @@
+// The exception type. Copying can't throw: the facts are shared.
+
+#include <pgpubsub/consumer.hpp>
+#include <pgpubsub/error.hpp>
+#include <pgpubsub/version.hpp>
+
+#include "sqlstate.hpp"
+
+namespace pgpubsub::inline v0 {
+
+error::error(const std::string& message, error_facts facts)
+    : std::runtime_error(message), facts_(std::make_shared<const error_facts>(std::move(facts))) {}
+error::error(const error&) noexcept = default;
+error& error::operator=(const error&) noexcept = default;
+error::~error() = default;
+
+const std::string& error::sqlstate() const noexcept { return facts_->sqlstate; }
+const std::string& error::hint() const noexcept { return facts_->hint; }
+bool error::connection_lost() const noexcept { return facts_->connection_lost; }
+bool error::in_doubt() const noexcept { return facts_->in_doubt; }
+bool error::retryable() const noexcept { return facts_->connection_lost || sqlstate::is_retryable(facts_->sqlstate); }
+
+stop_consuming::stop_consuming(const std::string& reason) : std::runtime_error(reason) {}
+stop_consuming::~stop_consuming() = default;
+
+const char* version() noexcept { return PGPUBSUB_VERSION; }
+
+}  // namespace pgpubsub::inline v0

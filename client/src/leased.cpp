@@ -1,0 +1,172 @@
+// Guarantees that a claimed notification is acked only after its handler returned, that its lease is
+// extended from the claim until that ack has been sent (by the listener's thread), and that nothing that
+// was claimed and not begun stays hidden when the consumer stops.
+//
+// Steps: claim; run the handlers one by one; acks and nacks are gathered and sent together, once a tenth of
+// a second has passed since the first (so that a crash repeats little) and at the end of the batch; while
+// batches are full and quick, the next claim travels with them, in the same transaction. When the connection
+// is lost meanwhile, the work goes on, and what is to be acked is sent on the new connection; acks are
+// idempotent, so one that was in doubt is sent again.
+
+#include <utility>
+
+#include "worker.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+constexpr milliseconds gather_for{100};
+constexpr milliseconds turn{250};  // then the other channels have theirs
+
+class leased_batches {
+public:
+    leased_batches(worker& w, channel_state& c, const leased_handler& handler) : w_(w), c_(c), handler_(handler) {}
+
+    ~leased_batches() {  // however it ended, nothing of it is extended any longer
+        for (const auto& row : batch_) w_.shared.leases.remove(row.receipt);
+    }
+
+    batch_outcome run() {
+        const auto begun = clock::now();
+        int asked = c_.batch;
+        claim(asked);
+        for (auto batch_begun = begun;; batch_begun = clock::now()) {
+            run_handlers();
+            const int received = static_cast<int>(batch_.size());
+            const bool last = received < asked || w_.stops() > 0 || clock::now() - begun >= turn;
+            if (last) flush();
+            w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
+            if (last) return {asked, received};
+            asked = c_.batch;
+            flush_and_claim(asked);
+        }
+    }
+
+private:
+    void claim(int asked) {
+        const auto call = claim_statement(c_.name, asked, w_.lease());
+        batch_ = read_claimed(w_.server->exec(call.sql, call.parameters).get());
+        for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
+    }
+
+    void run_handlers() {
+        for (std::size_t i = 0; i < batch_.size(); ++i) {
+            if (i > 0 && w_.stops() > 1) {
+                w_.log.info("channel \"{}\": stopping at once, {} notifications go back", c_.name, batch_.size() - i);
+                return release_from(i);
+            }
+            run_handler(i);
+        }
+    }
+
+    void run_handler(std::size_t i) {
+        const auto& n = batch_[i].what;
+        const auto& receipt = batch_[i].receipt;
+        std::optional<std::string> failure;
+        try {
+            failure = failure_of([&] { handler_(n); });
+        } catch (const stop_consuming&) {
+            release_from(i);
+            flush();
+            throw;
+        }
+        if (acks_.empty() && nacks_.empty()) gathering_since_ = clock::now();
+        if (failure) {
+            const auto delay = w_.retry_delay(n.attempts);
+            w_.log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}",
+                           c_.name, n.id, n.attempts, static_cast<double>(delay.count()) / 1000, *failure);
+            nacks_.emplace_back(receipt, nack_statement(receipt, delay, *failure));
+        } else {
+            acks_.push_back(receipt);
+        }
+        if (clock::now() - gathering_since_ >= gather_for) flush();
+    }
+
+    void release_from(std::size_t first) {
+        for (std::size_t i = first; i < batch_.size(); ++i) releases_.push_back(batch_[i].receipt);
+    }
+
+    void flush_and_claim(int asked) {
+        auto statements = gathered();
+        statements.push_back(claim_statement(c_.name, asked, w_.lease()));
+        try {
+            auto results = w_.server->pipeline(statements);
+            batch_ = read_claimed(results.back().get());
+            for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
+            results.pop_back();
+            settle(results, false);
+        } catch (const error& e) {  // whichever it was, do one after the other
+            flush(e.connection_lost());
+            claim(asked);
+        }
+    }
+
+    // Sends what was gathered. Comes back only when it is done, or can't be done.
+    void flush(bool in_doubt = false) {
+        for (; !acks_.empty() || !nacks_.empty() || !releases_.empty(); in_doubt = true) {
+            try {
+                if (!w_.server || !w_.server->alive()) w_.reconnect();
+                settle(w_.server->pipeline(gathered()), in_doubt);
+            } catch (const error& e) {
+                if (!w_.server || w_.server->alive()) {  // refused, or given up
+                    forget();
+                    throw;
+                }
+                w_.log.warning("channel \"{}\": the working connection was lost: {}; the acks are sent again", c_.name,
+                               e.what());
+            } catch (...) {
+                w_.log.warning("channel \"{}\": {} acks could not be sent; those notifications come again when their "
+                               "leases end",
+                               c_.name, acks_.size());
+                forget();
+                throw;
+            }
+        }
+    }
+
+    std::vector<statement> gathered() const {
+        std::vector<statement> statements;
+        if (!acks_.empty()) statements.push_back(ack_statement(acks_));
+        for (const auto& [receipt, call] : nacks_) statements.push_back(call);
+        if (!releases_.empty()) statements.push_back(release_statement(releases_));
+        return statements;
+    }
+
+    void settle(const std::vector<pg_result>& results, bool in_doubt) {
+        std::int64_t ended = 0;
+        for (const auto& result : results) ended += read_number(result.get());
+        const auto expected = static_cast<std::int64_t>(acks_.size() + nacks_.size() + releases_.size());
+        if (ended < expected && !in_doubt)
+            w_.log.warning("channel \"{}\": {} of {} leases were lost before their ack; another consumer may repeat "
+                           "that work",
+                           c_.name, expected - ended, expected);
+        forget();
+    }
+
+    void forget() {
+        for (const auto& receipt : acks_) w_.shared.leases.remove(receipt);
+        for (const auto& [receipt, call] : nacks_) w_.shared.leases.remove(receipt);
+        for (const auto& receipt : releases_) w_.shared.leases.remove(receipt);
+        acks_.clear();
+        nacks_.clear();
+        releases_.clear();
+    }
+
+    worker& w_;
+    channel_state& c_;
+    const leased_handler& handler_;
+    std::vector<claimed> batch_;
+    std::vector<std::string> acks_;
+    std::vector<std::pair<std::string, statement>> nacks_;
+    std::vector<std::string> releases_;
+    clock::time_point gathering_since_{};
+};
+
+}  // namespace
+
+batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler& handler) {
+    return leased_batches(w, c, handler).run();
+}
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,144 @@
+// Guarantees that a wake-up reaches the worker however long its handler runs, that the server's notify
+// queue never fills up because of this client, that leases in hand are extended, and that a connection
+// which died silently is noticed (by the ping) and replaced. A wake-up is a hint only: after each
+// reconnect all channels are marked, since anything may have been missed.
+//
+// Who owns what: the thread owns server_ from start() on, and no one else touches it; before, it belongs
+// to the thread that calls open(). The worker's connection is never used here. The two threads share
+// hints, receipts and a counter (shared_state), and wake each other through their inboxes.
+//
+// Steps: LISTEN to all channels, mark them all; then for ever: pass on the hints that have arrived, extend
+// leases and ping when it is time, look for hints again (they arrive with any reply), sleep in poll().
+
+#include "listener.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "logger.hpp"
+#include "poll.hpp"
+#include "quoting.hpp"
+#include "random.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+constexpr milliseconds answer_limit = std::chrono::seconds(10);
+
+}  // namespace
+
+listener::listener(const consumer_options& options, const conninfo& target, std::vector<std::string> channels,
+                   logger& log, shared_state& shared, inbox& worker)
+    : options_(options),
+      target_(target),
+      channels_(std::move(channels)),
+      log_(log),
+      shared_(shared),
+      worker_(worker),
+      patience_(options, log, inbox_, "the listening connection") {
+    for (std::size_t i = 0; i < channels_.size(); ++i) index_.emplace(channels_[i], i);
+}
+
+listener::~listener() {
+    inbox_.post_stop();
+    if (thread_.joinable()) thread_.join();
+}
+
+void listener::open(inbox* in) {
+    server_.reset();
+    server_.emplace(target_, log_, in);
+    for (const auto& channel : channels_)
+        server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, in != nullptr ? *in : inbox_);
+    sweeps_at_listen_ = shared_.sweeps;
+    shared_.hints.set_all();
+    worker_.post_wake();
+    log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s",
+              server_->backend_pid());
+}
+
+void listener::start() {
+    patience_.connected();
+    thread_ = std::thread([this] { run(); });
+}
+
+void listener::run() noexcept {
+    try {
+        for (;;) {
+            try {
+                serve();
+            } catch (const error& e) {
+                log_.warning("the listening connection: {}; reconnecting", e.what());
+                reopen();
+            }
+        }
+    } catch (const interrupted&) {  // the worker asks us to end
+    } catch (...) {
+        shared_.listener_failure.set(std::current_exception());
+        worker_.post_wake();
+    }
+}
+
+void listener::reopen() {
+    // The previous connection proved itself if the worker has swept since it began to listen.
+    if (shared_.sweeps > sweeps_at_listen_)
+        patience_.proved();
+    else
+        patience_.pause("lost before the first sweep");
+    patience_.until_connected([this] { open(nullptr); });
+}
+
+void listener::serve() {
+    const milliseconds lease_tick = options_.lease.value_or(std::chrono::seconds(30)) / 3;
+    auto next_extension = clock::now() + lease_tick;
+    auto next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
+    for (;;) {
+        pass_on_hints();
+        if (clock::now() >= next_extension) {
+            extend_leases();
+            next_extension = clock::now() + lease_tick;
+        }
+        if (clock::now() >= next_ping) {
+            ping();
+            next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
+        }
+        if (pass_on_hints()) continue;  // they came with a reply, so poll() would not tell
+
+        std::array<pollfd, 2> waits{{{server_->socket(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}}};
+        if (!poll_until(waits, std::min(next_extension, next_ping))) continue;
+        if (waits[1].revents != 0) {
+            inbox_.read();
+            if (inbox_.stops() > 0) throw interrupted();
+        }
+        if (waits[0].revents != 0) server_->consume_input();
+    }
+}
+
+bool listener::pass_on_hints() {
+    bool any = false;
+    while (const pg_notify hint = server_->next_notify()) {
+        const auto found = index_.find(hint->relname);
+        if (found == index_.end()) continue;
+        shared_.hints.set(found->second);
+        any = true;
+    }
+    if (any) worker_.post_wake();
+    return any;
+}
+
+void listener::extend_leases() {
+    const auto receipts = shared_.leases.list();
+    if (receipts.empty()) return;
+    const auto call = extend_statement(receipts, options_.lease.value_or(std::chrono::seconds(30)));
+    try {
+        const auto done = server_->exec_within(call.sql, call.parameters, answer_limit, inbox_);
+        log_.debug("extended {} of {} leases", read_number(done.get()), receipts.size());
+    } catch (const error& e) {
+        if (e.connection_lost()) throw;
+        log_.warning("leases could not be extended: {}", e.what());  // the ack will tell which were lost
+    }
+}
+
+void listener::ping() { server_->exec_within("SELECT 1", {}, answer_limit, inbox_); }
+
+}  // namespace pgpubsub::inline v0

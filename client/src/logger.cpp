@@ -1,0 +1,37 @@
+// Guarantees that the callback is never entered by two threads, and that its exceptions end here: a log
+// that fails must not cost a notification.
+
+#include "logger.hpp"
+
+#include <cstdio>
+
+namespace pgpubsub::inline v0 {
+
+std::string_view to_string(log_level level) noexcept {
+    switch (level) {
+        case log_level::debug: return "debug";
+        case log_level::info: return "info";
+        case log_level::warning: return "warning";
+        case log_level::error: return "error";
+    }
+    return "unknown";
+}
+
+logger::logger(log_callback callback) : callback_(std::move(callback)) {
+    if (callback_) return;
+    callback_ = [](log_level level, std::string_view message) {
+        if (level < log_level::warning) return;
+        const std::string line = fmt::format("pgpubsub: {}: {}\n", to_string(level), message);
+        std::fwrite(line.data(), 1, line.size(), stderr);
+    };
+}
+
+void logger::write(log_level level, std::string_view message) noexcept {
+    try {
+        const std::scoped_lock lock(mutex_);
+        callback_(level, message);
+    } catch (...) {  // documented: the callback must not throw
+    }
+}
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,44 @@
+// Text that goes into SQL where no parameter can stand. Pure; all text is UTF-8, which is also what the
+// connections are set to, so no byte of a longer character can be taken for a quote.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace pgpubsub::inline v0 {
+
+// An identifier in double quotes, as LISTEN needs it.
+inline std::string quote_identifier(std::string_view name) {
+    std::string quoted = "\"";
+    for (const char c : name) {
+        if (c == '"') quoted += '"';
+        quoted += c;
+    }
+    return quoted += '"';
+}
+
+// The text form of an array of text: every element quoted, so that NULL, braces and commas are plain text.
+template <typename Range>
+std::string array_literal(const Range& elements) {
+    std::string literal = "{";
+    for (const std::string_view element : elements) {
+        if (literal.size() > 1) literal += ',';
+        literal += '"';
+        for (const char c : element) {
+            if (c == '"' || c == '\\') literal += '\\';
+            literal += c;
+        }
+        literal += '"';
+    }
+    return literal += '}';
+}
+
+// What is wrong with the name of a channel, or nothing.
+inline const char* channel_name_problem(std::string_view name) {
+    if (name.empty()) return "the name of a channel can't be empty";
+    if (name.size() > 63) return "the name of a channel is limited to 63 bytes";
+    if (name.find('\0') != std::string_view::npos) return "the name of a channel can't contain a zero byte";
+    return nullptr;
+}
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,56 @@
+// A single connection with the checks and hints of the library.
+
+#include <pgpubsub/session.hpp>
+
+#include "broker.hpp"
+#include "connection.hpp"
+#include "logger.hpp"
+#include "result_impl.hpp"
+
+namespace pgpubsub::inline v0 {
+
+class session::impl {
+public:
+    explicit impl(session_options options)
+        : log(std::move(options.log)), server(parse_dsn(options.dsn, options.application_name), log, nullptr) {
+        check_extension(server);
+    }
+
+    logger log;
+    connection server;
+};
+
+session::session(session_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
+session::session(session&&) noexcept = default;
+session& session::operator=(session&&) noexcept = default;
+session::~session() = default;
+
+std::uint64_t session::execute(std::string_view sql, const params& parameters) {
+    return affected_rows(impl_->server.exec(std::string(sql), parameters).get());
+}
+
+result session::query(std::string_view sql, const params& parameters) {
+    return make_result(impl_->server.exec(std::string(sql), parameters));
+}
+
+std::int64_t session::publish(const message& what) {
+    const statement call = publish_statement(what);
+    try {
+        return read_number(impl_->server.exec(call.sql, call.parameters).get());
+    } catch (const error& e) {
+        if (!e.connection_lost()) throw with_privilege_hint(e, what.channel, "publish");
+        throw error(std::string(e.what()) + "; whether the notification was stored is unknown",
+                    {.sqlstate = e.sqlstate(), .hint = e.hint(), .connection_lost = true, .in_doubt = true});
+    }
+}
+
+std::int64_t session::recover(std::string_view channel) {
+    const statement call = recover_statement(channel);
+    try {
+        return read_number(impl_->server.exec(call.sql, call.parameters).get());
+    } catch (const error& e) {
+        throw with_privilege_hint(e, channel, "consume");
+    }
+}
+
+}  // namespace pgpubsub::inline v0

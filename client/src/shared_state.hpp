@@ -1,0 +1,76 @@
+// The little that the worker's thread and the listener's thread share.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace pgpubsub::inline v0 {
+
+// For each channel, whether there may be work: set by the listener, taken by the worker.
+class hint_board {
+public:
+    explicit hint_board(std::size_t channels) : hints_(channels) {}
+
+    void set(std::size_t channel) { hints_[channel].store(true); }
+    void set_all() {
+        for (auto& hint : hints_) hint.store(true);
+    }
+    bool take(std::size_t channel) { return hints_[channel].exchange(false); }
+
+private:
+    std::vector<std::atomic<bool>> hints_;
+};
+
+// The receipts whose work is in hand: put in and removed by the worker, extended by the listener.
+class leases_in_hand {
+public:
+    void add(const std::string& receipt) {
+        const std::scoped_lock lock(mutex_);
+        receipts_.insert(receipt);
+    }
+    void remove(const std::string& receipt) {
+        const std::scoped_lock lock(mutex_);
+        receipts_.erase(receipt);
+    }
+    std::vector<std::string> list() const {
+        const std::scoped_lock lock(mutex_);
+        return {receipts_.begin(), receipts_.end()};
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::set<std::string> receipts_;
+};
+
+// How the listener tells the worker that it gave up.
+class failure_slot {
+public:
+    void set(std::exception_ptr failure) {
+        const std::scoped_lock lock(mutex_);
+        failure_ = std::move(failure);
+    }
+    void rethrow_if_set() const {
+        const std::scoped_lock lock(mutex_);
+        if (failure_) std::rethrow_exception(failure_);
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::exception_ptr failure_;
+};
+
+struct shared_state {
+    explicit shared_state(std::size_t channels) : hints(channels) {}
+
+    hint_board hints;
+    leases_in_hand leases;
+    failure_slot listener_failure;
+    std::atomic<unsigned long> sweeps = 0;  // how many times the worker has drained all channels
+};
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,74 @@
+// Guarantees that the signal handler does nothing but write one byte into the pipe of each consumer that
+// runs, and that the process has its former handlers back when the last one has ended.
+
+#include "signals.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+
+#include <pgpubsub/error.hpp>
+
+#include "inbox.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+constexpr std::array handled{SIGINT, SIGTERM};
+
+std::array<std::atomic<int>, 64> pipes{};  // write end + 1, so that the initial 0 means free
+std::mutex installing;
+int installed = 0;
+std::array<struct sigaction, handled.size()> former;
+
+extern "C" void pgpubsub_on_stop_signal(int) {
+    const int saved = errno;
+    for (const auto& slot : pipes) {
+        const int fd = slot.load(std::memory_order_relaxed) - 1;
+        if (fd < 0) continue;
+        const char byte = inbox::stop_byte;
+        [[maybe_unused]] const auto written = ::write(fd, &byte, 1);
+    }
+    errno = saved;
+}
+
+void install() {
+    struct sigaction action {};
+    action.sa_handler = pgpubsub_on_stop_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    for (std::size_t i = 0; i < handled.size(); ++i) {
+        sigaction(handled[i], nullptr, &former[i]);
+        if (former[i].sa_handler != SIG_IGN) sigaction(handled[i], &action, nullptr);
+    }
+}
+
+void restore() {
+    for (std::size_t i = 0; i < handled.size(); ++i)
+        if (former[i].sa_handler != SIG_IGN) sigaction(handled[i], &former[i], nullptr);
+}
+
+}  // namespace
+
+stop_on_signals::stop_on_signals(const inbox& in) {
+    const std::scoped_lock lock(installing);
+    for (std::size_t i = 0; i < pipes.size() && slot_ < 0; ++i)
+        if (int expected = 0; pipes[i].compare_exchange_strong(expected, in.write_fd() + 1)) slot_ = static_cast<int>(i);
+    if (slot_ < 0)
+        throw error("more than 64 consumers run with stop_on_signals in one process",
+                    {.sqlstate = "53400", .hint = "Set stop_on_signals to false and call stop()."});
+    if (installed++ == 0) install();
+}
+
+stop_on_signals::~stop_on_signals() {
+    const std::scoped_lock lock(installing);
+    if (--installed == 0) restore();
+    pipes[static_cast<std::size_t>(slot_)] = 0;
+}
+
+}  // namespace pgpubsub::inline v0

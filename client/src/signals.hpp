@@ -1,0 +1,21 @@
+// Turns SIGINT and SIGTERM into a stop of the consumers that run.
+#pragma once
+
+namespace pgpubsub::inline v0 {
+
+class inbox;
+
+// As long as an object of this class lives, each SIGINT and SIGTERM posts a stop to its inbox. The first
+// object installs the handlers (a signal that is ignored stays ignored), the last one restores them.
+class stop_on_signals {
+public:
+    explicit stop_on_signals(const inbox& in);
+    ~stop_on_signals();
+    stop_on_signals(const stop_on_signals&) = delete;
+    stop_on_signals& operator=(const stop_on_signals&) = delete;
+
+private:
+    int slot_ = -1;
+};
+
+}  // namespace pgpubsub::inline v0

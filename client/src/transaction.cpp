@@ -1,0 +1,71 @@
+// Guarantees that a handler's SQL is undone together when the handler fails, and that no handler ends
+// the transaction that carries the notifications of its whole batch.
+//
+// Steps of a handler's first statement, in one round trip: release the savepoint of the handler before
+// it, set its own, run the statement. A handler that runs no SQL costs no savepoint.
+
+#include <pgpubsub/transaction.hpp>
+
+#include "result_impl.hpp"
+#include "sql_text.hpp"
+#include "sqlstate.hpp"
+#include "transaction_impl.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+constexpr const char* set_savepoint = "SAVEPOINT pgpubsub_handler";
+constexpr const char* release_savepoint = "RELEASE SAVEPOINT pgpubsub_handler";
+constexpr const char* undo_to_savepoint = "ROLLBACK TO SAVEPOINT pgpubsub_handler";
+
+}  // namespace
+
+pg_result transaction::impl::run(std::string_view sql, const params& parameters) {
+    if (!in_handler_)
+        throw error("the transaction was used after its handler had returned",
+                    {.sqlstate = std::string(sqlstate::transaction_control)});
+    if (controls_transaction(sql))
+        throw error("a handler can't begin or end the transaction of its notification",
+                    {.sqlstate = std::string(sqlstate::transaction_control),
+                     .hint = "Return to commit, throw to roll back; SAVEPOINT and ROLLBACK TO are allowed."});
+    refuse_zero_bytes(parameters);  // before the savepoint is noted as set
+    try {
+        if (touched_) return server_.exec(std::string(sql), parameters);
+        std::vector<statement> statements;
+        if (savepoint_open_) statements.push_back({release_savepoint});
+        statements.push_back({set_savepoint});
+        statements.push_back({std::string(sql), parameters});
+        touched_ = savepoint_open_ = true;
+        return std::move(server_.pipeline(statements).back());
+    } catch (const error& e) {
+        if (first_error_.empty()) first_error_ = e.what();
+        throw;
+    }
+}
+
+void transaction::impl::fail(std::int64_t id, milliseconds delay, std::string_view failure) {
+    std::vector<statement> statements;
+    if (touched_) statements.push_back({undo_to_savepoint});
+    statements.push_back(requeue_statement(id, delay, failure));
+    const auto results = server_.pipeline(statements);
+    if (read_number(results.back().get()) != 1)
+        throw error("the notification could not be put back", {.sqlstate = std::string(sqlstate::undefined_object)});
+}
+
+transaction::transaction(impl& state) noexcept : impl_(&state) {}
+
+std::uint64_t transaction::execute(std::string_view sql, const params& parameters) {
+    return affected_rows(impl_->run(sql, parameters).get());
+}
+
+result transaction::query(std::string_view sql, const params& parameters) {
+    return make_result(impl_->run(sql, parameters));
+}
+
+std::int64_t transaction::publish(const message& what) {
+    const statement call = publish_statement(what);
+    return read_number(impl_->run(call.sql, call.parameters).get());
+}
+
+}  // namespace pgpubsub::inline v0

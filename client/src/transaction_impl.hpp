@@ -1,0 +1,43 @@
+// The state behind pgpubsub::transaction: one handler after the other in one transaction, each behind a
+// savepoint that is set only when the handler first runs SQL, and sent along with it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <pgpubsub/transaction.hpp>
+
+#include "broker.hpp"
+#include "connection.hpp"
+
+namespace pgpubsub::inline v0 {
+
+class transaction::impl {
+public:
+    explicit impl(connection& server) : server_(server) {}
+
+    pg_result run(std::string_view sql, const params& parameters);
+
+    void begin_handler() {
+        in_handler_ = true;
+        touched_ = false;
+        first_error_.clear();
+    }
+    void end_handler() noexcept { in_handler_ = false; }
+
+    // Undoes what the current handler did and puts its notification back with the failure.
+    void fail(std::int64_t id, milliseconds delay, std::string_view failure);
+
+    // The first SQL error that the current handler got, for the case that it swallowed it.
+    const std::string& first_error() const noexcept { return first_error_; }
+
+private:
+    connection& server_;
+    bool in_handler_ = false;
+    bool touched_ = false;         // the current handler's savepoint is set
+    bool savepoint_open_ = false;  // a savepoint is set, the current handler's or an earlier one's
+    std::string first_error_;
+};
+
+}  // namespace pgpubsub::inline v0

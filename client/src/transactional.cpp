@@ -1,0 +1,149 @@
+// Guarantees that a notification is removed if and only if its handler's work is committed with it, and
+// that a failing handler harms neither the work of the others in its batch nor their delivery.
+//
+// Steps: BEGIN and take in one round trip; each handler behind its savepoint (transaction.cpp), a failure
+// rolled back to it and the notification put back with the error; COMMIT.
+//
+// When the transaction dies as a whole (the connection, a serialization failure, a deferred constraint
+// at COMMIT), everything is back in the queue by itself, and the notifications of that batch are taken one
+// at a time, so that whichever is at fault fails alone. Then there is no transaction left to note its
+// error in: the next one claims it by itself, without running its handler, and nacks it with the error.
+
+#include <algorithm>
+#include <utility>
+
+#include "sqlstate.hpp"
+#include "transaction_impl.hpp"
+#include "worker.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+// How often a lone notification may lose its transaction before it counts as failed. A lost connection is
+// mostly not its fault, a serialization failure hardly ever, anything else is.
+int allowed_deaths(const error& e) {
+    if (e.connection_lost()) return 2;
+    return e.retryable() ? 5 : 1;
+}
+
+void transaction_died(worker& w, channel_state& c, const std::vector<notification>& batch, const error& e) {
+    if (batch.size() > 1) {
+        c.alone = static_cast<int>(batch.size());
+        w.log.warning("channel \"{}\": the transaction of {} notifications failed ({}); they are tried again one at a "
+                      "time",
+                      c.name, batch.size(), e.what());
+        return;
+    }
+    if (e.in_doubt()) {
+        w.log.warning("channel \"{}\": notification {}: {}; if it failed, the notification comes again", c.name,
+                      batch.front().id, e.what());
+        return;
+    }
+    auto& s = c.last_suspect;
+    if (s.id != batch.front().id) s = {.id = batch.front().id, .deaths = 0, .guilty = false, .failure = {}};
+    ++s.deaths;
+    s.failure = e.what();
+    s.guilty = s.deaths >= allowed_deaths(e);
+    w.log.warning("channel \"{}\": the transaction of notification {} failed ({})", c.name, s.id, e.what());
+}
+
+// Puts the guilty one aside with its error; the others that the claim brought go back untried.
+void record_failure(worker& w, channel_state& c) {
+    const auto suspected = std::exchange(c.last_suspect, {});
+    auto results = w.server->pipeline({{"BEGIN"}, claim_statement(c.name, std::max(c.batch, 10), w.lease())});
+    std::vector<statement> ends;
+    std::vector<std::string> others;
+    for (auto& row : read_claimed(results.back().get())) {
+        if (row.what.id == suspected.id)
+            ends.push_back(nack_statement(row.receipt, w.retry_delay(row.what.attempts), suspected.failure));
+        else
+            others.push_back(std::move(row.receipt));
+    }
+    const bool found = !ends.empty();
+    if (!others.empty()) ends.push_back(release_statement(others));
+    if (!ends.empty()) w.server->pipeline(ends);
+    w.server->commit();
+    w.log.warning("channel \"{}\": notification {} failed: {}{}", c.name, suspected.id, suspected.failure,
+                  found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
+}
+
+void run_handler(worker& w, channel_state& c, const transactional_handler& handler, const notification& n,
+                 transaction::impl& state) {
+    transaction tx(state);
+    state.begin_handler();
+    bool serialization_failure = false;
+    auto failure = failure_of([&] {
+        try {
+            handler(n, tx);
+        } catch (const error& e) {
+            serialization_failure = e.sqlstate() == sqlstate::serialization_failure && !state.first_error().empty();
+            throw;
+        }
+    });
+    state.end_handler();
+
+    if (!w.server->alive())
+        throw error(failure.value_or("the connection to the server was lost"),
+                    {.sqlstate = std::string(sqlstate::connection_lost), .connection_lost = true});
+    if (serialization_failure)  // no savepoint helps: the whole transaction must be run again
+        throw error(*failure, {.sqlstate = std::string(sqlstate::serialization_failure)});
+    const auto status = w.server->transaction_status();
+    if (status == PQTRANS_IDLE)
+        throw error("the handler ended the transaction of its notification",
+                    {.sqlstate = std::string(sqlstate::transaction_control)});
+    if (!failure && status == PQTRANS_INERROR)
+        failure = "the handler caught an SQL error and left its transaction aborted: " + state.first_error();
+    if (!failure) return;
+
+    const auto delay = w.retry_delay(n.attempts);
+    state.fail(n.id, delay, *failure);
+    w.log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}", c.name, n.id,
+                  n.attempts, static_cast<double>(delay.count()) / 1000, *failure);
+}
+
+}  // namespace
+
+batch_outcome run_transactional_batch(worker& w, channel_state& c, const transactional_handler& handler) {
+    if (c.last_suspect.guilty) {
+        try {
+            record_failure(w, c);
+        } catch (const error&) {
+            w.server->rollback();
+            throw;
+        }
+    }
+
+    const auto begun = clock::now();
+    const int asked = c.alone > 0 ? 1 : c.batch;
+    std::vector<notification> batch;
+    try {
+        const auto results = w.server->pipeline({{"BEGIN"}, take_statement(c.name, asked)});
+        batch = read_taken(results.back().get());
+        transaction::impl state(*w.server);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (i > 0 && w.stops() > 1) {
+                w.log.info("channel \"{}\": stopping at once, {} notifications go back", c.name, batch.size());
+                w.server->rollback();
+                return {asked, asked};
+            }
+            run_handler(w, c, handler, batch[i], state);
+        }
+        w.server->commit();
+    } catch (const stop_consuming&) {
+        w.server->rollback();
+        throw;
+    } catch (const error& e) {
+        w.server->rollback();
+        if (batch.empty()) throw;  // the take itself failed
+        transaction_died(w, c, batch, e);
+        if (!w.server->alive()) throw;
+        return {asked, asked};
+    }
+    const batch_outcome outcome{asked, static_cast<int>(batch.size())};
+    if (c.alone == 0) w.adapt(c, outcome, clock::now() - begun);
+    c.alone = batch.empty() ? 0 : std::max(0, c.alone - 1);
+    return outcome;
+}
+
+}  // namespace pgpubsub::inline v0

@@ -1,0 +1,134 @@
+# pgpubsub listen --exec: what the command gets, what its end means, and that no command can harm the
+# consumer. A TAP test, since it is about processes and pipes.
+use strict;
+use warnings;
+
+use ClientTest;
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Test::More;
+
+my $node = start_cluster('exec');
+my $dsn  = $node->connstr('postgres');
+my $dir  = tempdir(CLEANUP => 1);
+my $json = JSON::PP->new->utf8;
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub run_all { my ($command, @more) = @_; return cli('listen', 'work', '--exec', $command, '--drain', @more, '--dsn', $dsn) }
+sub purge { sql(q{SELECT count(*) FROM pgpubsub.recover('work')}); sql(q{DELETE FROM pgpubsub.notification}) }
+
+sql(q{SELECT pgpubsub.create_channel('work')});
+
+# What it gets: the line on stdin, and variables; its stdout is ours.
+sql(q{SELECT pgpubsub.publish('work', '{"n": 1.10}', 'k 1', '{"h": true}')});
+my ($status, $out, $err) = run_all('cat; echo "$PGPUBSUB_ID|$PGPUBSUB_CHANNEL|$PGPUBSUB_ATTEMPTS|$PGPUBSUB_KEY"');
+is($status, 0, 'ran');
+my ($line, $variables) = split /\n/, $out;
+like($line, qr/"payload":\{"n": 1\.10\}/, 'the line, numbers exact');
+is_deeply([@{ $json->decode($line) }{qw(channel key attempts)}], ['work', 'k 1', 1], 'with its fields');
+like($variables, qr/^[0-9]+\|work\|1\|k 1$/, 'the variables');
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'exit 0 acks');
+
+# Five good ones and four that fail, interleaved: first as they come (live), then in recovery.
+my $consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--retry-delay', '1h', '--verbose', '--exec',
+	"grep -q bad && { echo \"this is bad\" >&2; exit 3; }; echo \$PGPUBSUB_ID >> $dir/good");
+eventually(sub { text_of($consumer->{err}) =~ /listening/ }, 'listens');
+sql(q{SELECT pgpubsub.publish('work', CASE i % 2 WHEN 1 THEN '"good"'::jsonb ELSE '"bad"' END) FROM generate_series(1, 9) i});
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'delayed'}, '4', 'live: the failing ones are kept');
+eventually(sub { (() = text_of("$dir/good") =~ /\n/g) == 5 }, 'live: the good ones are done');
+query_is($node, q{SELECT string_agg(DISTINCT payload::text || ': ' || last_error || ', ' || attempts, '; ') FROM pgpubsub.notifications},
+	'"bad": the command exited with status 3: this is bad, 1', 'live: stderr is the last error');
+like(text_of($consumer->{err}), qr/^this is bad$/m, 'and went to our stderr too');
+kill TERM => $consumer->{pid};
+is(wait_for_exit($consumer), 0, 'stopped');
+purge();
+sql(q{SELECT pgpubsub.publish('work', CASE i % 2 WHEN 1 THEN '"good"'::jsonb ELSE '"bad"' END) FROM generate_series(1, 9) i});
+for my $mode ('leased', 'transactional')
+{
+	my $already = () = text_of("$dir/good") =~ /\n/g;
+	($status) = run_all("grep -q bad && { echo again >&2; exit 1; }; echo \$PGPUBSUB_ID >> $dir/good", '--mode', $mode, '--recover', '--batch', 50, '--retry-delay', '1h');
+	is($status, 0, "recovery, $mode: failing ones don't fail the consumer");
+	is((() = text_of("$dir/good") =~ /\n/g) - $already, 5, "recovery, $mode: the good ones are done");
+	is(sql(q{SELECT count(*) || string_agg(DISTINCT last_error, '|') FROM pgpubsub.notifications WHERE payload = '"bad"'}),
+		'4the command exited with status 1: again', "recovery, $mode: the failing ones are kept with their errors");
+	purge();
+	sql(q{SELECT pgpubsub.publish('work', CASE i % 2 WHEN 1 THEN '"good"'::jsonb ELSE '"bad"' END) FROM generate_series(1, 9) i});
+}
+purge();
+
+# A retry comes when its delay is over, though the poll interval is an hour.
+sql(q{SELECT pgpubsub.publish('work', '"retry"')});
+$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--retry-delay', '1s', '--poll-interval', '1h', '--exec',
+	"echo x >> $dir/tries; [ \"\$(wc -l < $dir/tries)\" = 3 ]");
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'failing twice, then good: retried without a poll');
+is(text_of("$dir/tries"), "x\nx\nx\n", 'three tries');
+kill TERM => $consumer->{pid};
+is(wait_for_exit($consumer), 0, 'stopped');
+
+# Commands that misbehave.
+my $mb = q{SELECT pgpubsub.publish('work', to_jsonb(repeat('x', 1048576)))};
+sql($mb);
+($status) = run_all('true');
+is($status, 0, 'a command that does not read its stdin');
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'is believed');
+sql($mb);
+($status, $out) = run_all('exec 0<&-; echo done');
+is($out, "done\n", 'one that closes its stdin');
+sql($mb);
+($status, $out) = run_all('wc -c');
+cmp_ok($out, '>', 1_048_576, 'one that reads it all');
+sql(q{SELECT pgpubsub.publish('work', '1')});
+($status, $out) = run_all("sleep 1000 & echo \$! > $dir/orphan");
+is($status, 0, 'one that leaves a child behind, which holds our pipe, is not waited for');
+kill KILL => text_of("$dir/orphan");
+for my $case (
+	['kill -9 $$', qr/^the command was killed by signal 9 \(Killed\)$/],
+	['printf "a\\000b\\377c" >&2; exit 1', qr/^the command exited with status 1: a\x{FFFD}b\x{FFFD}c$/],
+	['head -c 1000000 /dev/zero | tr "\\000" y >&2; echo END >&2; exit 1', qr/y{4000}\nEND$|y{4000}END$/],
+	['/no/such/program', qr/status 127: .*not found/],
+	['exit 1', qr/^the command exited with status 1$/])
+{
+	sql(q{SELECT pgpubsub.publish('work', '1')});
+	($status) = run_all($case->[0], '--retry-delay', '1h');
+	is($status, 0, "fails: $case->[0]");
+	my $error = sql(q{SELECT last_error FROM pgpubsub.notifications});
+	utf8::decode($error);
+	like($error, $case->[1], 'the error says how');
+	cmp_ok(length $error, '<=', 8192, 'and is bounded');
+	purge();
+}
+
+# SIGTERM: the command in hand finishes and is acked; what was claimed with it goes back untried.
+sql(q{SELECT pgpubsub.publish('work', to_jsonb(i)) FROM generate_series(1, 5) i});
+my $slow = "echo \$PGPUBSUB_ID >> $dir/begun; while ! [ -e $dir/gate ]; do sleep 0.02; done; echo \$PGPUBSUB_ID >> $dir/done";
+$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--exec', $slow);
+eventually(sub { text_of("$dir/begun") ne '' }, 'a command is running');
+kill TERM => $consumer->{pid};
+write_file("$dir/gate", '');
+is(wait_for_exit($consumer), 0, 'SIGTERM ends it with 0');
+is(text_of("$dir/done"), text_of("$dir/begun"), 'the command in hand has finished');
+is(sql(q{SELECT count(*) || ' ' || string_agg(DISTINCT state || attempts, ',') FROM pgpubsub.notifications}), '4 ready0', 'and only it is gone');
+
+# Twice: the command gets a SIGTERM, and its notification goes back.
+unlink "$dir/gate", "$dir/begun", "$dir/done";
+$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--exec', $slow);
+eventually(sub { text_of("$dir/begun") ne '' }, 'a command is running');
+kill TERM => $consumer->{pid};
+# Two signals that are pending at the same time count once, so wait until the first one was taken.
+eventually(sub { text_of("/proc/$consumer->{pid}/status") =~ /^S(?:ig|hd)Pnd:\s*0+\n.*^ShdPnd:\s*0+$/ms }, 'the first SIGTERM was delivered');
+kill TERM => $consumer->{pid};
+is(wait_for_exit($consumer), 1, 'the second ends it in the middle, with 1');
+like(text_of($consumer->{err}), qr/the command was ended by the second request to stop/, 'and says so');
+is(text_of("$dir/done"), '', 'the command did not finish');
+is(sql(q{SELECT count(*) || ' ' || string_agg(DISTINCT state || attempts, ',') FROM pgpubsub.notifications}), '4 ready0', 'and its notification is back');
+
+# SIGKILL of the consumer ends the command too, and the lease brings the work back.
+unlink "$dir/gate", "$dir/begun";
+$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--lease', '1s', '--exec', "echo \$\$ > $dir/pid; exec sleep 1000");
+eventually(sub { text_of("$dir/pid") =~ /\n/ }, 'a command is running');
+my $command = text_of("$dir/pid") + 0;
+kill KILL => $consumer->{pid};
+wait_for_exit($consumer);
+eventually(sub { !is_alive($command) }, 'the command does not outlive its consumer');
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'ready'}, '4', 'and all is ready again when the lease ends');
+
+done_testing();

@@ -1,0 +1,113 @@
+# pgpubsub listen --processes: nobody is left behind, whoever dies is replaced, and what makes no sense is
+# not repeated. A TAP test, since it is about processes.
+use strict;
+use warnings;
+
+use ClientTest;
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $node = start_cluster('processes');
+my $dsn  = $node->connstr('postgres');
+my $dir  = tempdir(CLEANUP => 1);
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub listener { my @arguments = @_; return background(cli_path(), 'listen', 'work', @arguments, '--dsn', $dsn) }
+sub connected { my ($count) = @_; query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}, $count, "$count listen") }
+sub published { my ($count) = @_; return sql("SELECT count(pgpubsub.publish('work', to_jsonb(i))) FROM generate_series(1, $count) i") }
+sub distinct { my ($name) = @_; my %seen; $seen{$_}++ for split /\n/, text_of($name); return scalar keys %seen }
+
+sql(q{SELECT pgpubsub.create_channel('work')});
+
+# SIGTERM and SIGINT end all.
+for my $signal ('TERM', 'INT')
+{
+	my $parent = listener('--processes', 3);
+	connected(3);
+	my @workers = children_of($parent->{pid});
+	is(scalar @workers, 3, 'three workers');
+	kill $signal => $parent->{pid};
+	is(wait_for_exit($parent), 0, "SIG$signal ends the parent with 0");
+	is_deeply([grep { is_alive($_) } @workers], [], 'and all workers are gone before it');
+	is(text_of($parent->{err}), '', 'without a word');
+	connected(0);
+}
+
+# SIGKILL of the parent.
+my $parent = listener('--processes', 2);
+connected(2);
+my @workers = children_of($parent->{pid});
+kill KILL => $parent->{pid};
+wait_for_exit($parent);
+eventually(sub { !grep { is_alive($_) } @workers }, 'when the parent is killed, the workers end');
+connected(0);
+
+# A worker that is killed is replaced, and everything is processed.
+$parent = listener('--processes', 2, '--batch', 5, '--exec', "echo \$PGPUBSUB_ID >> $dir/leased", '--lease', '1s');
+published(150);
+for my $round (1 .. 3)
+{
+	eventually(sub { distinct("$dir/leased") >= 20 * $round }, "working, round $round");
+	my ($victim) = children_of($parent->{pid});
+	kill KILL => $victim;
+	eventually(sub { my @now = children_of($parent->{pid}); @now == 2 && !grep { $_ == $victim } @now }, 'a killed worker is replaced');
+}
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'all is processed');
+is(distinct("$dir/leased"), 150, 'each notification');
+like(text_of($parent->{err}), qr/^pgpubsub: worker [12] \(pid [0-9]+\) was killed by signal 9 \(Killed\); replacing it in [0-9]+ ms$/m, 'and said so');
+kill TERM => $parent->{pid};
+is(wait_for_exit($parent), 0, 'stopped');
+
+# The same with a stopped server in between: the replacement waits for it, as the others do.
+$parent = listener('--processes', 2);
+connected(2);
+$node->stop('fast');
+my ($victim) = children_of($parent->{pid});
+kill KILL => $victim;
+eventually(sub { text_of($parent->{err}) =~ /could not connect.*next attempt/s }, 'without a server the attempts are logged');
+eventually(sub { my @now = children_of($parent->{pid}); @now == 2 && !grep { $_ == $victim } @now }, 'the worker is replaced');
+$node->start;
+connected(2);
+published(10);
+eventually(sub { my @l = lines_of($parent); @l == 10 }, 'and works when the server is back');
+kill TERM => $parent->{pid};
+is(wait_for_exit($parent), 0, 'stopped');
+
+# --drain with several.
+published(200);
+my ($status, $out) = cli('listen', 'work', '--processes', 3, '--drain', '--dsn', $dsn);
+is($status, 0, '--drain with three processes');
+is(scalar(split /\n/, $out), 200, 'prints all, each once');
+
+# A worker that does not end gets killed, after the limit or at the second signal.
+published(1);
+$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; exec sleep 1000", '--stop-timeout', '500ms', '--lease', '1s');
+eventually(sub { text_of("$dir/stuck") ne '' }, 'a command that does not end');
+@workers = children_of($parent->{pid});
+my @commands = map { children_of($_) } @workers;
+is(scalar @commands, 1, 'is running');
+kill TERM => $parent->{pid};
+is(wait_for_exit($parent), 1, 'the limit ends it, with 1');
+eventually(sub { !grep { is_alive($_) } @workers, @commands }, 'and leaves nobody behind');
+like(text_of($parent->{err}), qr/killing 1 worker\(s\): they did not end in time/, 'and says so');
+
+unlink "$dir/stuck";
+$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; exec sleep 1000", '--lease', '1s');
+eventually(sub { text_of("$dir/stuck") ne '' }, 'once more');
+@workers = children_of($parent->{pid});
+@commands = map { children_of($_) } @workers;
+kill TERM => $parent->{pid};
+eventually(sub { children_of($parent->{pid}) == 1 }, 'the idle worker ends');
+kill TERM => $parent->{pid};
+is(wait_for_exit($parent), 1, 'a second SIGTERM ends it at once, with 1');
+eventually(sub { !grep { is_alive($_) } @workers, @commands }, 'and leaves nobody behind');
+
+# What makes no sense for one makes none for all.
+($status, $out, my $err) = cli('listen', 'work', '--processes', 3, '--dsn', 'host=/nowhere dbname=x');
+is($status, 1, 'no server');
+like($err, qr/could not connect/, 'says so');
+sql(q{CREATE DATABASE bare});
+($status, $out, $err) = cli('listen', 'work', '--processes', 3, '--dsn', $node->connstr('bare'));
+is($status, 1, 'no extension');
+like($err, qr/hint: Run CREATE EXTENSION pgpubsub/, 'and what to do');
+
+done_testing();

@@ -1,0 +1,84 @@
+# pgpubsub publish: what it stores, what it prints, what it refuses. A TAP test, since it is about a program.
+use strict;
+use warnings;
+
+use ClientTest;
+use Test::More;
+
+my $node = start_cluster('publish');
+my $dsn  = $node->connstr('postgres');
+$node->safe_psql('postgres', q{SELECT pgpubsub.create_channel('media')});
+$node->safe_psql('postgres', q{SELECT pgpubsub.create_channel('Say "hi" it''s')});
+
+sub stored { my ($what, $id) = @_; return $node->safe_psql('postgres', "SELECT $what FROM pgpubsub.notifications WHERE id = $id") }
+
+# The payload, by argument and by stdin.
+my ($status, $out, $err) = cli('publish', 'media', '{"a": 1}', '--dsn', $dsn);
+is($status, 0, 'published');
+like($out, qr/^[0-9]+\n\z/, 'the id is printed, and nothing else');
+is($err, '', 'nothing on stderr');
+is(stored('payload', $out), '{"a": 1}', 'the payload is stored');
+($status, $out) = cli({ in => qq("from\\nstdin"\n) }, 'publish', 'media', '-', '--dsn', $dsn);
+is(stored(q{payload #>> '{}'}, $out), "from\nstdin", '- reads stdin');
+($status, $out) = cli({ in => '[1]' }, 'publish', 'media', '--dsn', $dsn);
+is(stored('payload', $out), '[1]', 'without a payload too');
+my $long = '{"s": "' . ('äöü"' =~ s/"/\\"/r x 150_000) . '"}';
+($status, $out) = cli({ in => $long }, 'publish', 'media', '--dsn', $dsn);
+is($status, 0, 'a payload of over 1 MB');
+is(stored(q{length(payload ->> 's')}, $out), 600_000, 'is stored in full');
+
+# Numbers are not touched.
+my $number = '{"big": 123456789012345678901234567890.12345678901234567890, "huge": 1e400}';
+($status, $out) = cli('publish', 'media', $number, '--dsn', $dsn);
+is($status, 0, 'numbers that no double holds are accepted');
+is(stored(q{payload ->> 'big'}, $out), '123456789012345678901234567890.12345678901234567890', 'and stored exactly');
+
+# The other fields.
+($status, $out) = cli('publish', 'Say "hi" it\'s', 'null', '--key', "k'1", '--headers', '{"h": [1]}', '--deliver-at',
+	'2999-01-02 03:04:05+00', '--priority', '-7', '--dsn', $dsn);
+is($status, 0, 'all fields');
+is(stored(q{concat_ws('|', channel, payload, key, headers, deliver_at AT TIME ZONE 'UTC', priority, state)}, $out),
+	q{Say "hi" it's|null|k'1|{"h": [1]}|2999-01-02 03:04:05|-7|delayed}, 'are stored');
+($status, $out) = cli({ env => { PGPUBSUB_DSN => $dsn } }, 'publish', 'media', '2');
+is($status, 0, 'the DSN from PGPUBSUB_DSN');
+
+# What is no JSON is refused before it is sent, so no server is needed.
+for my $wrong ('hello', '{"a": 1,}', '', "{'a': 1}", '[1] [2]')
+{
+	($status, $out, $err) = cli({ in => $wrong }, 'publish', 'media', '--dsn', 'host=/nowhere');
+	is($status, 1, "refused: $wrong");
+	like($err, qr/^pgpubsub: the payload on stdin is not valid JSON: line 1, column [0-9]+: /, 'with the place');
+}
+($status, $out, $err) = cli('publish', 'media', '1', '--headers', '{', '--dsn', 'host=/nowhere');
+like($err, qr/^pgpubsub: the value of --headers is not valid JSON: line 1/, 'headers are checked too');
+
+# What the server refuses.
+($status, $out, $err) = cli('publish', 'nobody', '1', '--dsn', $dsn);
+is($status, 1, 'a channel that does not exist');
+like($err, qr/^pgpubsub: channel "nobody" does not exist\nhint: .*create_channel/, 'and what to do');
+($status, $out, $err) = cli('publish', 'media', '"\\u0000"', '--dsn', $dsn);
+is($status, 1, 'what jsonb refuses');
+like($err, qr/^pgpubsub: unsupported Unicode escape sequence/, 'is reported');
+
+# The command line.
+for my $usage ([], ['publish'], ['unknown'], ['publish', 'media', '1', '--colour'], ['publish', 'media', '1', '--priority', '99999'],
+	['publish', 'media', '1', '2'], ['--colour'])
+{
+	($status, $out, $err) = cli(@$usage);
+	is($status, 2, "usage: @$usage");
+	like($err, qr/^pgpubsub: .+\nhint: See pgpubsub .*--help\.\n\z/, 'says so');
+	is($out, '', 'prints nothing');
+}
+($status, $out, $err) = cli('--version');
+is($status, 0, '--version');
+like($out, qr/^pgpubsub [0-9]+\.[0-9]+\.[0-9]+\n\z/, 'prints the version');
+for my $help (['--help'], ['listen', '--help'], ['publish', '--help'])
+{
+	($status, $out, $err) = cli(@$help);
+	is($status, 0, "@$help");
+	like($out, qr/Exit status: 0 /, 'documents the exit statuses');
+}
+($status) = cli({ out => '/dev/full' }, 'publish', 'media', '1', '--dsn', $dsn);
+is($status, 1, 'an id that can not be printed is a failure');
+
+done_testing();

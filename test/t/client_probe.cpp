@@ -1,0 +1,116 @@
+// A consumer for the tests of the library (client_*.pl), whose handler does what the payload says.
+//
+//   client_probe transactional|leased DSN CHANNEL [drain]
+//
+// {"do": ACTION, "value": N} with ACTION
+//   insert      insert N into effect
+//   fail        insert N, then throw
+//   error       an SQL error that leaves the handler
+//   swallow     insert N, an SQL error that the handler catches and keeps quiet about
+//   savepoint   the same behind a savepoint, gone back to; then insert N
+//   commit      insert N, then try to COMMIT
+//   duplicate   insert N, which a deferred constraint may refuse at COMMIT
+//   wait        insert N, then wait until the file PROBE_GATE exists
+//   publish     publish N to the channel "next"
+//   stop        ask the consumer to stop
+// Each handler that runs writes a line "id action" to stdout. For its insert a leased handler uses a session.
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <pgpubsub/pgpubsub.hpp>
+
+namespace {
+
+constexpr const char* insert = "INSERT INTO effect (value, notification) VALUES ($1, $2)";
+
+// The value of a key in the flat payloads of the tests.
+std::string value_of(const std::string& payload, const std::string& key) {
+    auto begin = payload.find('"' + key + "\": ");
+    if (begin == std::string::npos) return {};
+    begin += key.size() + 4;
+    if (payload[begin] == '"') ++begin;
+    return payload.substr(begin, payload.find_first_of("\",}", begin) - begin);
+}
+
+void wait_for_gate() {
+    while (!std::filesystem::exists(std::getenv("PROBE_GATE")))
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+void note(const pgpubsub::notification& n, const std::string& action) {
+    std::printf("%lld %s\n", static_cast<long long>(n.id), action.c_str());
+    std::fflush(stdout);
+}
+
+void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer) {
+    const auto action = value_of(n.payload, "do");
+    const auto value = std::stoll(value_of(n.payload, "value"));
+    note(n, action);
+    if (action == "publish") {
+        tx.publish({.channel = "next", .payload = std::to_string(value), .key = "k"});
+        return;
+    }
+    if (action == "savepoint") tx.execute("SAVEPOINT mine");
+    if (action == "error") tx.query("SELECT 1 / $1::int", {0});
+    if (action != "savepoint") tx.execute(insert, {value, n.id});
+    if (action == "fail") throw std::runtime_error("failed as told");
+    if (action == "swallow" || action == "savepoint") {
+        try {
+            tx.execute("SELECT 1 / $1::int", {0});
+        } catch (const pgpubsub::error& e) {
+            if (e.sqlstate() != "22012") throw;
+        }
+    }
+    if (action == "savepoint") {
+        tx.execute("ROLLBACK TO mine");
+        tx.execute(insert, {value, n.id});
+        const auto back = tx.query("SELECT value, NULL AS nothing FROM effect WHERE notification = $1", {n.id});
+        if (back.rows() != 1 || back.at(0, "value") != std::to_string(value) || back.at(0, 1))
+            throw std::logic_error("the handler does not see its own work");
+    }
+    if (action == "commit") tx.execute("/* now */ COMMIT");
+    if (action == "wait") wait_for_gate();
+    if (action == "stop") consumer.stop();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    if (argc < 4) return 2;
+    const std::string mode = argv[1];
+    const bool leased = mode == "leased";
+    pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
+    options.drain = argc > 4;
+    options.retry_delay_min = options.retry_delay_max = std::chrono::hours(1);
+    if (leased) options.lease = std::chrono::seconds(1);
+    if (const char* batch = std::getenv("PROBE_BATCH")) options.batch = std::atoi(batch);
+    options.log = [](pgpubsub::log_level level, std::string_view message) {
+        std::fprintf(stderr, "%s: %.*s\n", pgpubsub::to_string(level).data(), static_cast<int>(message.size()),
+                     message.data());
+    };
+    pgpubsub::consumer consumer(options);
+    const std::string dsn = argv[2];
+    if (leased) {
+        consumer.on(argv[3], [&](const pgpubsub::notification& n) {
+            const auto action = value_of(n.payload, "do");
+            note(n, action);
+            if (action == "fail") throw std::runtime_error("failed as told");
+            if (action == "wait") wait_for_gate();
+            pgpubsub::session(pgpubsub::session_options{.dsn = dsn})
+                .execute(insert, {std::stoll(value_of(n.payload, "value")), n.id});
+        });
+    } else {
+        consumer.on(argv[3], [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer); });
+    }
+    consumer.run();
+} catch (const pgpubsub::error& e) {
+    std::fprintf(stderr, "fatal: %s [%s] %s\n", e.what(), e.sqlstate().c_str(), e.hint().c_str());
+    return 1;
+}
