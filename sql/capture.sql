@@ -108,7 +108,14 @@ SELECT payload ->> 'op' AS op, payload #>> '{new,id}' AS id, payload -> 'truncat
        jsonb_typeof(payload #> '{old,t}') AS old_t, jsonb_typeof(payload #> '{new,t}') AS t
   FROM pgpubsub.take('loose', 10) n ORDER BY n.id;
 RESET default_toast_compression;
-DROP TABLE huge;
+-- nor does what is small in the table, and large while jsonb is made of it, fail an INSERT
+CREATE TABLE many (flags boolean[], j json);
+SELECT pgpubsub.attach('many', 'loose');
+INSERT INTO many (flags) VALUES (array_fill(true, ARRAY[16777217]));
+INSERT INTO many (j) VALUES (('[1' || repeat(',1', 16777217) || ']')::json);
+SELECT jsonb_typeof(payload #> '{new,flags}') AS flags, jsonb_typeof(payload #> '{new,j}') AS j, payload -> 'truncated' AS truncated
+  FROM pgpubsub.take('loose', 10) n ORDER BY n.id;
+DROP TABLE huge, many;
 
 -- a handler may change captured tables itself
 BEGIN;

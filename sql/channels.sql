@@ -34,6 +34,15 @@ SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'l'::regclass;
 ALTER TRIGGER pgpubsub_media ON l RENAME TO renamed;
 SELECT pgpubsub.attach('l', 'media', '{insert}');
 SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'l'::regclass;
+-- several triggers on one channel, made by hand, are one attachment
+CREATE TRIGGER second AFTER UPDATE ON l FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('media');
+SELECT pgpubsub.attach('l', 'media');
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'l'::regclass;
+-- a trigger that only has the name is somebody else's
+CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER pgpubsub_jobs AFTER INSERT ON l FOR EACH ROW EXECUTE FUNCTION own();
+SELECT pgpubsub.attach('l', 'jobs');
+DROP FUNCTION own() CASCADE;
 -- a channel that a table is attached to can't be dropped; what is stored stays when it is detached
 INSERT INTO l VALUES (1);
 SELECT pgpubsub.drop_channel('media');
@@ -48,6 +57,7 @@ SELECT * FROM pgpubsub.take('media');
 
 -- what attach() refuses
 SELECT pgpubsub.attach('no_such_table', 'media');
+SELECT pgpubsub.attach(0::regclass, 'media');
 SELECT pgpubsub.attach(NULL, 'media');
 SELECT pgpubsub.attach('l', NULL);
 SELECT pgpubsub.attach('l', 'media', '{truncate}');
@@ -65,6 +75,24 @@ SELECT pgpubsub.attach('parted', 'parted');
 CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (10) TO (20);
 INSERT INTO parted VALUES (1), (11);
 SELECT payload ->> 'table' AS "table", payload #>> '{new,x}' AS x FROM pgpubsub.take('parted', 10);
+
+SELECT pgpubsub.attach('parted_low', 'parted');
+SELECT pgpubsub.detach('parted_low', 'parted');
+
+-- drop_channel() sees all that is committed, or refuses; a publication of all tables does not hinder it
+SELECT pgpubsub.create_channel('dropped');
+SELECT count(pgpubsub.publish('dropped', '1', deliver_at => CASE WHEN i > 1 THEN now() + interval '1 hour' END)) FROM generate_series(1, 3) i;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT pgpubsub.drop_channel('dropped');
+ROLLBACK;
+SET client_min_messages = error; -- wal_level is not logical
+CREATE PUBLICATION everything FOR ALL TABLES;
+RESET client_min_messages;
+SELECT pgpubsub.drop_channel('dropped');
+DROP PUBLICATION everything;
+BEGIN READ ONLY;
+SELECT pgpubsub.create_channel('read only');
+ROLLBACK;
 
 DROP VIEW v;
 DROP TABLE t, long, l, parted;

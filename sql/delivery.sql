@@ -128,6 +128,33 @@ SELECT pgpubsub.requeue(ARRAY[:bad], '1 hour', 'kept') AS requeued;
 COMMIT;
 SELECT payload, state, attempts, last_error FROM pgpubsub.notifications;
 DELETE FROM pgpubsub.notification;
+-- nor what was claimed, taken once more, or truncated away, after a take that was rolled back
+SELECT pgpubsub.publish('jobs', '1') AS id \gset
+BEGIN;
+SAVEPOINT s;
+SELECT count(*) FROM pgpubsub.take('jobs');
+ROLLBACK TO s;
+SELECT count(*) FROM pgpubsub.claim('jobs', lease => '1 microsecond');
+SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SAVEPOINT s;
+SELECT count(*) FROM pgpubsub.take('jobs');
+ROLLBACK TO s;
+SELECT count(*) FROM pgpubsub.take('jobs');
+SELECT pgpubsub.requeue(ARRAY[:id, :id]) AS requeued;
+-- a requeue that is undone can be done again, though the notification was taken meanwhile
+SAVEPOINT s;
+SELECT count(*) FROM pgpubsub.take('jobs');
+SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+ROLLBACK TO s;
+SELECT count(*) FROM pgpubsub.take('jobs');
+SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+COMMIT;
+SELECT count(*) FROM pgpubsub.notifications;
+BEGIN;
+SELECT count(*) FROM pgpubsub.take('jobs');
+TRUNCATE pgpubsub.notification;
+SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+COMMIT;
 -- a large one, too
 SELECT pgpubsub.publish('jobs', to_jsonb(string_agg(md5(i::text), ''))) AS id FROM generate_series(1, 32768) i \gset
 BEGIN;

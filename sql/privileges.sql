@@ -72,6 +72,21 @@ SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'everything');
 SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_nobody', 'consume');
 SELECT pgpubsub.grant_channel('nowhere', 'regress_pgpubsub_app', 'consume');
 
+-- the owner of one channel takes nothing away that belongs to another
+SELECT pgpubsub.create_channel('evil');
+UPDATE pgpubsub.channel_privilege SET grantee = 'regress_pgpubsub_writer'
+ WHERE channel_id = (SELECT id FROM pgpubsub.channel WHERE name = 'evil');
+GRANT USAGE ON SCHEMA pgpubsub TO regress_pgpubsub_writer;
+GRANT EXECUTE ON FUNCTION pgpubsub.grant_channel, pgpubsub.revoke_channel TO regress_pgpubsub_writer;
+SELECT pgpubsub.grant_channel('ours', 'regress_pgpubsub_app', 'consume');
+SET ROLE regress_pgpubsub_writer;
+SELECT pgpubsub.revoke_channel('evil', 'regress_pgpubsub_app', 'consume');
+SELECT pgpubsub.grant_channel('evil', 'regress_pgpubsub_app', 'consume'), pgpubsub.revoke_channel('evil', 'regress_pgpubsub_app', 'consume');
+SELECT pgpubsub.revoke_channel('ours', 'regress_pgpubsub_app', 'consume');
+SET ROLE regress_pgpubsub_app;
+SELECT count(*) FROM pgpubsub.take('ours');
+RESET ROLE;
+
 -- a role that may attach: the channel that attach() makes is the table owner's
 GRANT USAGE ON SCHEMA pgpubsub TO regress_pgpubsub_owner;
 GRANT EXECUTE ON FUNCTION pgpubsub.attach, pgpubsub.detach, pgpubsub.capture, pgpubsub.take, pgpubsub.grant_channel TO regress_pgpubsub_owner;

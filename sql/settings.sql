@@ -51,5 +51,19 @@ SET pgpubsub.db_version = -2;
 SET pgpubsub.wakeup = 'sometimes';
 SET pgpubsub.no_such_setting = 1;
 
+-- a context that changes with each transaction leaves nothing behind in the session
+CREATE FUNCTION pg_temp.change_context(times integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. times LOOP
+    PERFORM set_config('pgpubsub.notification_context', jsonb_build_object('request', i, 'user', repeat('x', 100))::text, true);
+    INSERT INTO t VALUES (i);
+    DELETE FROM pgpubsub.notification;
+  END LOOP;
+END $$;
+SELECT pg_temp.change_context(10);
+SELECT sum(used_bytes) AS before FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext' \gset
+SELECT pg_temp.change_context(500);
+SELECT sum(used_bytes) - :before < 50000 AS does_not_grow FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext';
+
 DROP TABLE t;
 SELECT pgpubsub.drop_channel('t');

@@ -5,6 +5,7 @@
 #include "arguments.hpp"
 #include "catalog.hpp"
 #include "channel.hpp"
+#include "notification.hpp"
 
 using namespace pgpubsub;
 
@@ -12,10 +13,10 @@ namespace {
 
 // What a role needs besides its right on a channel. pg_dump carries these grants, since they differ from those that
 // CREATE EXTENSION makes; and a role that holds one can't be dropped unnoticed.
-constexpr const char* objects_for_publish[] = {
+constexpr const char* functions_for_publish[] = {
     "FUNCTION pgpubsub.publish(text, jsonb, text, jsonb, timestamptz, integer)",
 };
-constexpr const char* objects_for_consume[] = {
+constexpr const char* functions_for_consume[] = {
     "FUNCTION pgpubsub.take(text, integer)",
     "FUNCTION pgpubsub.requeue(bigint[], interval, text)",
     "FUNCTION pgpubsub.claim(text, integer, interval)",
@@ -26,7 +27,7 @@ constexpr const char* objects_for_consume[] = {
     "FUNCTION pgpubsub.recover(text)",
     "FUNCTION pgpubsub.next_due(text)",
 };
-constexpr const char* objects_for_both[] = {
+constexpr const char* functions_for_both[] = {
     "FUNCTION pgpubsub.has_channel_privilege(text, text)",
 };
 constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.channel_privileges"};
@@ -54,61 +55,7 @@ void run(const char* command) {
         elog(ERROR, "could not run \"%s\"", command);
 }
 
-template <std::size_t N>
-void change_rights(bool give, const char* right, const char* const (&objects)[N], const char* role) {
-    for (const char* const object : objects)
-        run(psprintf("%s %s ON %s %s %s", give ? "GRANT" : "REVOKE", right, object, give ? "TO" : "FROM", role));
-}
-
-// Whether the role still has one of the rights on a channel. privilege: null stands for any.
-bool role_has_any(Oid role, const char* privilege_text) {
-    run(psprintf("SELECT FROM pgpubsub.channel_privilege WHERE grantee OPERATOR(pg_catalog.=) %u AND "
-                 "privilege OPERATOR(pg_catalog.<>) 'owner'%s LIMIT 1",
-                 role,
-                 privilege_text == nullptr
-                     ? ""
-                     : psprintf(" AND privilege OPERATOR(pg_catalog.=) %s", quote_literal_cstr(privilege_text))));
-    return SPI_processed > 0;
-}
-
-struct grant_arguments {
-    channel on;
-    Oid role;
-    privilege what;
-    const char* role_name;
-};
-
-grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
-    grant_arguments a;
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    require(fcinfo, 1, "role");
-    a.role = PG_GETARG_OID(1);
-    a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
-    a.on = get_channel(name);
-    check_privilege(a.on, GetUserId(), privilege::owner);
-    const char* const found = GetUserNameFromId(a.role, true);
-    if (found == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", a.role));
-    a.role_name = quote_identifier(found);
-    return a;
-}
-
-}  // namespace
-
-PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
-    const std::string_view name = text_argument(fcinfo, 0, "name");
-    require(fcinfo, 1, "if_not_exists");
-    bool created;
-    const channel c = get_or_create_channel(name, GetUserId(), &created);
-    if (!created && !PG_GETARG_BOOL(1))
-        ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("channel \"%s\" already exists", c.name),
-                errhint("Pass if_not_exists => true if that is fine."));
-    PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
-    const channel c = get_channel(text_argument(fcinfo, 0, "name"));
-    check_privilege(c, GetUserId(), privilege::owner);
+void check_not_attached(const channel& c) {
     as_extension_owner([&c] {
         // A trigger's arguments are stored one after the other, each with a zero byte behind it.
         Oid types[] = {TEXTOID};
@@ -125,13 +72,77 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
                     errdetail("Table %s has a capture trigger on it.",
                               SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
                     errhint("Detach it first with pgpubsub.detach()."));
+    });
+}
 
-        // Most rows go while writers go on; the lock then makes sure that none is left behind for a channel that is gone.
-        const char* const remove_rows =
-            psprintf("DELETE FROM pgpubsub.notification WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id);
-        run(remove_rows);
-        run("LOCK TABLE pgpubsub.notification IN SHARE ROW EXCLUSIVE MODE");
-        run(remove_rows);
+template <std::size_t N>
+void grant_on(const char* right, const char* const (&objects)[N], const char* role) {
+    for (const char* const object : objects)
+        run(psprintf("GRANT %s ON %s TO %s", right, object, role));
+}
+
+// Waits for whoever else changes channels or rights in this way: two GRANTs at the same time would fail one of them.
+void lock_administration() {
+    LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock);
+}
+
+struct grant_arguments {
+    channel on;
+    Oid role;
+    privilege what;
+    const char* role_name;
+};
+
+grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
+    grant_arguments a;
+    const std::string_view name = text_argument(fcinfo, 0, "channel");
+    require(fcinfo, 1, "role");
+    a.role = PG_GETARG_OID(1);
+    a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
+    lock_administration();
+    a.on = get_channel(name);
+    check_privilege(a.on, GetUserId(), privilege::owner);
+    const char* const found = GetUserNameFromId(a.role, true);
+    if (found == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", a.role));
+    a.role_name = quote_identifier(found);
+    return a;
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
+    PreventCommandIfReadOnly("pgpubsub.create_channel()");
+    const std::string_view name = text_argument(fcinfo, 0, "name");
+    require(fcinfo, 1, "if_not_exists");
+    bool created;
+    const channel c = get_or_create_channel(name, GetUserId(), &created);
+    if (!created && !PG_GETARG_BOOL(1))
+        ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("channel \"%s\" already exists", c.name),
+                errhint("Pass if_not_exists => true if that is fine."));
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
+    PreventCommandIfReadOnly("pgpubsub.drop_channel()");
+    const std::string_view name = text_argument(fcinfo, 0, "name");
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot drop a channel in a transaction of isolation level REPEATABLE READ or SERIALIZABLE"),
+                errdetail("Notifications that it does not see would be left behind."),
+                errhint("Use READ COMMITTED."));
+    lock_administration();
+    const channel c = get_channel(name);
+    check_privilege(c, GetUserId(), privilege::owner);
+    check_not_attached(c);
+
+    // Most rows go while writers go on; the lock then makes sure that none is left behind for a channel that is gone.
+    notification_table table = notification_table::open();
+    table.remove_all(c.id);
+    LockRelation(table.heap(), ShareRowExclusiveLock);
+    table.remove_all(c.id);
+    table.close();
+    as_extension_owner([&c] {
         run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
         run(psprintf("DELETE FROM pgpubsub.channel WHERE id OPERATOR(pg_catalog.=) %d", c.id));
     });
@@ -139,42 +150,33 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
+    PreventCommandIfReadOnly("pgpubsub.grant_channel()");
     const grant_arguments a = read_grant_arguments(fcinfo);
     as_extension_owner([&a] {
         run(psprintf("INSERT INTO pgpubsub.channel_privilege VALUES (%d, %u, '%s') ON CONFLICT DO NOTHING", a.on.id, a.role,
                      privilege_name(a.what)));
         run(psprintf("GRANT USAGE ON SCHEMA pgpubsub TO %s", a.role_name));
-        change_rights(true, "EXECUTE", objects_for_both, a.role_name);
-        change_rights(true, "SELECT", views_for_both, a.role_name);
+        grant_on("EXECUTE", functions_for_both, a.role_name);
+        grant_on("SELECT", views_for_both, a.role_name);
         if (a.what == privilege::publish) {
-            change_rights(true, "EXECUTE", objects_for_publish, a.role_name);
+            grant_on("EXECUTE", functions_for_publish, a.role_name);
         } else {
-            change_rights(true, "EXECUTE", objects_for_consume, a.role_name);
-            change_rights(true, "SELECT", views_for_consume, a.role_name);
+            grant_on("EXECUTE", functions_for_consume, a.role_name);
+            grant_on("SELECT", views_for_consume, a.role_name);
         }
     });
     PG_RETURN_VOID();
 }
 
+// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to take: the
+// role may have them for another channel.
 PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
+    PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
     const grant_arguments a = read_grant_arguments(fcinfo);
     as_extension_owner([&a] {
         run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "
                      "AND grantee OPERATOR(pg_catalog.=) %u AND privilege OPERATOR(pg_catalog.=) '%s'",
                      a.on.id, a.role, privilege_name(a.what)));
-        if (!role_has_any(a.role, privilege_name(a.what))) {
-            if (a.what == privilege::publish) {
-                change_rights(false, "EXECUTE", objects_for_publish, a.role_name);
-            } else {
-                change_rights(false, "EXECUTE", objects_for_consume, a.role_name);
-                change_rights(false, "SELECT", views_for_consume, a.role_name);
-            }
-        }
-        if (!role_has_any(a.role, nullptr)) {
-            change_rights(false, "EXECUTE", objects_for_both, a.role_name);
-            change_rights(false, "SELECT", views_for_both, a.role_name);
-            run(psprintf("REVOKE USAGE ON SCHEMA pgpubsub FROM %s", a.role_name));
-        }
     });
     PG_RETURN_VOID();
 }

@@ -42,9 +42,20 @@ const catalog& our_catalog() {
     return known;
 }
 
+Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
+    const Relation rel = table_open(table, mode);
+    if (RelationGetNumberOfAttributes(rel) != columns)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("table \"pgpubsub.%s\" is not of the form that this version of the library knows",
+                       RelationGetRelationName(rel)),
+                errhint("Run ALTER EXTENSION pgpubsub UPDATE and install the library of the same version; columns "
+                        "that were added or dropped by hand make the extension unusable."));
+    return rel;
+}
+
 bool forget_catalog(Oid relation) {
     if (!known_is_valid)
-        return !OidIsValid(relation);
+        return true;
     if (OidIsValid(relation) && relation != known.channel && relation != known.channel_privilege &&
         relation != known.notification && relation != known.notification_ready &&
         relation != known.notification_due && relation != known.notification_leased)

@@ -19,12 +19,17 @@ struct catalog {
     Oid notification_id_seq;
 };
 
-// The OIDs in this database.
-// Errors: undefined_table (42P01) when the extension's schema is not there, as after DROP EXTENSION.
+// The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,
+// so ask after the table was opened.
+// Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01) when a part of it is missing.
 const catalog& our_catalog();
 
-// For the relcache callback: forgets the OIDs if `relation` is one of them or InvalidOid, and tells so. It marks
-// only, as an invalidation callback must.
+// Opens one of the tables. Errors: object_not_in_prerequisite_state (55000) when it has not the `columns` columns that this
+// library knows.
+Relation open_our_table(Oid table, LOCKMODE mode, int columns);
+
+// For the relcache callback: forgets the OIDs if `relation` is one of them or InvalidOid, or may be, and tells so. It
+// marks only, as an invalidation callback must.
 bool forget_catalog(Oid relation);
 
 }  // namespace pgpubsub

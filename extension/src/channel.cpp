@@ -64,25 +64,14 @@ namespace privilege_column {
 enum : AttrNumber { channel_id = 1, grantee, privilege, count = privilege };
 }
 
-Relation open_checked(Oid relation, LOCKMODE mode, int columns) {
-    const Relation rel = table_open(relation, mode);
-    if (RelationGetNumberOfAttributes(rel) != columns)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"pgpubsub.%s\" is not of the form that this version of the library knows",
-                       RelationGetRelationName(rel)),
-                errhint("Run ALTER EXTENSION pgpubsub UPDATE, and install the library of the same version."));
-    return rel;
-}
-
 privilege stored_privilege(std::string_view name) {
     return name == "owner" ? privilege::owner : name == "publish" ? privilege::publish : privilege::consume;
 }
 
-void read_grants(remembered* entry, Snapshot snapshot) {
-    const Relation rel = open_checked(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
+void read_grants(remembered* entry, Relation rights, Snapshot snapshot) {
     ScanKeyData key;
     ScanKeyInit(&key, privilege_column::channel_id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(entry->id));
-    const SysScanDesc scan = systable_beginscan(rel, our_catalog().channel_privilege_pkey, true, snapshot, 1, &key);
+    const SysScanDesc scan = systable_beginscan(rights, our_catalog().channel_privilege_pkey, true, snapshot, 1, &key);
     int capacity = 0;
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
@@ -93,52 +82,53 @@ void read_grants(remembered* entry, Snapshot snapshot) {
                                                                         : repalloc(entry->grants, bytes));
         }
         bool null;
-        const Datum grantee = heap_getattr(tuple, privilege_column::grantee, RelationGetDescr(rel), &null);
-        const Datum what = heap_getattr(tuple, privilege_column::privilege, RelationGetDescr(rel), &null);
+        const Datum grantee = heap_getattr(tuple, privilege_column::grantee, RelationGetDescr(rights), &null);
+        const Datum what = heap_getattr(tuple, privilege_column::privilege, RelationGetDescr(rights), &null);
         entry->grants[entry->grant_count++] = {DatumGetObjectId(grantee), stored_privilege(view_of(DatumGetTextPP(what)))};
     }
     systable_endscan(scan);
-    table_close(rel, AccessShareLock);
 }
 
-remembered* remember(int32 id, std::string_view name, Snapshot snapshot) {
-    remembered read{};
-    read.id = id;
-    memcpy(read.name, name.data(), Min(name.size(), max_channel_bytes));
-    read_grants(&read, snapshot);
-
-    // Entered last, so that an ERROR on the way leaves no half of an entry. Opening the table may have told this
-    // session of a change: then the memory starts anew, and the grants, which went with it, are read again.
-    if (!memory_is_valid) {
-        start_memory();
-        read.grants = nullptr;
-        read.grant_count = 0;
-        read_grants(&read, snapshot);
-    }
-    auto* const entry = static_cast<remembered*>(hash_search(by_id, &id, HASH_ENTER, nullptr));
-    *entry = read;
-    auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.name, HASH_ENTER, nullptr));
-    named->id = id;
-    return entry;
-}
-
-// Reads a channel by the index and key given; null where there is none.
-remembered* read_channel(Oid index, ScanKey key) {
-    start_memory();
-    remembered* entry = nullptr;
-    const Relation rel = open_checked(our_catalog().channel, AccessShareLock, channel_column::count);
+// Reads a channel and the rights on it; false where there is none. The key by value: the scan changes it.
+bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
+    const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
+    const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    const SysScanDesc scan = systable_beginscan(rel, index, true, snapshot, 1, key);
+    const SysScanDesc scan = systable_beginscan(channels, our_catalog().*index, true, snapshot, 1, &key);
     const HeapTuple tuple = systable_getnext(scan);
+    *result = {};
     if (HeapTupleIsValid(tuple)) {
         bool null;
-        const Datum id = heap_getattr(tuple, channel_column::id, RelationGetDescr(rel), &null);
-        const Datum name = heap_getattr(tuple, channel_column::name, RelationGetDescr(rel), &null);
-        entry = remember(DatumGetInt32(id), view_of(DatumGetTextPP(name)), snapshot);
+        const Datum id = heap_getattr(tuple, channel_column::id, RelationGetDescr(channels), &null);
+        const Datum name = heap_getattr(tuple, channel_column::name, RelationGetDescr(channels), &null);
+        const std::string_view name_text = view_of(DatumGetTextPP(name));
+        result->id = DatumGetInt32(id);
+        memcpy(result->name, name_text.data(), Min(name_text.size(), max_channel_bytes));
+        read_grants(result, rights, snapshot);
     }
     systable_endscan(scan);
     UnregisterSnapshot(snapshot);
-    table_close(rel, AccessShareLock);
+    table_close(rights, AccessShareLock);
+    table_close(channels, AccessShareLock);
+    return HeapTupleIsValid(tuple);
+}
+
+// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
+// may be from before the change, and nothing would tell of it again: so it is read once more.
+remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
+    remembered read;
+    bool found;
+    do {
+        CHECK_FOR_INTERRUPTS();
+        start_memory();
+        found = read_tables(index, key, &read);
+    } while (!memory_is_valid);
+    if (!found)
+        return nullptr;
+    auto* const entry = static_cast<remembered*>(hash_search(by_id, &read.id, HASH_ENTER, nullptr));
+    *entry = read;
+    auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.name, HASH_ENTER, nullptr));
+    named->id = read.id;
     return entry;
 }
 
@@ -148,7 +138,7 @@ remembered* look_up(int32 id) {
             return static_cast<remembered*>(entry);
     ScanKeyData key;
     ScanKeyInit(&key, channel_column::id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
-    return read_channel(our_catalog().channel_pkey, &key);
+    return read_channel(&catalog::channel_pkey, key);
 }
 
 remembered* look_up(std::string_view name) {
@@ -160,7 +150,7 @@ remembered* look_up(std::string_view name) {
     ScanKeyData key;
     ScanKeyInit(&key, channel_column::name, BTEqualStrategyNumber, F_TEXTEQ,
                 PointerGetDatum(cstring_to_text_with_len(name.data(), static_cast<int>(name.size()))));
-    return read_channel(our_catalog().channel_name_key, &key);
+    return read_channel(&catalog::channel_name_key, key);
 }
 
 channel by_value(const remembered& entry) {
@@ -171,9 +161,9 @@ channel by_value(const remembered& entry) {
 }
 
 void insert_row(Oid relation, int columns, const Datum* values) {
-    bool nulls[channel_column::count] = {};
-    const Relation rel = open_checked(relation, RowExclusiveLock, columns);
-    const HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), const_cast<Datum*>(values), nulls);
+    const bool nulls[Max(channel_column::count, privilege_column::count)] = {};
+    const Relation rel = open_our_table(relation, RowExclusiveLock, columns);
+    const HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), const_cast<Datum*>(values), const_cast<bool*>(nulls));
     CatalogTupleInsert(rel, tuple);
     heap_freetuple(tuple);
     table_close(rel, RowExclusiveLock);
@@ -229,7 +219,8 @@ channel get_channel(std::string_view name) {
     if (!find_channel(name, &found)) {
         char* const text = c_string(name);
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("channel \"%s\" does not exist", text),
-                errhint("Make it with SELECT pgpubsub.create_channel(%s); a capture trigger makes its channel when it first fires.",
+                errhint("SELECT name FROM pgpubsub.channels lists those that there are; SELECT pgpubsub.create_channel(%s) makes "
+                        "this one, and so does a capture trigger when it first fires.",
                         quote_literal_cstr(text)));
     }
     return found;
@@ -284,7 +275,7 @@ std::span<const channel> consumable_channels(Oid role) {
     int count = 0;
     int capacity = 64;
     auto* ids = static_cast<int32*>(palloc(capacity * sizeof(int32)));
-    const Relation rel = open_checked(our_catalog().channel, AccessShareLock, channel_column::count);
+    const Relation rel = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const SysScanDesc scan = systable_beginscan(rel, our_catalog().channel_pkey, true, GetActiveSnapshot(), 0, nullptr);
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {

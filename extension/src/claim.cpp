@@ -2,7 +2,7 @@
 //
 // Guarantee: a row is given to one caller. Who removes (take) or rewrites (claim) a row first has it, and a row that
 // another transaction is at is skipped, never waited for; so callers don't block each other and none can
-// be lost. A row that another one took after this statement's snapshot counts as gone, in every isolation level.
+// be lost. A row that another one took after this statement's snapshot counts as gone, in REPEATABLE READ too.
 //
 // Steps: guards; walk the claimable rows; remove or lease each; hand it out; until there are enough.
 #include "arguments.hpp"
@@ -20,11 +20,6 @@ namespace {
 // The columns of the result of take(); claim() has one more.
 namespace result_column {
 enum { id, channel, payload, key, headers, created_at, deliver_at, priority, attempts, db_version, receipt, count };
-}
-
-int16 next_attempt(const row_values& row) {
-    const int16 attempts = DatumGetInt16(row.get(column::attempts));
-    return attempts == PG_INT16_MAX ? attempts : attempts + 1;
 }
 
 uint64 new_token() {
@@ -55,7 +50,7 @@ void put_result(ReturnSetInfo* result, const row_values& row, Datum channel_name
     copy(result_column::created_at, column::created_at);
     copy(result_column::deliver_at, column::deliver_at);
     values[result_column::priority] = Int32GetDatum(DatumGetInt16(row.get(column::priority)));
-    values[result_column::attempts] = Int32GetDatum(next_attempt(row));
+    values[result_column::attempts] = Int32GetDatum(row.next_attempt());
     copy(result_column::db_version, column::db_version);
     if (receipt_text != nullptr)
         values[result_column::receipt] = PointerGetDatum(receipt_text);
@@ -107,7 +102,7 @@ PGPUBSUB_FUNCTION(pgpubsub_take) {
         [&](ItemPointer tid, const row_values& row) {
             const TM_Result outcome = table.remove(tid, false);
             if (outcome == TM_Ok)
-                note_taken(DatumGetInt64(row.get(column::id)), tid);
+                note_taken(DatumGetInt64(row.get(column::id)), tid, table.heap());
             return outcome;
         },
         [&](const row_values& row) { put_result(result, row, channel_name, nullptr); });
@@ -133,7 +128,7 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
         [&](ItemPointer tid, const row_values& row) {
             token = new_token();
             row_values leased = row;
-            leased.set(column::attempts, Int16GetDatum(next_attempt(row)));
+            leased.set(column::attempts, Int16GetDatum(row.next_attempt()));
             leased.set(column::due_at, TimestampTzGetDatum(lease_end));
             leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
             return table.update(tid, leased, false);

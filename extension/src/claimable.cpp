@@ -93,9 +93,7 @@ bool claimable_rows::next(ItemPointer tid, row_values* row) {
         *tid = chunk_[chunk_next_++].tid;
         if (!table_tuple_fetch_row_version(table_->heap(), tid, GetActiveSnapshot(), due_slot_))
             continue;
-        slot_getallattrs(due_slot_);
-        memcpy(row->values, due_slot_->tts_values, sizeof row->values);
-        memcpy(row->nulls, due_slot_->tts_isnull, sizeof row->nulls);
+        *row = row_values::of(due_slot_);
         return true;
     }
     if (!ready_has_row_)

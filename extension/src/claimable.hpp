@@ -27,6 +27,7 @@ private:
 
     void read_due_chunk();
     bool due_comes_first() const;
+    void advance_ready();
 
     const notification_table* table_;
     notification_scan ready_;
@@ -42,8 +43,6 @@ private:
     int chunk_size_;
     int chunk_next_;
     TupleTableSlot* due_slot_;
-
-    void advance_ready();
 };
 static_assert(survives_longjmp<claimable_rows>);
 

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "limits.hpp"
+
 namespace pgpubsub {
 
 namespace json_text_detail {
@@ -121,6 +123,7 @@ constexpr bool json_text_fits_jsonb(std::string_view text, bool utf8, std::size_
     if (text.size() > max_length)
         return false;
     int depth = 0;
+    int commas = 0;  // of all arrays and objects together: none of them has more parts than that, and one
     for (std::size_t at = 0; at < text.size();) {
         const char c = text[at];
         if (c == '"') {
@@ -134,6 +137,8 @@ constexpr bool json_text_fits_jsonb(std::string_view text, bool utf8, std::size_
                 return false;
             if (c == '}' || c == ']')
                 --depth;
+            if (c == ',' && ++commas == max_jsonb_members)
+                return false;
             ++at;
         }
     }

@@ -23,14 +23,17 @@ public:
         push(WJB_KEY, &value);
     }
 
-    // Whether there is room for so many bytes more. Takes them, or notes that something is left out.
+    // Takes room for so many bytes more; false when there is not so much.
     bool reserve(std::size_t bytes) {
-        if (bytes > room_) {
-            truncated_ = true;
+        if (bytes > room_)
             return false;
-        }
         room_ -= bytes;
         return true;
+    }
+    // Puts null in the place of a value that is too large.
+    void leave_out() {
+        truncated_ = true;
+        null();
     }
     bool is_truncated() const { return truncated_; }
     // What a value needs beside its own bytes: its entry in the container, and padding.
@@ -49,7 +52,7 @@ public:
     }
     void number(Numeric n) {
         if (!reserve(VARSIZE_ANY(n)))
-            return null();
+            return leave_out();
         JsonbValue value;
         value.type = jbvNumeric;
         value.val.numeric = n;
@@ -57,7 +60,7 @@ public:
     }
     void string(std::string_view s) {
         if (!reserve(s.size()))
-            return null();
+            return leave_out();
         JsonbValue value;
         set_string(&value, s);
         add(&value);
@@ -65,7 +68,7 @@ public:
     // A value that is jsonb already, of any kind.
     void value(const Jsonb* jsonb) {
         if (!reserve(VARSIZE(jsonb)))
-            return null();
+            return leave_out();
         JsonbIterator* it = JsonbIteratorInit(const_cast<JsonbContainer*>(&jsonb->root));
         JsonbValue part;
         if (JB_ROOT_IS_SCALAR(jsonb)) {

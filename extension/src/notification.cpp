@@ -1,9 +1,19 @@
 #include "notification.hpp"
 
+#include <initializer_list>
+
 #include "catalog.hpp"
 #include "settings.hpp"
 
 namespace pgpubsub {
+
+row_values row_values::of(TupleTableSlot* slot) {
+    slot_getallattrs(slot);
+    row_values row;
+    memcpy(row.values, slot->tts_values, sizeof row.values);
+    memcpy(row.nulls, slot->tts_isnull, sizeof row.nulls);
+    return row;
+}
 
 namespace {
 
@@ -26,11 +36,7 @@ void insert_index_entry(Relation heap, Oid index_oid, ItemPointer tid, std::span
 
 notification_table notification_table::open() {
     notification_table table{};
-    table.heap_ = table_open(our_catalog().notification, RowExclusiveLock);
-    if (RelationGetNumberOfAttributes(table.heap_) != column::count)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"pgpubsub.notification\" is not of the form that this version of the library knows"),
-                errhint("Run ALTER EXTENSION pgpubsub UPDATE, and install the library of the same version."));
+    table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
 
     List* const indexes = RelationGetIndexList(table.heap_);
@@ -107,6 +113,26 @@ TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     return delete_tuple(heap_, tid, wait, &failure);
 }
 
+void notification_table::remove_all(int32 channel_id) {
+    ScanKeyData key = channel_key(channel_id);
+    // A row that was changed meanwhile has a new version, perhaps in the other index: so until there is nothing left.
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (const Oid index : {our_catalog().notification_ready, our_catalog().notification_due}) {
+            const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+            notification_scan scan = notification_scan::begin(*this, index, snapshot, &key, 1);
+            while (scan.next()) {
+                CHECK_FOR_INTERRUPTS();
+                if (remove(scan.tid(), true) == TM_Updated)
+                    changed = true;
+            }
+            scan.end();
+            UnregisterSnapshot(snapshot);
+        }
+        CommandCounterIncrement();
+    }
+}
+
 notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot, ScanKey keys,
                                            int key_count) {
     notification_scan scan;
@@ -125,13 +151,7 @@ void notification_scan::end() {
     ExecDropSingleTupleTableSlot(slot_);
 }
 
-row_values notification_scan::values() const {
-    slot_getallattrs(slot_);
-    row_values row;
-    memcpy(row.values, slot_->tts_values, sizeof row.values);
-    memcpy(row.nulls, slot_->tts_isnull, sizeof row.nulls);
-    return row;
-}
+row_values notification_scan::values() const { return row_values::of(slot_); }
 
 ScanKeyData channel_key(int32 channel_id) {
     ScanKeyData key;

@@ -34,6 +34,9 @@ struct row_values {
     Datum values[column::count];
     bool nulls[column::count];
 
+    // Of the row in the slot. They point into it, and hold as long as it does.
+    static row_values of(TupleTableSlot* slot);
+
     void set(AttrNumber c, Datum value) {
         values[c - 1] = value;
         nulls[c - 1] = false;
@@ -41,6 +44,12 @@ struct row_values {
     void set_null(AttrNumber c) { nulls[c - 1] = true; }
     bool is_null(AttrNumber c) const { return nulls[c - 1]; }
     Datum get(AttrNumber c) const { return values[c - 1]; }
+
+    // The number of attempts with one more; it ends at the largest smallint.
+    int16 next_attempt() const {
+        const int16 attempts = DatumGetInt16(get(column::attempts));
+        return attempts == PG_INT16_MAX ? attempts : attempts + 1;
+    }
 };
 
 // The table, opened for writing. close() it when done; after an ERROR PostgreSQL does.
@@ -57,6 +66,9 @@ public:
     // unset, is at it now (TM_BeingModified). With `wait` set, waits for that transaction to end.
     TM_Result update(ItemPointer tid, const row_values& row, bool wait);
     TM_Result remove(ItemPointer tid, bool wait);
+
+    // Removes all rows of a channel that are committed by now, and waits for those that another transaction is at.
+    void remove_all(int32 channel_id);
 
 private:
     void put_into_slot(const row_values& row);

@@ -195,13 +195,14 @@ inline void push_jsonb(jsonb_state* state, JsonbIteratorToken token, JsonbValue*
 #endif
 
 // What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.
+// Escapes are not translated, since that could report an ERROR.
 inline const char* json_syntax_error(std::string_view json) {
     char* const text = c_string(json);
     const int length = static_cast<int>(json.size());
 #if PG_VERSION_NUM >= 170000  // 1c99cde2f344: the caller may provide the lexer's state
-    JsonLexContext* const lex = makeJsonLexContextCstringLen(nullptr, text, length, GetDatabaseEncoding(), true);
+    JsonLexContext* const lex = makeJsonLexContextCstringLen(nullptr, text, length, GetDatabaseEncoding(), false);
 #else
-    JsonLexContext* const lex = makeJsonLexContextCstringLen(text, length, GetDatabaseEncoding(), true);
+    JsonLexContext* const lex = makeJsonLexContextCstringLen(text, length, GetDatabaseEncoding(), false);
 #endif
     const JsonParseErrorType error = pg_parse_json(lex, &nullSemAction);
     return error == JSON_SUCCESS ? nullptr : json_errdetail(error, lex);

@@ -13,13 +13,8 @@ namespace {
 
 // The row as it goes back; it points into the slot.
 row_values failed_row(TupleTableSlot* removed, const TimestampTz* due_at, const text* error) {
-    slot_getallattrs(removed);
-    row_values row;
-    memcpy(row.values, removed->tts_values, sizeof row.values);
-    memcpy(row.nulls, removed->tts_isnull, sizeof row.nulls);
-
-    const int16 attempts = DatumGetInt16(row.get(column::attempts));
-    row.set(column::attempts, Int16GetDatum(attempts == PG_INT16_MAX ? attempts : attempts + 1));
+    row_values row = row_values::of(removed);
+    row.set(column::attempts, Int16GetDatum(row.next_attempt()));
     row.set_null(column::lease_token);
     row.set_null(column::due_at);
     if (due_at != nullptr)
@@ -48,6 +43,7 @@ PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     notification_table table = notification_table::open();
     TupleTableSlot* const removed = table_slot_create(table.heap(), nullptr);
     for (int i = 0; i < count; ++i) {
+        CHECK_FOR_INTERRUPTS();
         if (nulls[i])
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
         taken_notification* const taken = find_taken(DatumGetInt64(ids[i]), table.heap(), removed);

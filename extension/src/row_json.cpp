@@ -157,6 +157,11 @@ void add_dimension(jsonb_builder& json, const type_facts& facts, int dimensions,
 
 void add_array(jsonb_builder& json, Datum value, const type_facts& facts) {
     ArrayType* const array = DatumGetArrayTypeP(value);
+    const int elements = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+    if (elements > max_jsonb_elements || !json.reserve(elements * jsonb_builder::overhead)) {
+        json.leave_out();
+        return;
+    }
     Datum* values;
     bool* nulls;
     int count;
@@ -167,8 +172,6 @@ void add_array(jsonb_builder& json, Datum value, const type_facts& facts) {
         json.end_array();
         return;
     }
-    if (!json.reserve(count * jsonb_builder::overhead))
-        return json.null();
     const Datum* next_value = values;
     const bool* next_null = nulls;
     add_dimension(json, facts, ARR_NDIM(array), ARR_DIMS(array), next_value, next_null);
@@ -184,6 +187,10 @@ void add_composite(jsonb_builder& json, Datum value) {
     add_row(json, &tuple, columns);
 }
 
+// How much longer a value's text is than the value, where that could matter. (bytea's is twice as long, and still can
+// be made.)
+Size characters_per_byte(const type_facts& facts) { return facts.base == VARBITOID || facts.base == BITOID ? 8 : 1; }
+
 void add_value(jsonb_builder& json, Datum value, bool null, Oid type) {
     check_stack_depth();
     if (null) {
@@ -192,9 +199,9 @@ void add_value(jsonb_builder& json, Datum value, bool null, Oid type) {
     }
     const type_facts facts = facts_of(type);
     // Too large in itself: not even unpacked, since its text could be more than the server can allocate.
-    if (facts.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes) {
-        json.reserve(toast_raw_datum_size(value));
-        return json.null();
+    if (facts.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(facts)) {
+        json.leave_out();
+        return;
     }
     switch (facts.as) {
         case form::boolean:
@@ -251,8 +258,10 @@ void add_row(jsonb_builder& json, HeapTuple tuple, TupleDesc columns) {
     std::size_t names = 0;
     for (int i = 0; i < columns->natts; ++i)
         names += strlen(NameStr(TupleDescAttr(columns, i)->attname)) + 2 * jsonb_builder::overhead;
-    if (!json.reserve(names))
-        return json.null();
+    if (!json.reserve(names)) {
+        json.leave_out();
+        return;
+    }
 
     auto* const values = static_cast<Datum*>(palloc(columns->natts * sizeof(Datum)));
     auto* const nulls = static_cast<bool*>(palloc(columns->natts * sizeof(bool)));

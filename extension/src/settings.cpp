@@ -38,6 +38,12 @@ bool check_context(char** value, void**, GucSource) {
     const std::string_view json = *value == nullptr ? "" : *value;
     if (json.empty())
         return true;
+    // This first: it also keeps the parser, which recurses, from running out of stack.
+    if (!json_text_fits_jsonb(json, GetDatabaseEncoding() == PG_UTF8, max_jsonb_bytes, max_jsonb_depth)) {
+        GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+        GUC_check_errdetail("It holds a number, an escape or a nesting that jsonb cannot store in this database.");
+        return false;
+    }
     if (const char* const problem = json_syntax_error(json)) {
         GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
         GUC_check_errdetail("It is not valid JSON: %s", problem);
@@ -48,11 +54,6 @@ bool check_context(char** value, void**, GucSource) {
         GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
         GUC_check_errdetail("It is valid JSON, but not an object.");
         GUC_check_errhint("Set it to a JSON object, such as {\"user\": 42}, or to an empty string.");
-        return false;
-    }
-    if (!json_text_fits_jsonb(json, GetDatabaseEncoding() == PG_UTF8, max_jsonb_bytes, max_jsonb_depth)) {
-        GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
-        GUC_check_errdetail("It holds a number, an escape or a nesting that jsonb cannot store.");
         return false;
     }
     return true;
@@ -85,9 +86,10 @@ const Jsonb* notification_context() {
     if (context_stale) {
         const bool empty = context_setting == nullptr || *context_setting == '\0';
         const char* const json = empty ? "{}" : context_setting;
-        Jsonb* const parsed = with_context(TopMemoryContext, [json] {
-            return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-        });
+        const Datum value = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+        // Only the result is kept for the session, and nothing of what the parser needed.
+        Jsonb* const parsed =
+            with_context(TopMemoryContext, [value] { return DatumGetJsonbP(datumCopy(value, false, -1)); });
         if (context_parsed != nullptr)
             pfree(context_parsed);
         context_parsed = parsed;

@@ -8,14 +8,17 @@ namespace pgpubsub {
 
 struct taken_notification {
     int64 id;
-    ItemPointerData tid;         // the removed row
-    TransactionId requeued_by;   // the (sub)transaction that put it back, or InvalidTransactionId
+    ItemPointerData tid;        // the removed row
+    Oid file;                   // the table's storage it lies in: TRUNCATE changes that
+    TransactionId taken_by;     // the (sub)transaction that removed it
+    TransactionId requeued_by;  // the one that put it back, or InvalidTransactionId
+    int64 previous;             // the entry before this one of the same id, or -1
 };
 
 // Registers the callback that empties the list at the transaction's end. Called once, when the library is loaded.
 void watch_taken();
 
-void note_taken(int64 id, ItemPointer tid);
+void note_taken(int64 id, ItemPointer tid, Relation heap);
 
 // The notification of that id that this transaction took and has not put back; null where there is none. A take or a
 // requeue that was rolled back to a savepoint does not count. `row` receives the removed row.

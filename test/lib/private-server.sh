@@ -25,7 +25,7 @@ if [ "$(cat "$server/stamp" 2>/dev/null)" = "$stamp" ]; then exit 0; fi
 # The longest path that all folders share.
 prefix=$bindir
 for dir in "$sharedir" "$pkglibdir" "$includedir"; do
-    while [ "${dir#"$prefix"/}" = "$dir" ]; do prefix=$(dirname "$prefix"); done
+    while [ "$prefix" != / ] && [ "${dir#"$prefix"/}" = "$dir" ]; do prefix=$(dirname "$prefix"); done
 done
 prefix=${prefix%/}
 in_copy() { printf '%s\n' "$server${1#"$prefix"}"; }
