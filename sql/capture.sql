@@ -107,6 +107,17 @@ UPDATE huge SET id = 3 WHERE id = 2;
 SELECT payload ->> 'op' AS op, payload #>> '{new,id}' AS id, payload -> 'truncated' AS truncated,
        jsonb_typeof(payload #> '{old,t}') AS old_t, jsonb_typeof(payload #> '{new,t}') AS t
   FROM pgpubsub.take('loose', 10) n ORDER BY n.id;
+-- a value that is too large in itself is not even unpacked, nor given to its cast
+CREATE TYPE textrange AS RANGE (subtype = text);
+CREATE FUNCTION refuse(textrange) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'unpacked'; END $$;
+CREATE CAST (textrange AS json) WITH FUNCTION refuse(textrange);
+CREATE TABLE ranges (r textrange);
+SELECT pgpubsub.attach('ranges', 'loose');
+INSERT INTO ranges VALUES (textrange(repeat(repeat('x', 1024), 262144), NULL));
+SELECT jsonb_typeof(payload #> '{new,r}') AS r, payload -> 'truncated' AS truncated FROM pgpubsub.take('loose');
+INSERT INTO ranges VALUES ('[a,b)');
+DROP TABLE ranges;
+DROP TYPE textrange CASCADE;
 RESET default_toast_compression;
 -- nor does what is small in the table, and large while jsonb is made of it, fail an INSERT
 CREATE TABLE many (flags boolean[], j json);

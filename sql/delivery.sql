@@ -38,6 +38,11 @@ SELECT pgpubsub.publish('jobs', '"high"', priority => 7), pgpubsub.publish('jobs
 UPDATE pgpubsub.notification SET due_at = clock_timestamp() WHERE due_at IS NOT NULL;
 SELECT payload, deliver_at IS NOT NULL AS has_deliver_at FROM pgpubsub.take('jobs', 10);
 SELECT pgpubsub.next_due('jobs');
+-- several that are due at once: by priority, then by age, whatever the order in which they became due
+SELECT count(pgpubsub.publish('jobs', to_jsonb(i), deliver_at => now() + interval '1 hour', priority => p))
+  FROM unnest('{1,3,2,3}'::integer[]) WITH ORDINALITY t(p, i);
+UPDATE pgpubsub.notification SET due_at = to_timestamp(priority * 1000 - id);
+SELECT payload, priority FROM pgpubsub.take('jobs', 10);
 
 -- a lease hides, its receipt ends it
 SELECT pgpubsub.publish('jobs', '"leased"') AS id \gset
@@ -128,6 +133,28 @@ SELECT pgpubsub.requeue(ARRAY[:bad], '1 hour', 'kept') AS requeued;
 COMMIT;
 SELECT payload, state, attempts, last_error FROM pgpubsub.notifications;
 DELETE FROM pgpubsub.notification;
+-- a requeue() that was rolled back to a savepoint did not happen, so it can be done again
+SELECT pgpubsub.publish('jobs', '1') AS id \gset
+BEGIN;
+SELECT attempts FROM pgpubsub.take('jobs');
+SAVEPOINT s;
+SELECT pgpubsub.requeue(ARRAY[:id], error => 'rolled back') AS requeued;
+ROLLBACK TO s;
+SELECT pgpubsub.requeue(ARRAY[:id], error => 'kept') AS requeued;
+COMMIT;
+SELECT count(*), min(last_error) FROM pgpubsub.notifications;
+DELETE FROM pgpubsub.notification;
+-- the count of attempts stays at its maximum
+SELECT pgpubsub.publish('jobs', '1') AS id \gset
+UPDATE pgpubsub.notification SET attempts = 32767;
+SELECT attempts, pgpubsub.nack(ARRAY[receipt]) AS nacked FROM pgpubsub.claim('jobs');
+SELECT attempts FROM pgpubsub.notifications;
+BEGIN;
+SELECT attempts FROM pgpubsub.take('jobs');
+SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+COMMIT;
+SELECT attempts FROM pgpubsub.notifications;
+DELETE FROM pgpubsub.notification;
 -- nor what was claimed, taken once more, or truncated away, after a take that was rolled back
 SELECT pgpubsub.publish('jobs', '1') AS id \gset
 BEGIN;
@@ -165,8 +192,9 @@ SELECT length(payload #>> '{}'), attempts FROM pgpubsub.take('jobs');
 
 -- recover(): what has waited long enough is ready again
 SELECT pgpubsub.publish('jobs', to_jsonb(i)) IS NOT NULL AS published FROM generate_series(1, 3) i;
-SELECT count(*) FROM pgpubsub.claim('jobs', 2, '1 microsecond');
+SELECT array_agg(receipt) AS receipts FROM pgpubsub.claim('jobs', 2, '1 microsecond') \gset
 SELECT pgpubsub.recover('jobs') AS recovered;
+SELECT pgpubsub.ack(:'receipts') AS late_ack;
 SELECT state, due_at, attempts FROM pgpubsub.notifications ORDER BY id;
 SELECT pgpubsub.recover() AS recovered;
 SELECT payload FROM pgpubsub.take('jobs', 10);
@@ -210,4 +238,13 @@ BEGIN READ ONLY;
 SELECT * FROM pgpubsub.take('jobs');
 ROLLBACK;
 
+DO $$ DECLARE call text; BEGIN
+  SET LOCAL transaction_read_only = on;
+  FOREACH call IN ARRAY ARRAY['publish(''jobs'', ''1'')', 'claim(''jobs'')', 'ack(''{}'')', 'nack(''{}'')',
+      'extend(''{}'')', 'release(''{}'')', 'requeue(''{}'')', 'recover(''jobs'')', 'drop_channel(''jobs'')'] LOOP
+    BEGIN EXECUTE 'SELECT pgpubsub.' || call; RAISE NOTICE '% went through', call;
+    EXCEPTION WHEN read_only_sql_transaction THEN RAISE NOTICE '%', SQLERRM; END;
+  END LOOP;
+END $$;
+SELECT pgpubsub.extend('{}', '0');
 SELECT pgpubsub.drop_channel('jobs');

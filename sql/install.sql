@@ -27,8 +27,23 @@ SELECT proname, proconfig FROM pg_proc
  WHERE pronamespace = 'pgpubsub'::regnamespace AND proconfig IS NOT NULL ORDER BY 1;
 SELECT count(*) AS security_definer FROM pg_proc WHERE pronamespace = 'pgpubsub'::regnamespace AND prosecdef;
 
+-- The views keep what one may not see from the conditions that a user adds.
+SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'pgpubsub'::regnamespace AND relkind = 'v' ORDER BY 1;
+
 -- All that holds users' data is dumped.
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'pgpubsub' ORDER BY 1;
+
+-- A session outlives the extension, and uses the next one.
+RESET search_path;
+SELECT pgpubsub.create_channel('before');
+SELECT pgpubsub.publish('before', '1') > 0 AS published;
+DROP EXTENSION pgpubsub;
+CREATE EXTENSION pgpubsub;
+SELECT pgpubsub.publish('before', '1');
+SELECT pgpubsub.create_channel('after');
+SELECT pgpubsub.publish('after', '2') > 0 AS published;
+SELECT payload FROM pgpubsub.take('after', 10);
+SELECT pgpubsub.drop_channel('after');
 
 -- The script makes its schema itself, and so doesn't adopt one that somebody else has prepared.
 CREATE DATABASE regress_pgpubsub_hostile;

@@ -47,6 +47,28 @@ SET ROLE regress_pgpubsub_app;
 SELECT pgpubsub.ack(ARRAY[:'receipt']);
 RESET ROLE;
 SELECT pgpubsub.ack(ARRAY[:'receipt']) AS acked;
+-- the right to call a function is not the right on the channel
+SELECT pgpubsub.publish('theirs', '"x"') AS x \gset
+SELECT count(*) FROM pgpubsub.claim('theirs', 1, '1 microsecond');
+GRANT EXECUTE ON FUNCTION pgpubsub.grant_channel, pgpubsub.revoke_channel, pgpubsub.drop_channel TO regress_pgpubsub_app;
+SET ROLE regress_pgpubsub_app;
+SELECT pgpubsub.grant_channel('theirs', 'regress_pgpubsub_app', 'consume');
+SELECT pgpubsub.revoke_channel('theirs', 'regress_pgpubsub_app', 'consume');
+SELECT pgpubsub.drop_channel('theirs');
+SELECT pgpubsub.recover() AS not_theirs;
+RESET ROLE;
+BEGIN;
+SELECT count(*) FROM pgpubsub.take('theirs');
+SET LOCAL ROLE regress_pgpubsub_app;
+SELECT pgpubsub.requeue(ARRAY[:x]);
+ROLLBACK;
+REVOKE EXECUTE ON FUNCTION pgpubsub.grant_channel, pgpubsub.revoke_channel, pgpubsub.drop_channel FROM regress_pgpubsub_app;
+SELECT count(*) FROM pgpubsub.take('theirs');
+-- taking one right back leaves the others
+SELECT pgpubsub.grant_channel('theirs', 'regress_pgpubsub_app', 'consume'), pgpubsub.revoke_channel('theirs', 'regress_pgpubsub_app', 'consume');
+SET ROLE regress_pgpubsub_app;
+SELECT count(*) FROM pgpubsub.take('ours');
+RESET ROLE;
 
 -- privileges are inherited from roles, and seen at once by a session that has used the channel before
 GRANT regress_pgpubsub_app TO regress_pgpubsub_writer;
