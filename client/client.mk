@@ -67,6 +67,9 @@ client-install: client
 	    client/package/pgpubsubConfig.cmake.in > '$(DESTDIR)$(CLIENT_LIBDIR)/cmake/pgpubsub/pgpubsubConfig.cmake'
 	sed 's|@VERSION@|$(CLIENT_VERSION)|' client/package/pgpubsubConfigVersion.cmake.in \
 	    > '$(DESTDIR)$(CLIENT_LIBDIR)/cmake/pgpubsub/pgpubsubConfigVersion.cmake'
+	@# So that programs find the library when they start. Not for a package that is being built.
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then \
+	    PATH="$$PATH:/usr/sbin:/sbin" ldconfig || echo 'client-install: ldconfig failed; run it by hand' >&2; fi
 
 # ---------------------------------------------------------------------------------------------
 # Unit tests

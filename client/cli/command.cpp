@@ -2,8 +2,8 @@
 // stderr, or leaves a child behind that holds a pipe open, is waited for no longer than it lives itself.
 //
 // The command has a process group of its own, so that ^C at the terminal stops the consumer, which lets
-// the command in hand finish; and it is killed if the consumer dies (PR_SET_PDEATHSIG), because then
-// nobody would ack its work, and another consumer is going to do it again.
+// the command in hand finish; and the group is killed if the consumer dies (guardian.hpp), because then nobody
+// would ack its work, and another consumer is going to do it again.
 //
 // Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
 // a program with threads; then feed stdin, read stderr and wait for the end, all in one poll().
@@ -20,8 +20,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,6 +35,7 @@ namespace pgpubsub::cli {
 namespace {
 
 constexpr std::size_t tail_limit = 8 * 1024;
+constexpr std::chrono::seconds grace{2};  // between SIGTERM and SIGKILL
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -78,8 +82,9 @@ std::vector<std::string> environment_for(const notification& n) {
     return variables;
 }
 
-[[noreturn]] void become_command(pid_t parent, int in, int err, const char* const* argv, const char* const* environment) {
+[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, const char* const* argv, const char* const* environment) {
     ::setpgid(0, 0);
+    guard.guards(::getpid());
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);  // it died before the line above
     struct sigaction standard {};
@@ -126,10 +131,29 @@ bool write_stdin(int fd, std::string_view& rest) {
     return false;
 }
 
+// After a SIGTERM to the group, whose leader has ended: what else is in it has its time too.
+void end_rest_of_group(pid_t group, std::chrono::steady_clock::time_point kill_at) {
+    while (::kill(-group, 0) == 0 && std::chrono::steady_clock::now() < kill_at)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ::kill(-group, SIGKILL);
+}
+
+// How many bytes a byte may take when it is stored: what is no UTF-8 is replaced by three.
+std::size_t stored_size(char c) { return c == '\0' || static_cast<unsigned char>(c) >= 0x80 ? 3 : 1; }
+
+// The end of a text that fits, cut between characters.
+std::string_view fitting_end(std::string_view text, std::size_t limit) {
+    if (text.size() * 3 <= limit) return text;
+    std::size_t begin = text.size(), size = 0;
+    while (begin > 0 && (size += stored_size(text[begin - 1])) <= limit) --begin;
+    while (begin > 0 && begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+    return text.substr(begin);
+}
+
 }  // namespace
 
 command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
-                            const std::function<bool()>& should_end) {
+                            const guardian& guard, const std::function<bool()>& should_end) {
     auto input = make_pipe();
     auto errors = make_pipe();
     const std::vector<std::string> arguments{"sh", "-c", command};
@@ -140,7 +164,7 @@ command_outcome run_command(const std::string& command, const notification& n, c
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) fail("could not start a process for the command");
-    if (child == 0) become_command(parent, input.read.get(), errors.write.get(), argv.data(), environment.data());
+    if (child == 0) become_command(parent, guard, input.read.get(), errors.write.get(), argv.data(), environment.data());
     ::setpgid(child, child);  // in both processes: whichever comes first
     input.read.close();
     errors.write.close();
@@ -151,18 +175,22 @@ command_outcome run_command(const std::string& command, const notification& n, c
     const std::string text = line + '\n';
     std::string_view rest = text;
     command_outcome outcome;
-    for (bool told = false;;) {
+    std::optional<std::chrono::steady_clock::time_point> kill_at;
+    for (;;) {
         std::array<pollfd, 3> waits{{{ended.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}}};
         // Without a pidfd (an old kernel) the end is noticed by looking.
         ::poll(waits.data(), waits.size(), ended.get() < 0 ? 20 : 250);
         if (waits[2].revents != 0 && !write_stdin(input.write.get(), rest)) input.write.close();
         if (waits[1].revents != 0 && !read_stderr(errors.read.get(), outcome.stderr_tail)) errors.read.close();
         if (const pid_t done = ::waitpid(child, &outcome.wait_status, WNOHANG); done == child) break;
-        if (!told && should_end()) {
+        if (!kill_at && should_end()) {
             ::kill(-child, SIGTERM);
-            told = true;
+            kill_at = std::chrono::steady_clock::now() + grace;
         }
+        if (kill_at && std::chrono::steady_clock::now() >= *kill_at) ::kill(-child, SIGKILL);
     }
+    if (kill_at) end_rest_of_group(child, *kill_at);
+    guard.guards(0);
     if (errors.read.get() >= 0) read_stderr(errors.read.get(), outcome.stderr_tail);
     return outcome;
 }
@@ -172,6 +200,7 @@ std::string failure_text(const command_outcome& outcome) {
     std::string_view said = outcome.stderr_tail;
     while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.remove_suffix(1);
     if (!said.empty()) text += ": ";
+    said = fitting_end(said, tail_limit - text.size());
     for (const char c : said) c == '\0' ? text += "\xEF\xBF\xBD" : text += c;  // an exception's text ends at a zero
     return text;
 }

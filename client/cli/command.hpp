@@ -6,6 +6,8 @@
 
 #include <pgpubsub/notification.hpp>
 
+#include "guardian.hpp"
+
 namespace pgpubsub::cli {
 
 struct command_outcome {
@@ -15,12 +17,14 @@ struct command_outcome {
 
 // Runs `/bin/sh -c command` with the line and a newline on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL,
 // PGPUBSUB_ATTEMPTS and PGPUBSUB_KEY (if there is one) in its environment. Its stdout is ours; its stderr goes to ours and is
-// remembered. While `should_end` says so, the command and what it started get a SIGTERM, once.
+// remembered. When `should_end` says so, the command and what it started get a SIGTERM, and what is still there two
+// seconds later a SIGKILL. If this process dies meanwhile, the guardian kills them.
 // Throws std::system_error when it can't be started.
 command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
-                            const std::function<bool()>& should_end);
+                            const guardian& guard, const std::function<bool()>& should_end);
 
-// The text that a failed command leaves as last_error: how it ended, and what it wrote to stderr.
+// The text that a failed command leaves as last_error: how it ended, and the end of what it wrote to stderr, both
+// within the 8 kB that are stored.
 std::string failure_text(const command_outcome& outcome);
 
 }  // namespace pgpubsub::cli

@@ -18,8 +18,8 @@ struct listen_settings {
     std::optional<std::chrono::milliseconds> poll_interval;
     std::optional<std::chrono::milliseconds> retry_delay;
     std::optional<std::chrono::milliseconds> give_up_after;
-    std::chrono::milliseconds stop_timeout = std::chrono::seconds(60);
-    int processes = 1;
+    std::optional<std::chrono::milliseconds> stop_timeout;
+    std::optional<int> processes;
     bool recover = false;
     bool drain = false;
     bool verbose = false;

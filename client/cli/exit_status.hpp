@@ -12,6 +12,7 @@ enum exit_status : int {
     success = 0,
     failure = 1,  // at run time
     usage = 2,    // the command line
+    unfinished = 3,  // between a worker and its parent only: drained, and some notifications failed
 };
 
 // What the supervisor does about a worker that has ended while nobody asked it to.
@@ -24,6 +25,7 @@ enum class verdict {
 inline verdict judge_worker(int wait_status, bool drain) {
     if (WIFEXITED(wait_status)) {
         if (WEXITSTATUS(wait_status) == success) return drain ? verdict::finished : verdict::replace;
+        if (WEXITSTATUS(wait_status) == unfinished && drain) return verdict::finished;
         if (WEXITSTATUS(wait_status) == failure || WEXITSTATUS(wait_status) == usage) return verdict::give_up;
     }
     return verdict::replace;

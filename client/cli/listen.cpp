@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 
 #include <pgpubsub/pgpubsub.hpp>
@@ -18,6 +19,7 @@
 #include "command.hpp"
 #include "commands.hpp"
 #include "exit_status.hpp"
+#include "guardian.hpp"
 #include "json_line.hpp"
 #include "report.hpp"
 #include "supervisor.hpp"
@@ -43,9 +45,9 @@ void print_line(const notification& n) {
 }
 
 // Throws what the command failed with; stop_consuming when it was ended by the second request to stop.
-void run_for(const std::string& command, const notification& n, const consumer& running) {
+void run_for(const std::string& command, const guardian& guard, const notification& n, const consumer& running) {
     bool ended_by_us = false;
-    const auto outcome = run_command(command, n, json_line(n), [&] { return ended_by_us = running.stop_requests() > 1; });
+    const auto outcome = run_command(command, n, json_line(n), guard, [&] { return ended_by_us = running.stop_requests() > 1; });
     if (outcome.wait_status == 0) return;
     if (ended_by_us) throw stop_consuming("the command was ended by the second request to stop");
     throw std::runtime_error(failure_text(outcome));
@@ -74,16 +76,21 @@ bool is_transactional(const listen_settings& s) {
 }
 
 int consume(const listen_settings& s, bool replacement) try {
+    std::optional<guardian> guard;
+    if (s.command) guard.emplace();
     consumer running(options_of(s, replacement));
     for (const auto& channel : s.channels) {
-        const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, n, running) : print_line(n); };
+        const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, *guard, n, running) : print_line(n); };
         if (is_transactional(s))
             running.on(channel, [handle](const notification& n, transaction&) { handle(n); });
         else
             running.on(channel, handle);
     }
     running.run();
-    return success;
+    if (!s.drain || running.failures() == 0) return success;
+    report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") + " failed",
+           "SELECT id, channel, attempts, last_error FROM pgpubsub.notifications WHERE last_error IS NOT NULL;");
+    return unfinished;
 } catch (const error& e) {
     report(e);
     return failure;
@@ -100,7 +107,7 @@ void recover_all(const listen_settings& s) {
             report("channel \"" + channel + "\": recovered " + std::to_string(count));
         } catch (const error& e) {
             if (e.sqlstate() != "42704") throw;
-            report("channel \"" + channel + "\": nothing to recover: " + e.what());
+            report(std::string("nothing to recover: ") + e.what());
         }
     }
 }
@@ -109,9 +116,11 @@ void recover_all(const listen_settings& s) {
 
 int listen(const listen_settings& s) {
     if (s.recover) recover_all(s);  // its connection is closed again before any process is forked
-    if (s.processes == 1) return consume(s, false);
-    const supervision plan{
-        .processes = s.processes, .drain = s.drain, .stop_timeout = s.stop_timeout, .verbose = s.verbose};
+    if (s.processes.value_or(1) == 1) return consume(s, false) == success ? success : failure;
+    const supervision plan{.processes = *s.processes,
+                           .drain = s.drain,
+                           .stop_timeout = s.stop_timeout.value_or(std::chrono::seconds(60)),
+                           .verbose = s.verbose};
     return supervise(plan, [&](int, bool replacement) { return consume(s, replacement); });
 }
 

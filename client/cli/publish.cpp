@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 
@@ -21,9 +22,14 @@ namespace pgpubsub::cli {
 namespace {
 
 void check_json(const std::string& what, const std::string& text) {
-    if (const auto problem = json_problem(text))
-        throw error(what + " is not valid JSON: " + *problem,
-                    {.sqlstate = "22P02", .hint = "Text needs double quotes inside the JSON: '\"hello\"'."});
+    const auto problem = json_problem(text);
+    if (!problem) return;
+    const auto begin = text.find_first_not_of(" \t\r\n");
+    if (begin == std::string::npos) throw error(what + " is empty", {.sqlstate = "22P02"});
+    const bool looks_like_text = std::strchr("{[\"-0123456789", text[begin]) == nullptr;
+    throw error(what + " is not valid JSON: " + *problem,
+                {.sqlstate = "22P02",
+                 .hint = looks_like_text ? "Text needs double quotes inside the JSON: '\"hello\"'." : ""});
 }
 
 std::string read_stdin() {
@@ -48,7 +54,6 @@ int publish(const publish_settings& s) {
                  .deliver_at = s.deliver_at,
                  .priority = s.priority};
     check_json(from_stdin ? "the payload on stdin" : "the payload", what.payload);
-    if (what.headers) check_json("the value of --headers", *what.headers);
 
     session server({.dsn = s.dsn, .log = log_to_stderr(log_level::warning)});
     const auto id = server.publish(what);

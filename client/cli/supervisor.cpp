@@ -1,5 +1,6 @@
 // Guarantees that no worker outlives this process for longer than it needs to finish the batch in hand:
-// SIGTERM and SIGINT are passed on and waited for, with a limit; and if this process is killed, the kernel
+// SIGTERM, SIGINT and SIGHUP are passed on and waited for; after a limit, or at the second request, the workers
+// are told again, and end what they have in hand; those that still don't end are killed. And if this process is killed, the kernel
 // sends each worker a SIGTERM (PR_SET_PDEATHSIG). A worker that dies is replaced, with growing pauses when
 // it dies young; one that reports that going on makes no sense ends all.
 //
@@ -32,6 +33,8 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::milliseconds longest_pause{10'000};
 constexpr std::chrono::seconds grown_up{10};
+constexpr std::chrono::milliseconds counts_once{500};  // requests to stop within this time count once, here as in a worker
+constexpr std::chrono::seconds grace{5};               // between the second request and SIGKILL
 
 struct slot {
     int number = 0;
@@ -62,7 +65,12 @@ public:
     int run() {
         for (;;) {
             start_what_is_due();
-            if (kill_at_ && clock::now() >= *kill_at_) kill_all("they did not end in time");
+            if (hurry_at_ && clock::now() >= *hurry_at_) hurry("did not end in time");
+            if (kill_at_ && clock::now() >= *kill_at_) kill_all();
+            if (tell_again_at_ && clock::now() >= *tell_again_at_) {
+                tell_again_at_.reset();
+                signal_all(SIGTERM);
+            }
             if (running() == 0 && (stopping_ || !any_to_start())) return status_;
             const int signal = wait_for_signal();
             if (signal == SIGCHLD) reap();
@@ -72,9 +80,13 @@ public:
 
 private:
     int wait_for_signal() {
-        std::optional<clock::time_point> until = kill_at_;
+        std::optional<clock::time_point> until;
+        const auto also_at = [&](const std::optional<clock::time_point>& time) {
+            if (time && (!until || *time < *until)) until = time;
+        };
+        for (const auto& time : {hurry_at_, tell_again_at_, kill_at_}) also_at(time);
         for (const auto& s : slots_)
-            if (!stopping_ && s.start_at && (!until || *s.start_at < *until)) until = s.start_at;
+            if (!stopping_) also_at(s.start_at);
         if (!until) {
             const int signal = sigwaitinfo(&signals_, nullptr);
             return signal;
@@ -135,7 +147,9 @@ private:
             return;
         }
         switch (judge_worker(wait_status, settings_.drain)) {
-            case verdict::finished: return;
+            case verdict::finished:
+                if (WEXITSTATUS(wait_status) != success) status_ = failure;
+                return;
             case verdict::give_up:
                 status_ = WEXITSTATUS(wait_status);
                 return stop_all();
@@ -149,19 +163,35 @@ private:
     }
 
     void stop_requested() {
-        if (stopping_) return kill_all("asked twice to stop");
-        stop_all();
+        if (kill_at_) {
+            if (clock::now() - asked_ >= counts_once) kill_all();
+        } else if (!stopping_) {
+            stop_all();
+        } else if (clock::now() - asked_ >= counts_once) {
+            hurry("are asked twice to stop");
+        }
     }
 
     void stop_all() {
         stopping_ = true;
-        kill_at_ = clock::now() + settings_.stop_timeout;
+        asked_ = clock::now();
+        hurry_at_ = asked_ + settings_.stop_timeout;
         signal_all(SIGTERM);
     }
 
-    void kill_all(const char* why) {
-        kill_at_.reset();
-        if (running() > 0) report("killing " + std::to_string(running()) + " worker(s): " + why);
+    void hurry(const char* why) {
+        asked_ = clock::now();
+        hurry_at_.reset();
+        kill_at_ = asked_ + grace;
+        if (running() > 0) report(std::to_string(running()) + " worker(s) " + why + ": ending what they have in hand");
+        signal_all(SIGTERM);
+        tell_again_at_ = asked_ + counts_once;  // should the first request have been too short ago for that one to count
+    }
+
+    void kill_all() {
+        asked_ = clock::now();
+        kill_at_ = asked_ + grace;
+        if (running() > 0) report("killing " + std::to_string(running()) + " worker(s)");
         signal_all(SIGKILL);
     }
 
@@ -183,6 +213,9 @@ private:
     sigset_t former_;
     std::vector<slot> slots_;
     bool stopping_ = false;
+    clock::time_point asked_{};                       // when we were last asked to stop
+    std::optional<clock::time_point> hurry_at_;       // when the workers are asked a second time
+    std::optional<clock::time_point> tell_again_at_;
     std::optional<clock::time_point> kill_at_;
     int status_ = success;
 };

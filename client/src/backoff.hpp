@@ -24,6 +24,12 @@ constexpr std::chrono::milliseconds jittered(std::chrono::milliseconds interval,
         static_cast<double>(interval.count()) * (0.75 + 0.5 * std::clamp(u, 0.0, 1.0))));
 }
 
+// Which of many failures in a row are said aloud: number 1, 2, 4, 8 …, then each 64th (with pauses of 30 s that
+// is every half an hour).
+constexpr bool worth_a_warning(int failures) {
+    return failures <= 64 ? (failures & (failures - 1)) == 0 : failures % 64 == 0;
+}
+
 // Counts the failures in a row.
 class backoff {
 public:

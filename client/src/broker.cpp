@@ -82,6 +82,10 @@ statement claim_statement(const std::string& channel, int max_count, millisecond
             {channel, max_count, interval(lease)}};
 }
 
+statement blind_claim_statement(const std::string& channel, milliseconds lease) {
+    return {"SELECT receipt, id, attempts FROM pgpubsub.claim($1, 1, $2)", {channel, interval(lease)}};
+}
+
 statement ack_statement(const std::vector<std::string>& receipts) {
     return {"SELECT pgpubsub.ack($1)", {array_literal(receipts)}};
 }
@@ -148,7 +152,7 @@ void check_extension(connection& server) {
     if (!installed)
         throw error(fmt::format("the extension pgpubsub is not installed in the database \"{}\"", database),
                     {.sqlstate = std::string(sqlstate::feature_missing),
-                     .hint = "Run CREATE EXTENSION pgpubsub in it, as a superuser or the owner of the database."});
+                     .hint = "Run CREATE EXTENSION pgpubsub in it, as a superuser."});
     if (compare_versions(*installed, needed_version) < 0)
         throw error(fmt::format("the extension pgpubsub in the database \"{}\" has version {}, and this client needs "
                                 "{} or later",
@@ -158,12 +162,13 @@ void check_extension(connection& server) {
                              "the database."});
 }
 
-error with_privilege_hint(const error& e, std::string_view channel, std::string_view privilege) {
+error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege) {
     if (e.sqlstate() != sqlstate::no_privilege || !e.hint().empty()) return e;
     return error(e.what(), {.sqlstate = e.sqlstate(),
                             .hint = fmt::format("The owner of the channel gives the right with: SELECT "
-                                                "pgpubsub.grant_channel('{}', 'role', '{}');",
-                                                channel, privilege)});
+                                                "pgpubsub.grant_channel({}, {}, '{}');",
+                                                quote_literal(channel), quote_literal(quote_role(server.user())),
+                                                privilege)});
 }
 
 }  // namespace pgpubsub::inline v0

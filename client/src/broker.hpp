@@ -24,6 +24,8 @@ struct claimed {
 statement take_statement(const std::string& channel, int max_count);
 statement requeue_statement(std::int64_t id, milliseconds delay, std::string_view failure);
 statement claim_statement(const std::string& channel, int max_count, milliseconds lease);
+// The oldest one, with nothing that the connection's encoding might not carry: receipt, id, attempts.
+statement blind_claim_statement(const std::string& channel, milliseconds lease);
 statement ack_statement(const std::vector<std::string>& receipts);
 statement nack_statement(const std::string& receipt, milliseconds delay, std::string_view failure);
 statement release_statement(const std::vector<std::string>& receipts);
@@ -40,7 +42,10 @@ std::optional<milliseconds> read_next_due(const PGresult* rows);
 // Throws error 0A000 with a hint unless the database has the extension, new enough for this client.
 void check_extension(connection& server);
 
+// A consumer's connection may be idle for as long as nothing comes.
+inline constexpr const char* stay_connected = "SET idle_session_timeout = 0";
+
 // The same error; when a right is lacking and the server's own hint says nothing, with what to do about it.
-error with_privilege_hint(const error& e, std::string_view channel, std::string_view privilege);
+error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege);
 
 }  // namespace pgpubsub::inline v0

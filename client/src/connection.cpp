@@ -119,8 +119,11 @@ error connection::error_from(const PGresult* result) {
     if (severity == "FATAL" || severity == "PANIC" || sqlstate::ends_connection(state)) lost_ = true;
     std::string message = field(result, PG_DIAG_MESSAGE_PRIMARY);
     if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) message += ": " + detail;
+    std::string hint = field(result, PG_DIAG_MESSAGE_HINT);
+    if (hint.empty() && state == sqlstate::read_only)
+        hint = "This server or role is read-only: connect to the primary, for instance with target_session_attrs=read-write.";
     return error(message, {.sqlstate = state,
-                           .hint = field(result, PG_DIAG_MESSAGE_HINT),
+                           .hint = std::move(hint),
                            .connection_lost = lost_ || PQstatus(handle_.get()) == CONNECTION_BAD});
 }
 
@@ -159,11 +162,31 @@ void refuse_zero_bytes(const params& parameters) {
                         {.sqlstate = "22021", .hint = "Send binary data encoded, for instance as hexadecimal bytea."});
 }
 
+namespace {
+
+bool is_copy(const PGresult* result) {
+    const auto status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+// Of several results the last one counts, except that the server's word on why it ends the connection comes before
+// libpq's, which just says that it has ended.
+void keep(pg_result& kept, pg_result next) {
+    if (!kept || PQresultErrorField(kept.get(), PG_DIAG_SQLSTATE) == nullptr) kept = std::move(next);
+}
+
+}  // namespace
+
+// What PQexecParams does, for the sake of keep().
 pg_result connection::exec(const std::string& sql, const params& parameters) {
-    refuse_zero_bytes(parameters);
-    const raw_parameters raw(parameters);
-    return checked(pg_result(PQexecParams(handle_.get(), sql.c_str(), raw.count(), nullptr, raw.values.data(),
-                                          nullptr, nullptr, 0)));
+    send(sql, parameters);
+    pg_result kept;
+    while (pg_result next = pg_result(PQgetResult(handle_.get()))) {
+        const bool copy = is_copy(next.get());
+        keep(kept, std::move(next));
+        if (copy) break;
+    }
+    return checked(std::move(kept));
 }
 
 void connection::commit() {
@@ -171,7 +194,8 @@ void connection::commit() {
     try {
         done = exec("COMMIT");
     } catch (const error& e) {
-        if (!e.connection_lost()) throw;
+        // A session that was ended because it was idle had not received the COMMIT.
+        if (!e.connection_lost() || e.sqlstate() == sqlstate::idle_in_transaction) throw;
         throw error(std::string("the connection was lost during a commit, whose outcome is unknown: ") + e.what(),
                     {.sqlstate = std::string(sqlstate::outcome_unknown), .connection_lost = true, .in_doubt = true});
     }
@@ -238,7 +262,7 @@ pg_result connection::exec_within(const std::string& sql, const params& paramete
         if (unsent == 0 && PQisBusy(handle_.get()) == 0) {
             pg_result result(PQgetResult(handle_.get()));
             if (!result) return checked(std::move(last));
-            last = std::move(result);
+            keep(last, std::move(result));
             continue;
         }
         std::array<pollfd, 2> waits{{

@@ -59,6 +59,7 @@ public:
 
     bool alive() const noexcept;
     int socket() const noexcept { return PQsocket(handle_.get()); }
+    std::string user() const { return PQuser(handle_.get()); }
     int backend_pid() const noexcept { return PQbackendPID(handle_.get()); }
     PGTransactionStatusType transaction_status() const noexcept { return PQtransactionStatus(handle_.get()); }
 

@@ -85,6 +85,11 @@ public:
 
         shared_state shared(channels.size());
         worker work(options, target, channels, log, shared, in);
+        struct remember_failures {
+            const worker& from;
+            int& to;
+            ~remember_failures() { to = from.failures; }
+        } remember{work, failures};
         std::vector<std::string> names;
         for (const auto& c : channels) names.push_back(c.name);
         listener listen(options, target, std::move(names), log, shared, in);
@@ -105,6 +110,7 @@ public:
     conninfo target;
     std::vector<channel_state> channels;
     inbox in;
+    int failures = 0;
 };
 
 consumer::consumer(consumer_options settings) : impl_(std::make_unique<impl>(std::move(settings))) {}
@@ -124,6 +130,8 @@ consumer& consumer::on(std::string channel, leased_handler handler) {
 
 void consumer::run() { impl_->run(); }
 void consumer::stop() noexcept { impl_->in.post_stop(); }
+
+int consumer::failures() const noexcept { return impl_->failures; }
 
 int consumer::stop_requests() const {
     impl_->in.read();

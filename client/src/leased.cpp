@@ -10,6 +10,7 @@
 
 #include <utility>
 
+#include "sqlstate.hpp"
 #include "worker.hpp"
 
 namespace pgpubsub::inline v0 {
@@ -29,25 +30,30 @@ public:
 
     batch_outcome run() {
         const auto begun = clock::now();
-        int asked = c_.batch;
+        int asked = next_asked(c_);
         claim(asked);
         for (auto batch_begun = begun;; batch_begun = clock::now()) {
             run_handlers();
             const int received = static_cast<int>(batch_.size());
             const bool last = received < asked || w_.stops() > 0 || clock::now() - begun >= turn;
             if (last) flush();
-            w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
+            if (c_.alone == 0) w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
+            one_less_alone(c_, received);
             if (last) return {asked, received};
-            asked = c_.batch;
+            asked = next_asked(c_);
             flush_and_claim(asked);
         }
     }
 
 private:
-    void claim(int asked) {
+    void claim(int asked) try {
+        batch_.clear();
         const auto call = claim_statement(c_.name, asked, w_.lease());
         batch_ = read_claimed(w_.server->exec(call.sql, call.parameters).get());
         for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
+    } catch (const error& e) {
+        if (sqlstate::is_unreadable(e.sqlstate())) throw unreadable{asked, e};
+        throw;
     }
 
     void run_handlers() {
@@ -74,8 +80,7 @@ private:
         if (acks_.empty() && nacks_.empty()) gathering_since_ = clock::now();
         if (failure) {
             const auto delay = w_.retry_delay(n.attempts);
-            w_.log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}",
-                           c_.name, n.id, n.attempts, static_cast<double>(delay.count()) / 1000, *failure);
+            w_.handler_failed(c_, n, delay, *failure);
             nacks_.emplace_back(receipt, nack_statement(receipt, delay, *failure));
         } else {
             acks_.push_back(receipt);
@@ -113,8 +118,7 @@ private:
                     forget();
                     throw;
                 }
-                w_.log.warning("channel \"{}\": the working connection was lost: {}; the acks are sent again", c_.name,
-                               e.what());
+                w_.lost(fmt::format("{}; the acks of channel \"{}\" are sent again", e.what(), c_.name));
             } catch (...) {
                 w_.log.warning("channel \"{}\": {} acks could not be sent; those notifications come again when their "
                                "leases end",

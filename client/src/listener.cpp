@@ -48,6 +48,7 @@ listener::~listener() {
 void listener::open(inbox* in) {
     server_.reset();
     server_.emplace(target_, log_, in);
+    server_->exec_within(stay_connected, {}, answer_limit, in != nullptr ? *in : inbox_);
     for (const auto& channel : channels_)
         server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, in != nullptr ? *in : inbox_);
     sweeps_at_listen_ = shared_.sweeps;
@@ -68,7 +69,7 @@ void listener::run() noexcept {
             try {
                 serve();
             } catch (const error& e) {
-                log_.warning("the listening connection: {}; reconnecting", e.what());
+                patience_.lost(e.what());
                 reopen();
             }
         }

@@ -17,6 +17,22 @@ inline std::string quote_identifier(std::string_view name) {
     return quoted += '"';
 }
 
+// A name as a value of type regrole: in double quotes only if it needs them, since people will read it.
+inline std::string quote_role(std::string_view name) {
+    const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+    return plain && (name.front() < '0' || name.front() > '9') ? std::string(name) : quote_identifier(name);
+}
+
+// A string constant for a statement that is shown to people.
+inline std::string quote_literal(std::string_view text) {
+    std::string quoted = "'";
+    for (const char c : text) {
+        if (c == '\'') quoted += '\'';
+        quoted += c;
+    }
+    return quoted += '\'';
+}
+
 // The text form of an array of text: every element quoted, so that NULL, braces and commas are plain text.
 template <typename Range>
 std::string array_literal(const Range& elements) {

@@ -31,16 +31,22 @@ public:
     // From here on a lost connection is a matter of waiting. Said by the first success by itself.
     void connected() { connected_once_ = true; }
 
-    // Logs a failure of the connection's work and pauses.
-    void pause(std::string_view failure);
+    // Logs that the connection is gone: the next success says for how long.
+    void lost(std::string_view why);
+
+    // Logs a failure of the connection's work, the ever rarer the more there are in a row, and pauses.
+    void pause(std::string_view failure) { pause(failure, clock::time_point::max()); }
 
 private:
+    void pause(std::string_view failure, clock::time_point deadline);
+
     const consumer_options& options_;
     logger& log_;
     inbox& inbox_;
     std::string_view purpose_;
     backoff pauses_;
     bool connected_once_ = false;
+    std::optional<clock::time_point> lost_at_;
 };
 
 }  // namespace pgpubsub::inline v0

@@ -38,7 +38,7 @@ std::int64_t session::publish(const message& what) {
     try {
         return read_number(impl_->server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        if (!e.connection_lost()) throw with_privilege_hint(e, what.channel, "publish");
+        if (!e.connection_lost()) throw with_privilege_hint(e, impl_->server, what.channel, "publish");
         throw error(std::string(e.what()) + "; whether the notification was stored is unknown",
                     {.sqlstate = e.sqlstate(), .hint = e.hint(), .connection_lost = true, .in_doubt = true});
     }
@@ -49,7 +49,7 @@ std::int64_t session::recover(std::string_view channel) {
     try {
         return read_number(impl_->server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        throw with_privilege_hint(e, channel, "consume");
+        throw with_privilege_hint(e, impl_->server, channel, "consume");
     }
 }
 

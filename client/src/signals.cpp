@@ -9,6 +9,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 #include <mutex>
 
 #include <pgpubsub/error.hpp>
@@ -19,14 +21,29 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
-constexpr std::array handled{SIGINT, SIGTERM};
+constexpr std::array handled{SIGINT, SIGTERM, SIGHUP};
+constexpr std::int64_t counts_once_ns = 500'000'000;
 
 std::array<std::atomic<int>, 64> pipes{};  // write end + 1, so that the initial 0 means free
 std::mutex installing;
 int installed = 0;
 std::array<struct sigaction, handled.size()> former;
 
+std::atomic<std::int64_t> last_counted{0};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+// Whether the one before was just now.
+bool is_repetition() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::int64_t ns = now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
+    std::int64_t last = last_counted.load();
+    if (last != 0 && ns - last < counts_once_ns) return true;
+    return !last_counted.compare_exchange_strong(last, ns);
+}
+
 extern "C" void pgpubsub_on_stop_signal(int) {
+    if (is_repetition()) return;
     const int saved = errno;
     for (const auto& slot : pipes) {
         const int fd = slot.load(std::memory_order_relaxed) - 1;
@@ -37,20 +54,26 @@ extern "C" void pgpubsub_on_stop_signal(int) {
     errno = saved;
 }
 
+// A program that has its own use for SIGHUP keeps it.
+bool is_ours(std::size_t i) {
+    return former[i].sa_handler != SIG_IGN && (handled[i] != SIGHUP || former[i].sa_handler == SIG_DFL);
+}
+
 void install() {
+    last_counted = 0;
     struct sigaction action {};
     action.sa_handler = pgpubsub_on_stop_signal;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
     for (std::size_t i = 0; i < handled.size(); ++i) {
         sigaction(handled[i], nullptr, &former[i]);
-        if (former[i].sa_handler != SIG_IGN) sigaction(handled[i], &action, nullptr);
+        if (is_ours(i)) sigaction(handled[i], &action, nullptr);
     }
 }
 
 void restore() {
     for (std::size_t i = 0; i < handled.size(); ++i)
-        if (former[i].sa_handler != SIG_IGN) sigaction(handled[i], &former[i], nullptr);
+        if (is_ours(i)) sigaction(handled[i], &former[i], nullptr);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ inline constexpr std::string_view transaction_control = "2D000";
 inline constexpr std::string_view serialization_failure = "40001";
 inline constexpr std::string_view read_only = "25006";
 inline constexpr std::string_view aborted_transaction = "25P02";
+inline constexpr std::string_view idle_in_transaction = "25P03";
 inline constexpr std::string_view no_privilege = "42501";
 inline constexpr std::string_view undefined_object = "42704";
 inline constexpr std::string_view undefined_function = "42883";
@@ -28,11 +29,17 @@ constexpr bool is_retryable(std::string_view state) {
            state == "57P02" || state == "57P03" || state == "57P05" || state == read_only;
 }
 
+// Whether it was in the way of somebody else (a serialization failure, a deadlock).
+constexpr bool is_conflict(std::string_view state) { return state.substr(0, 2) == "40"; }
+
 // Whether the server ends the connection after it reported this.
 constexpr bool ends_connection(std::string_view state) {
     return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03" ||
            state == "57P04" || state == "57P05" || state == "25P03";
 }
+
+// Whether a row can't be sent, because the connection's encoding (UTF-8) has no way to write what it holds.
+constexpr bool is_unreadable(std::string_view state) { return state == "22021" || state == "22P05"; }
 
 // Whether waiting does not help: somebody has to grant, install or upgrade something.
 constexpr bool is_permanent(std::string_view state) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sqlstate.hpp"
+#include "text.hpp"
 #include "transaction_impl.hpp"
 #include "worker.hpp"
 
@@ -35,17 +36,15 @@ void transaction_died(worker& w, channel_state& c, const std::vector<notificatio
                       c.name, batch.size(), e.what());
         return;
     }
-    if (e.in_doubt()) {
-        w.log.warning("channel \"{}\": notification {}: {}; if it failed, the notification comes again", c.name,
-                      batch.front().id, e.what());
-        return;
-    }
+    // In doubt it counts too: if it was committed after all, it is not found when its failure is to be recorded.
     auto& s = c.last_suspect;
     if (s.id != batch.front().id) s = {.id = batch.front().id, .deaths = 0, .guilty = false, .failure = {}};
     ++s.deaths;
     s.failure = e.what();
+    if (e.sqlstate() == sqlstate::idle_in_transaction)
+        s.failure += " (a handler that takes longer than idle_in_transaction_session_timeout needs leased mode)";
     s.guilty = s.deaths >= allowed_deaths(e);
-    w.log.warning("channel \"{}\": the transaction of notification {} failed ({})", c.name, s.id, e.what());
+    w.log.warning("channel \"{}\": the transaction of notification {} failed ({})", c.name, s.id, s.failure);
 }
 
 // Puts the guilty one aside with its error; the others that the claim brought go back untried.
@@ -64,7 +63,8 @@ void record_failure(worker& w, channel_state& c) {
     if (!others.empty()) ends.push_back(release_statement(others));
     if (!ends.empty()) w.server->pipeline(ends);
     w.server->commit();
-    w.log.warning("channel \"{}\": notification {} failed: {}{}", c.name, suspected.id, suspected.failure,
+    if (found) ++w.failures;
+    w.log.warning("channel \"{}\": notification {} failed: {}{}", c.name, suspected.id, excerpt(suspected.failure),
                   found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
 }
 
@@ -73,11 +73,13 @@ void run_handler(worker& w, channel_state& c, const transactional_handler& handl
     transaction tx(state);
     state.begin_handler();
     bool serialization_failure = false;
+    std::string lost_by(sqlstate::connection_lost);
     auto failure = failure_of([&] {
         try {
             handler(n, tx);
         } catch (const error& e) {
             serialization_failure = e.sqlstate() == sqlstate::serialization_failure && !state.first_error().empty();
+            if (e.connection_lost() && !e.sqlstate().empty()) lost_by = e.sqlstate();
             throw;
         }
     });
@@ -85,7 +87,7 @@ void run_handler(worker& w, channel_state& c, const transactional_handler& handl
 
     if (!w.server->alive())
         throw error(failure.value_or("the connection to the server was lost"),
-                    {.sqlstate = std::string(sqlstate::connection_lost), .connection_lost = true});
+                    {.sqlstate = lost_by, .connection_lost = true});
     if (serialization_failure)  // no savepoint helps: the whole transaction must be run again
         throw error(*failure, {.sqlstate = std::string(sqlstate::serialization_failure)});
     const auto status = w.server->transaction_status();
@@ -98,8 +100,7 @@ void run_handler(worker& w, channel_state& c, const transactional_handler& handl
 
     const auto delay = w.retry_delay(n.attempts);
     state.fail(n.id, delay, *failure);
-    w.log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}", c.name, n.id,
-                  n.attempts, static_cast<double>(delay.count()) / 1000, *failure);
+    w.handler_failed(c, n, delay, *failure);
 }
 
 }  // namespace
@@ -115,7 +116,7 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
     }
 
     const auto begun = clock::now();
-    const int asked = c.alone > 0 ? 1 : c.batch;
+    const int asked = next_asked(c);
     std::vector<notification> batch;
     try {
         const auto results = w.server->pipeline({{"BEGIN"}, take_statement(c.name, asked)});
@@ -135,6 +136,7 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
         throw;
     } catch (const error& e) {
         w.server->rollback();
+        if (batch.empty() && sqlstate::is_unreadable(e.sqlstate())) throw unreadable{asked, e};
         if (batch.empty()) throw;  // the take itself failed
         transaction_died(w, c, batch, e);
         if (!w.server->alive()) throw;
@@ -142,7 +144,7 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
     }
     const batch_outcome outcome{asked, static_cast<int>(batch.size())};
     if (c.alone == 0) w.adapt(c, outcome, clock::now() - begun);
-    c.alone = batch.empty() ? 0 : std::max(0, c.alone - 1);
+    one_less_alone(c, outcome.received);
     return outcome;
 }
 

@@ -18,6 +18,7 @@
 #include "poll.hpp"
 #include "random.hpp"
 #include "sqlstate.hpp"
+#include "text.hpp"
 #include "waiting.hpp"
 
 namespace pgpubsub::inline v0 {
@@ -37,12 +38,13 @@ void worker::connect() {
         server.reset();
         server.emplace(target_, log, &in);
         check_extension(*server);
+        server->exec(stay_connected);
     });
 }
 
 void worker::reconnect() {
     connect();
-    log.info("connected again (backend {})", server->backend_pid());
+    log.info("working again (backend {})", server->backend_pid());
     for (auto& c : channels_) c.ready = true;
 }
 
@@ -58,6 +60,12 @@ milliseconds worker::retry_delay(int attempts) const {
     return backoff_delay(std::max(1, attempts), options.retry_delay_min, options.retry_delay_max, random_unit());
 }
 
+void worker::handler_failed(const channel_state& c, const notification& n, milliseconds delay, std::string_view failure) {
+    ++failures;
+    log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}", c.name, n.id,
+                n.attempts, static_cast<double>(delay.count()) / 1000, excerpt(failure));
+}
+
 void worker::work() {
     try {
         for (;;) {
@@ -71,13 +79,21 @@ void worker::work() {
             // All channels are drained: the connections have proved themselves.
             patience_.proved();
             ++shared.sweeps;
-            if (options.drain) return;
+            if (options.drain) return check_all_exist();
             sleep();
         }
     } catch (const interrupted&) {  // a stop came while there was no connection
     } catch (const stop_consuming& stop) {
         throw error(stop.what());
     }
+}
+
+void worker::check_all_exist() const {
+    for (const auto& c : channels_)
+        if (c.missing)
+            throw error(fmt::format("channel \"{}\" does not exist", c.name),
+                        {.sqlstate = std::string(sqlstate::undefined_object),
+                         .hint = "Check the spelling: SELECT name FROM pgpubsub.channels."});
 }
 
 bool worker::any_ready() {
@@ -108,9 +124,41 @@ void worker::process(channel_state& c) {
             c.handler);
         c.missing = false;
         if (outcome.received < outcome.asked) drained(c, outcome.received);
+    } catch (const unreadable& u) {
+        try {
+            set_aside(c, u);
+        } catch (const error& e) {
+            server->rollback();
+            failed(c, e);
+        }
     } catch (const error& e) {
         failed(c, e);
     }
+}
+
+// A notification that the server can't send in UTF-8 (a database without an encoding may hold any bytes) must
+// not hold up the others: batches of one find out which it is, and a claim that leaves its content on the server
+// puts it aside with the error. Claims are ordered, so that is the same one, unless another consumer had it.
+void worker::set_aside(channel_state& c, const unreadable& u) {
+    if (u.asked > 1) {
+        c.alone = u.asked;
+        log.warning("channel \"{}\": a notification can't be sent to this client ({}); they are taken one at a time",
+                    c.name, u.why.what());
+        return;
+    }
+    const auto results = server->pipeline({{"BEGIN"}, blind_claim_statement(c.name, lease())});
+    const auto* row = results.back().get();
+    if (PQntuples(row) == 0) return server->rollback();
+    notification n;
+    n.id = std::stoll(std::string(*value_at(row, 0, 1)));
+    n.attempts = std::stoi(std::string(*value_at(row, 0, 2)));
+    const auto delay = retry_delay(n.attempts);
+    const std::string failure = fmt::format("the notification can't be sent to the client: {}", u.why.what());
+    const auto call = nack_statement(std::string(*value_at(row, 0, 0)), delay, failure);
+    server->exec(call.sql, call.parameters);
+    server->commit();
+    handler_failed(c, n, delay, failure);
+    one_less_alone(c, 1);
 }
 
 // Nothing more is ready just now: find out when that may change by itself.
@@ -129,22 +177,25 @@ void worker::drained(channel_state& c, int received) {
 void worker::failed(channel_state& c, const error& e) {
     if (e.sqlstate() == sqlstate::undefined_object) {
         // Made when a capture trigger first fires, or by create_channel(): its first notification wakes us.
-        if (!c.missing)
-            log.warning("channel \"{}\": {}; listening all the same, until somebody makes it with "
-                        "pgpubsub.create_channel() or a capture trigger fires",
-                        c.name, e.what());
+        if (!c.missing && !options.drain)
+            log.warning("{}; listening all the same, until somebody makes it with pgpubsub.create_channel() or a "
+                        "capture trigger fires. Check the spelling: SELECT name FROM pgpubsub.channels",
+                        e.what());
         c.missing = true;
         c.ready = false;
         c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
         return;
     }
-    if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, c.name, "consume");
+    if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.name, "consume");
     if (!server || !server->alive()) {
-        log.warning("the working connection was lost: {}; reconnecting", e.what());
+        lost(e.what());
         return reconnect();
     }
+    // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
+    if (options.drain && !sqlstate::is_conflict(e.sqlstate())) throw e;
     if (e.sqlstate() == sqlstate::read_only) server.reset();  // a standby by now: the primary may be elsewhere
-    patience_.pause(e.what());
+    patience_.pause(fmt::format("channel \"{}\": {}{}{}{}", c.name, e.what(), e.hint().empty() ? "" : " (", e.hint(),
+                                e.hint().empty() ? "" : ")"));
 }
 
 void worker::sleep() {
@@ -156,7 +207,7 @@ void worker::sleep() {
     try {
         server->consume_input();  // an idle connection says something when it ends (or when a setting changes)
     } catch (const error& e) {
-        log.warning("the working connection was lost: {}; reconnecting", e.what());
+        lost(e.what());
         reconnect();
     }
 }

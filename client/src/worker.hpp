@@ -1,10 +1,12 @@
 // The working side of a consumer: takes or claims batches and runs the handlers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -47,6 +49,12 @@ struct batch_outcome {
     int received = 0;
 };
 
+// Thrown when the server can't send a notification that it has taken or claimed for us: see worker::set_aside().
+struct unreadable {
+    int asked;
+    error why;
+};
+
 class worker {
 public:
     worker(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels, logger& log,
@@ -71,15 +79,22 @@ public:
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
     void reconnect();
+    // Logs that the connection was lost; reconnect() says for how long.
+    void lost(std::string_view why) { patience_.lost(why); }
     // Learns from a batch how many to ask for next.
     void adapt(channel_state& c, batch_outcome outcome, clock::duration took);
     milliseconds retry_delay(int attempts) const;
+    // Logs that a handler failed, and counts it.
+    void handler_failed(const channel_state& c, const notification& n, milliseconds delay, std::string_view failure);
+    int failures = 0;  // how many times a notification has failed
     milliseconds lease() const { return options.lease.value_or(std::chrono::seconds(30)); }
 
 private:
     void process(channel_state& c);
     void drained(channel_state& c, int received);
     void failed(channel_state& c, const error& e);
+    void set_aside(channel_state& c, const unreadable& u);
+    void check_all_exist() const;
     bool any_ready();
     void sleep();
 
@@ -93,6 +108,12 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
 
 // Claims a batch and runs its handlers under leases. leased.cpp
 batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler& handler);
+
+// How many to ask for next.
+inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch; }
+
+// Notes that one of those that get a batch of their own is done.
+inline void one_less_alone(channel_state& c, int received) { c.alone = received == 0 ? 0 : std::max(0, c.alone - 1); }
 
 // Calls a handler and returns the text of its failure, if it fails. Lets stop_consuming through.
 template <typename Call>

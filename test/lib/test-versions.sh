@@ -6,7 +6,7 @@
 #                  failure that says why: none is left out in silence
 #   VERSIONS_DIR   where the Debian systems live that hold the versions, /var/tmp/pgpubsub-versions
 #                  unless given. Each takes 1.5 GB, is made when it is missing, and kept for next time
-#   SUITES         the suites, as for test/lib/run-tests.sh; all of them unless given
+#   SUITES, T      the suites, as for test/lib/run-tests.sh, and which of test/t; all of them unless given
 #   MIRROR         Debian's archive
 #
 # The tests run as user postgres in a chroot, on a copy of the sources that git knows or would add.
@@ -99,7 +99,7 @@ test_version() {
     in_chroot PG_CONFIG="$pg_config" PG_MAJOR="$version" EXTRA_PACKAGES="$(packages_of "$version")" /tmp/deps/install-deps.sh
     copy_sources
     in_chroot setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/src USER=postgres LOGNAME=postgres \
-        make -C /src --no-print-directory WERROR=1 NO_DEPS=1 PG_CONFIG="$pg_config" ${SUITES:+"SUITES=$SUITES"} test </dev/null
+        make -C /src --no-print-directory WERROR=1 NO_DEPS=1 PG_CONFIG="$pg_config" ${SUITES:+"SUITES=$SUITES"} ${T:+"T=$T"} test </dev/null
 }
 
 if [ "${1:-}" = --in-namespaces ]; then

@@ -98,9 +98,10 @@ wait_for_exit($program);
 sql(q{SELECT pgpubsub.publish('media', '"left"')});
 sql(q{SELECT pgpubsub.claim('media', 1, interval '1 millisecond')});
 ($status, $out, $err) = cli('listen', 'media', 'no such', '--recover', '--drain', '--dsn', $dsn);
-is($status, 0, '--recover');
+is($status, 1, '--recover, and one that does not exist fails --drain');
 like($err, qr/^pgpubsub: channel "media": recovered 1$/m, 'says how many');
-like($err, qr/channel "no such": nothing to recover/, 'and skips what does not exist');
+like($err, qr/^pgpubsub: nothing to recover: channel "no such" does not exist$/m, 'and skips what does not exist');
+like($err, qr/^pgpubsub: channel "no such" does not exist\nhint: Check the spelling: SELECT name FROM pgpubsub\.channels\.$/m, 'which is said once, with what to do');
 is($json->decode($out)->{attempts}, 2, 'the abandoned one is delivered again');
 
 # A reader that goes away, and a full disk: nothing is lost, and the exit status tells.
@@ -124,13 +125,52 @@ is($status, 0, 'leased mode');
 is(scalar(split /\n/, $out), 70, 'prints all');
 is(left('media'), 0, 'and acks');
 
+# A name that looks like an option.
+sql(q{SELECT pgpubsub.create_channel('-v'); SELECT pgpubsub.publish('-v', '1')});
+($status, $out) = cli('listen', '--drain', '--dsn', $dsn, '--', '-v');
+like($out, qr/"channel":"-v"/, 'a name that begins with - goes behind --');
+
+# Databases, roles and locks in which nothing can be drained.
+sql(q{SELECT pgpubsub.publish('media', '1'); CREATE ROLE reader SUPERUSER LOGIN; ALTER ROLE reader SET default_transaction_read_only = on});
+($status, $out, $err) = cli('listen', 'media', '--drain', '--dsn', "$dsn user=reader");
+is($status, 1, '--drain: a read-only role ends it');
+like($err, qr/^pgpubsub: cannot execute .* in a read-only transaction\nhint: .*target_session_attrs=read-write\.$/m, 'and says what to do');
+sql(q{ALTER ROLE reader RESET default_transaction_read_only; ALTER ROLE reader SET lock_timeout = '10ms'});
+my $locker = $node->background_psql('postgres');
+$locker->query_safe(q{BEGIN; LOCK TABLE pgpubsub.notification});
+($status, $out, $err) = cli('listen', 'media', '--drain', '--dsn', "$dsn user=reader");
+is($status, 1, '--drain: a lock that is not free ends it');
+like($err, qr/lock timeout/, 'and says so');
+$locker->query_safe('ROLLBACK');
+$locker->quit;
+is(left('media'), 1, 'and nothing is lost');
+sql(q{SELECT count(*) FROM pgpubsub.take('media', 1000)});
+
+# Idle for longer than the server allows its sessions.
+sql(q{ALTER ROLE reader SET idle_session_timeout = '50ms'});
+$program = background(cli_path(), 'listen', 'media', '--verbose', '--dsn', "$dsn user=reader");
+is_listening('media');
+sql(q{SELECT pg_sleep(0.2)});    # four times as long
+sql(q{SELECT pgpubsub.publish('media', '1')});
+eventually(sub { payloads($program) eq '1' }, 'a consumer may be idle');
+unlike(text_of($program->{err}), qr/reconnecting/, 'and its connections stay');
+
+# SIGHUP, as from a terminal that is closed.
+kill HUP => $program->{pid};
+is(wait_for_exit($program), 0, 'SIGHUP ends it as SIGTERM does');
+like(text_of($program->{err}), qr/stopped/, 'in good order');
+
 # Contradictions.
 for my $wrong (['--mode', 'transactional', '--lease', '5s'], ['--lease', '5s'], ['--mode', 'both'], ['--batch', '0'],
-	['--processes', '0'], ['--lease', '10ms', '--exec', 'true'], ['--poll-interval', 'often'])
+	['--processes', '0'], ['--lease', '10ms', '--exec', 'true'], ['--poll-interval', 'often'], ['--poll-interval', '0'],
+	['--retry-delay', '0'], ['--stop-timeout', '5s'], ['--exec', ''], ['--exec', " \n"])
 {
 	($status, $out, $err) = cli('listen', 'media', @$wrong, '--dsn', $dsn);
 	is($status, 2, "usage: @$wrong");
 	like($err, qr/\Q$wrong->[0]\E/, 'names the option');
 }
+($status, $out, $err) = cli('listen', 'media', 'other', 'media', '--dsn', $dsn);
+is($status, 2, 'a channel given twice');
+like($err, qr/^pgpubsub: channel: "media" is given twice$/m, 'says so');
 
 done_testing();

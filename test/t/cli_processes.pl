@@ -16,6 +16,9 @@ sub connected { my ($count) = @_; query_is($node, q{SELECT count(*) FROM pg_stat
 sub published { my ($count) = @_; return sql("SELECT count(pgpubsub.publish('work', to_jsonb(i))) FROM generate_series(1, $count) i") }
 sub distinct { my ($name) = @_; my %seen; $seen{$_}++ for split /\n/, text_of($name); return scalar keys %seen }
 
+# The shells of the commands in hand, and what they started; beside them each worker has its guard.
+sub running_commands { my @workers = @_; my @shells = grep { text_of("/proc/$_/comm") eq "sh\n" } map { children_of($_) } @workers; return (@shells, map { children_of($_) } @shells) }
+
 sql(q{SELECT pgpubsub.create_channel('work')});
 
 # SIGTERM and SIGINT end all.
@@ -78,28 +81,50 @@ my ($status, $out) = cli('listen', 'work', '--processes', 3, '--drain', '--dsn',
 is($status, 0, '--drain with three processes');
 is(scalar(split /\n/, $out), 200, 'prints all, each once');
 
-# A worker that does not end gets killed, after the limit or at the second signal.
+published(3);
+($status, $out, my $drained) = cli('listen', 'work', '--processes', 2, '--drain', '--dsn', $dsn, '--retry-delay', '1h', '--exec', 'grep -q \'"payload":2,\' && exit 1; cat');
+is($status, 1, '--drain with several: one that fails shows in the status');
+is(scalar(split /\n/, $drained), 3, 'is told, by its worker');
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 1, 'and keeps nobody from the others');
+sql(q{DELETE FROM pgpubsub.notification});
+
+# What a worker has in hand that does not end is ended, after the limit or at the second signal.
 published(1);
-$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; exec sleep 1000", '--stop-timeout', '500ms', '--lease', '1s');
+$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; sleep 1000; echo", '--stop-timeout', '500ms', '--lease', '1s');
 eventually(sub { text_of("$dir/stuck") ne '' }, 'a command that does not end');
 @workers = children_of($parent->{pid});
-my @commands = map { children_of($_) } @workers;
-is(scalar @commands, 1, 'is running');
+my @commands = running_commands(@workers);
+is(scalar @commands, 2, 'is running');
 kill TERM => $parent->{pid};
 is(wait_for_exit($parent), 1, 'the limit ends it, with 1');
 eventually(sub { !grep { is_alive($_) } @workers, @commands }, 'and leaves nobody behind');
-like(text_of($parent->{err}), qr/killing 1 worker\(s\): they did not end in time/, 'and says so');
+like(text_of($parent->{err}), qr/1 worker\(s\) did not end in time: ending what they have in hand/, 'and says so');
+unlike(text_of($parent->{err}), qr/killing/, 'the worker itself ends in good order');
+query_is($node, q{SELECT state || attempts FROM pgpubsub.notifications}, 'ready0', 'and gives its notification back');
 
 unlink "$dir/stuck";
-$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; exec sleep 1000", '--lease', '1s');
+$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; sleep 1000; echo", '--lease', '1s');
 eventually(sub { text_of("$dir/stuck") ne '' }, 'once more');
 @workers = children_of($parent->{pid});
-@commands = map { children_of($_) } @workers;
+@commands = running_commands(@workers);
 kill TERM => $parent->{pid};
 eventually(sub { children_of($parent->{pid}) == 1 }, 'the idle worker ends');
-kill TERM => $parent->{pid};
+eventually(sub { kill TERM => $parent->{pid}; text_of($parent->{err}) =~ /asked twice/ }, 'SIGTERM again');
 is(wait_for_exit($parent), 1, 'a second SIGTERM ends it at once, with 1');
 eventually(sub { !grep { is_alive($_) } @workers, @commands }, 'and leaves nobody behind');
+
+# SIGKILL of a worker ends its command, with what that has started.
+unlink "$dir/stuck";
+$parent = listener('--processes', 2, '--exec', "echo x >> $dir/stuck; sleep 1000; echo", '--lease', '1h');
+eventually(sub { text_of("$dir/stuck") ne '' }, 'a command is running');
+@commands = ();
+eventually(sub { @commands = running_commands(children_of($parent->{pid})); @commands == 2 }, 'a shell and what it started');
+my ($shell) = @commands;
+my ($owner) = text_of("/proc/$shell/stat") =~ /\) \w (\d+)/;
+kill KILL => $owner;
+eventually(sub { !grep { is_alive($_) } @commands }, 'both are gone when the worker is killed');
+kill TERM => $parent->{pid};
+is(wait_for_exit($parent), 0, 'stopped');
 
 # What makes no sense for one makes none for all.
 ($status, $out, my $err) = cli('listen', 'work', '--processes', 3, '--dsn', 'host=/nowhere dbname=x');

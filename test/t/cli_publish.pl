@@ -43,14 +43,22 @@ is(stored(q{concat_ws('|', channel, payload, key, headers, deliver_at AT TIME ZO
 is($status, 0, 'the DSN from PGPUBSUB_DSN');
 
 # What is no JSON is refused before it is sent, so no server is needed.
-for my $wrong ('hello', '{"a": 1,}', '', "{'a': 1}", '[1] [2]')
+for my $wrong ('hello', '{"a": 1,}', "{'a': 1}", '[1] [2]')
 {
 	($status, $out, $err) = cli({ in => $wrong }, 'publish', 'media', '--dsn', 'host=/nowhere');
 	is($status, 1, "refused: $wrong");
 	like($err, qr/^pgpubsub: the payload on stdin is not valid JSON: line 1, column [0-9]+: /, 'with the place');
+	is($err =~ /double quotes/ ? 1 : 0, $wrong eq 'hello' ? 1 : 0, 'quotes are advised where they may be what is missing');
 }
-($status, $out, $err) = cli('publish', 'media', '1', '--headers', '{', '--dsn', 'host=/nowhere');
-like($err, qr/^pgpubsub: the value of --headers is not valid JSON: line 1/, 'headers are checked too');
+($status, $out, $err) = cli({ in => " \n" }, 'publish', 'media', '--dsn', 'host=/nowhere');
+is($status, 1, 'nothing on stdin');
+is($err, "pgpubsub: the payload on stdin is empty\n", 'says so');
+for my $case (['{', qr/^pgpubsub: --headers: is not valid JSON: line 1/], [' [1]', qr/^pgpubsub: --headers: must be a JSON object/], ['1', qr/object/])
+{
+	($status, $out, $err) = cli('publish', 'media', '1', '--headers', $case->[0], '--dsn', 'host=/nowhere');
+	is($status, 2, "headers are checked too: $case->[0]");
+	like($err, $case->[1], 'with the reason');
+}
 
 # What the server refuses.
 ($status, $out, $err) = cli('publish', 'nobody', '1', '--dsn', $dsn);
@@ -69,6 +77,8 @@ for my $usage ([], ['publish'], ['unknown'], ['publish', 'media', '1', '--colour
 	like($err, qr/^pgpubsub: .+\nhint: See pgpubsub .*--help\.\n\z/, 'says so');
 	is($out, '', 'prints nothing');
 }
+($status, $out, $err) = cli('lisen', 'media');
+is($err, qq(pgpubsub: unknown subcommand "lisen"; there are: listen, publish\nhint: See pgpubsub --help.\n), 'a misspelt subcommand');
 ($status, $out, $err) = cli('--version');
 is($status, 0, '--version');
 like($out, qr/^pgpubsub [0-9]+\.[0-9]+\.[0-9]+\n\z/, 'prints the version');
@@ -77,6 +87,7 @@ for my $help (['--help'], ['listen', '--help'], ['publish', '--help'])
 	($status, $out, $err) = cli(@$help);
 	is($status, 0, "@$help");
 	like($out, qr/Exit status: 0 /, 'documents the exit statuses');
+	like($out, qr/PGPUBSUB_ID, PGPUBSUB_CHANNEL,\s+PGPUBSUB_ATTEMPTS .*PGPUBSUB_KEY/, 'and the variables of a command') if $help->[0] eq 'listen';
 }
 ($status) = cli({ out => '/dev/full' }, 'publish', 'media', '1', '--dsn', $dsn);
 is($status, 1, 'an id that can not be printed is a failure');

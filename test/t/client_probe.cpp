@@ -11,6 +11,8 @@
 //   commit      insert N, then try to COMMIT
 //   duplicate   insert N, which a deferred constraint may refuse at COMMIT
 //   wait        insert N, then wait until the file PROBE_GATE exists
+//   outlive     insert N, wait until the server has ended the session, then return
+//   outlive_sql the same, then run SQL
 //   publish     publish N to the channel "next"
 //   stop        ask the consumer to stop
 // Each handler that runs writes a line "id action" to stdout. For its insert a leased handler uses a session.
@@ -44,12 +46,18 @@ void wait_for_gate() {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
+void wait_for_end_of(std::string_view backend, const std::string& dsn) {
+    pgpubsub::session server({.dsn = dsn});
+    while (server.query("SELECT FROM pg_stat_activity WHERE pid = $1::int", {backend}).rows() > 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
 void note(const pgpubsub::notification& n, const std::string& action) {
     std::printf("%lld %s\n", static_cast<long long>(n.id), action.c_str());
     std::fflush(stdout);
 }
 
-void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer) {
+void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer, const std::string& dsn) {
     const auto action = value_of(n.payload, "do");
     const auto value = std::stoll(value_of(n.payload, "value"));
     note(n, action);
@@ -77,6 +85,8 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
     }
     if (action == "commit") tx.execute("/* now */ COMMIT");
     if (action == "wait") wait_for_gate();
+    if (action.starts_with("outlive")) wait_for_end_of(*tx.query("SELECT pg_backend_pid()").at(0, 0), dsn);
+    if (action == "outlive_sql") tx.execute(insert, {value, n.id});
     if (action == "stop") consumer.stop();
 }
 
@@ -107,7 +117,7 @@ int main(int argc, char** argv) try {
                 .execute(insert, {std::stoll(value_of(n.payload, "value")), n.id});
         });
     } else {
-        consumer.on(argv[3], [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer); });
+        consumer.on(argv[3], [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer, dsn); });
     }
     consumer.run();
 } catch (const pgpubsub::error& e) {

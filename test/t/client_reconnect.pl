@@ -28,10 +28,12 @@ for my $mode ('transactional', 'leased')
 	# The server restarts under an idle consumer.
 	my $program = start($mode);
 	listening($program);
-	$node->restart('fast');
+	$node->restart;
 	publish('insert', 1, 3);
 	done_are('1,2,3', "$mode: works after a restart of the server");
 	like(text_of($program->{err}), qr/the listening connection: .*reconnecting/, 'and said that it reconnects');
+
+	eventually(sub { text_of($program->{err}) =~ /the working connection: connected again after [0-9.]+ s/ }, 'and when it has');
 
 	# A crash of the server.
 	$node->stop('immediate');
@@ -87,6 +89,23 @@ done_are('1,2,4,5,6', 'a handler that loses its connection each time: the others
 query_is($node, q{SELECT (payload ->> 'value') || ' ' || state || ' ' || attempts FROM pgpubsub.notifications}, '3 delayed 1', 'and it is put aside');
 like(sql(q{SELECT last_error FROM pgpubsub.notifications}), qr/terminating connection/, 'with its error');
 stop($program);
+
+# A handler that takes longer than the server lets a transaction be idle: that is its own failure.
+sql(q{DROP TRIGGER k ON effect; ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '100ms'});
+for my $action ('outlive', 'outlive_sql')
+{
+	reset_all();
+	publish($action, 1, 1);
+	publish('insert', 2, 2);
+	$program = start('transactional');
+	done_are('2', "$action: the others are done");
+	query_is($node, q{SELECT state || ' ' || attempts FROM pgpubsub.notifications}, 'delayed 1', 'and it is put aside');
+	like(sql(q{SELECT last_error FROM pgpubsub.notifications}), qr/idle-in-transaction timeout .*needs leased mode/, 'with its error, and what to do');
+	is(scalar(grep { /outlive/ } lines_of($program)), 2, 'after two tries');
+	stop($program);
+}
+sql(q{ALTER DATABASE postgres RESET idle_in_transaction_session_timeout});
+reset_all();
 
 # A stop while the server is away does not hang.
 $program = start('transactional');

@@ -11,6 +11,7 @@
 #include "duration.hpp"
 #include "exit_status.hpp"
 #include "json_line.hpp"
+#include "text.hpp"
 
 using namespace pgpubsub;
 using namespace pgpubsub::cli;
@@ -37,6 +38,8 @@ TEST_CASE("what a worker's end means") {
     CHECK(judge_worker(exited(1), false) == verdict::give_up);
     CHECK(judge_worker(exited(1), true) == verdict::give_up);
     CHECK(judge_worker(exited(2), false) == verdict::give_up);
+    CHECK(judge_worker(exited(unfinished), true) == verdict::finished);
+    CHECK(judge_worker(exited(unfinished), false) == verdict::replace);
     CHECK(judge_worker(exited(42), false) == verdict::replace);
     CHECK(judge_worker(SIGKILL, false) == verdict::replace);
     CHECK(judge_worker(SIGSEGV, true) == verdict::replace);
@@ -49,6 +52,22 @@ TEST_CASE("what a failed command leaves as its error") {
           "the command exited with status 3: no such file");
     CHECK(failure_text({.wait_status = 1 << 8, .stderr_tail = " \n"}) == "the command exited with status 1");
     CHECK(failure_text({.wait_status = SIGTERM, .stderr_tail = ""}) == "the command was killed by signal 15 (Terminated)");
+}
+
+TEST_CASE("a long error keeps how the command ended, and the end of what it said") {
+    const std::string prefix = "the command exited with status 3: ";
+    const auto text = failure_text({.wait_status = 3 << 8, .stderr_tail = std::string(8192, 'x') + "END\n"});
+    CHECK(text.size() == 8192);
+    CHECK(text.starts_with(prefix + "xxx"));
+    CHECK(text.ends_with("xEND"));
+    // What is no UTF-8 grows when it is stored, and must not push the beginning out.
+    for (const std::string& said : {std::string(8192, '\xFF'), std::string(8192, '\0')})
+        CHECK(storable_error(failure_text({.wait_status = 3 << 8, .stderr_tail = said})).starts_with(prefix));
+    std::string umlauts;
+    for (int i = 0; i < 4096; ++i) umlauts += "ä";
+    const auto cut = failure_text({.wait_status = 3 << 8, .stderr_tail = umlauts});
+    CHECK(cut.starts_with(prefix + "ä"));
+    CHECK(cut.size() > 2500);
 }
 
 TEST_CASE("a notification as a line of JSON") {

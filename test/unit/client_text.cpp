@@ -76,6 +76,23 @@ TEST_CASE("of a long error text the end is kept, cut between characters") {
     CHECK(storable_error(std::string(1'000'000, 'x')).size() == 8192);
 }
 
+TEST_CASE("a log line shows the beginning and the end of a long error, as one line") {
+    CHECK(excerpt("short\nand two lines") == "short and two lines");
+    CHECK(excerpt(std::string(300, 'x')) == std::string(300, 'x'));
+    CHECK(excerpt("begin" + std::string(5000, 'x') + "end") ==
+          "begin" + std::string(95, 'x') + " … " + std::string(197, 'x') + "end");
+    std::string umlauts = "x";
+    for (int i = 0; i < 500; ++i) umlauts += "ä";
+    CHECK(to_utf8(excerpt(umlauts)) == excerpt(umlauts));
+}
+
+TEST_CASE("names and texts for hints") {
+    CHECK(quote_role("ann") == "ann");
+    CHECK(quote_role("Ann") == "\"Ann\"");
+    CHECK(quote_role("1st") == "\"1st\"");
+    CHECK(quote_literal("it's") == "'it''s'");
+}
+
 TEST_CASE("statements that end or begin a transaction are recognised") {
     for (const std::string sql : {"COMMIT", "commit;", "  Commit work", "END", "ROLLBACK", "rollback;", "rollback work",
                             "ROLLBACK AND CHAIN", "abort", "BEGIN", "begin isolation level serializable",
@@ -111,6 +128,11 @@ TEST_CASE("SQLSTATEs are judged") {
         CHECK_FALSE_MESSAGE(sqlstate::is_retryable(state), state);
     for (const std::string state : {"42501", "42883", "3F000", "0A000", "22023"}) CHECK(sqlstate::is_permanent(state));
     for (const std::string state : {"42704", "40001", "08006", ""}) CHECK_FALSE(sqlstate::is_permanent(state));
+    CHECK(sqlstate::is_unreadable("22021"));
+    CHECK(sqlstate::is_unreadable("22P05"));
+    CHECK_FALSE(sqlstate::is_unreadable("22P02"));
+    CHECK(sqlstate::is_conflict("40P01"));
+    CHECK_FALSE(sqlstate::is_conflict("25006"));
     CHECK(sqlstate::ends_connection("57P01"));
     CHECK(sqlstate::ends_connection("08006"));
     CHECK_FALSE(sqlstate::ends_connection("57014"));

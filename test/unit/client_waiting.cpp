@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <vector>
 
 #include "backoff.hpp"
 #include "random.hpp"
@@ -17,6 +18,13 @@ TEST_CASE("back-off doubles up to its cap and uses between a half and the whole"
     CHECK(backoff_delay(9, 100ms, 30s, 1.0) == 25600ms);
     CHECK(backoff_delay(10, 100ms, 30s, 1.0) == 30s);
     CHECK(backoff_delay(10, 100ms, 30s, 0.0) == 15s);
+}
+
+TEST_CASE("of failures in a row ever fewer are said aloud, but never none") {
+    std::vector<int> said;
+    for (int i = 1; i <= 200; ++i)
+        if (worth_a_warning(i)) said.push_back(i);
+    CHECK(said == std::vector<int>{1, 2, 4, 8, 16, 32, 64, 128, 192});
 }
 
 TEST_CASE("back-off neither overflows nor underflows") {

@@ -52,15 +52,16 @@ struct consumer_options {
     std::chrono::milliseconds reconnect_delay_max = std::chrono::seconds(30);
 
     /// How long to go on trying to connect. Unset: when run() starts, a failure is final at once; later
-    /// a lost connection is retried for as long as it takes, each attempt logged. Set: this long in
+    /// a lost connection is retried for as long as it takes, and logged ever more rarely. Set: this long in
     /// both cases. What no waiting mends (authentication, a missing database or extension) is final at once.
     std::optional<std::chrono::milliseconds> give_up_after = {};
 
-    /// run() returns once nothing is ready (delayed and leased notifications are not waited for).
+    /// run() returns once nothing is ready (delayed and leased notifications are not waited for). A channel that
+    /// does not exist, and an SQL error of the server other than a conflict, is an error then.
     bool drain = false;
 
-    /// run() stops on SIGINT and SIGTERM, except where they are ignored when it starts, and restores
-    /// their handlers when it returns.
+    /// run() stops on SIGINT and SIGTERM, except where they are ignored when it starts, and on SIGHUP, if that has
+    /// no handler; it restores their handlers when it returns. Signals within half a second count as one.
     bool stop_on_signals = true;
 
     /// Receives what happens. Unset: warnings and errors go to stderr.
@@ -118,6 +119,9 @@ public:
 
     /// How often a stop was asked for, by stop() or by signals, in this run. For handlers only.
     int stop_requests() const;
+
+    /// How many times a notification failed in the latest run().
+    int failures() const noexcept;
 
 private:
     class PGPUBSUB_HIDDEN impl;
