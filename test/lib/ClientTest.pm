@@ -48,7 +48,8 @@ sub background
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0)
 	{
-		$SIG{INT} = $SIG{TERM} = 'DEFAULT';
+		# The harness ignores SIGPIPE, and a program would inherit that.
+		$SIG{INT} = $SIG{TERM} = $SIG{PIPE} = 'DEFAULT';
 		$ENV{$_} = $options->{env}{$_} for keys %{ $options->{env} // {} };
 		delete $ENV{PGDATABASE};
 		open STDIN,  '<', "$base.in";

@@ -103,4 +103,46 @@ is(sql(q{SELECT state FROM pgpubsub.notifications}), 'leased', 'and the late ack
 kill TERM => $first->{pid};
 is(wait_for_exit($first), 0, 'stopped');
 
+reset_all();
+
+# A serialization failure is nobody's fault: the transaction is run again as a whole, and nothing counts as failed.
+publish('serialize');
+drain('transactional');
+is(effects(), '1', 'what a serialization failure undid is done again');
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), '0', 'and did not count as a failure');
+reset_all();
+
+# The first request to stop lets the batch in hand finish; the second gives back what of it has not begun. A batch begins
+# with one and doubles while it is quick: by then it holds more than the one that waits.
+sub stop_in_batch
+{
+	my ($mode, $times) = @_;
+	unlink $gate;
+	publish(('insert') x 39, 'wait', ('insert') x 30);
+	my $program = background({ env => { PROBE_GATE => $gate } }, $probe, $mode, $dsn, 'work');
+	eventually(sub { text_of($program->{out}) =~ /wait/ }, "$mode: a handler is running");
+	for my $time (1 .. $times)
+	{
+		# Signals within half a second count once.
+		select(undef, undef, undef, 0.6) if $time > 1;
+		kill TERM => $program->{pid};
+		eventually(sub { text_of("/proc/$program->{pid}/status") =~ /^SigPnd:\s*0+\nShdPnd:\s*0+$/m }, 'the SIGTERM was delivered');
+	}
+	write_file($gate, '');
+	is(wait_for_exit($program), 0, "$mode: stopped by $times SIGTERM");
+	return scalar(lines_of($program));
+}
+for my $mode ('transactional', 'leased')
+{
+	my $begun = stop_in_batch($mode, 1);
+	cmp_ok($begun, '>', 40, 'the batch in hand is finished');
+	is(effects(), join(',', 1 .. $begun), 'and its work is kept');
+	is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 70 - $begun, 'and only that is gone');
+	reset_all();
+	is(stop_in_batch($mode, 2), 40, 'the second SIGTERM lets no other handler begin');
+	like(effects(), $mode eq 'leased' ? qr/,40$/ : qr/^(?!.*40)/, 'what was begun counts if it is leased, else the batch is undone');
+	is(sql(q{SELECT string_agg(DISTINCT state || attempts, ',') FROM pgpubsub.notifications}), 'ready0', 'the rest is ready, untried');
+	reset_all();
+}
+
 done_testing();

@@ -24,6 +24,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <thread>
 
 #include <pgpubsub/pgpubsub.hpp>
@@ -83,6 +84,8 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
         if (back.rows() != 1 || back.at(0, "value") != std::to_string(value) || back.at(0, 1))
             throw std::logic_error("the handler does not see its own work");
     }
+    if (static bool failed_before = false; action == "serialize" && !std::exchange(failed_before, true))
+        tx.execute("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$");
     if (action == "commit") tx.execute("/* now */ COMMIT");
     if (action == "wait") wait_for_gate();
     if (action.starts_with("outlive")) wait_for_end_of(*tx.query("SELECT pg_backend_pid()").at(0, 0), dsn);
