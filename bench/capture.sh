@@ -2,8 +2,11 @@
 #
 # Three tables alike: without a trigger, with pgpubsub.capture(), with the PL/pgSQL trigger, which is what one would write by hand:
 # the payload by one jsonb_build_object, a queue table with the one index that a claim needs. Single-row inserts by pgbench,
-# prepared, round by round in turn; "added" is the time per insert less that without a trigger. Commits are asynchronous, so
-# that the disk's flush does not drown the difference; each case runs without a wake-up, and with NOTIFY in both.
+# prepared, round by round in turn; "added" is the time per insert less that without a trigger. It is measured twice: as
+# the server's CPU time (what its processes used, from the kernel's accounting), which other load on the machine hardly changes,
+# and as time by the clock, which includes waiting. Nothing is flushed (fsync is off), so that the disk does not drown the
+# difference. Each case runs without a wake-up, and with NOTIFY in both. A spread that goes below zero says that the
+# machine was too noisy for that line.
 # ROUNDS (7) and SECONDS_EACH (2) make it longer or shorter.
 # shellcheck shell=bash
 rounds=${ROUNDS:-7} seconds=${SECONDS_EACH:-2}
@@ -42,28 +45,37 @@ for table in bare captured scripted; do
     echo "INSERT INTO $table (name, path, size) VALUES ('copyright', '/usr/share/doc/postgresql-15/copyright', 12345);" >"$work/$table.sql"
 done
 
-# microseconds TABLE CLIENTS WAKEUP: wall-clock time per insert.
-microseconds() {
-    PGOPTIONS="-c pgpubsub.wakeup=$3 -c session_preload_libraries=pgpubsub" pgbench -n -M prepared -c "$2" -j 2 -T "$seconds" -f "$work/$1.sql" 2>/dev/null |
-        awk '/^tps = / { printf "%.2f\n", 1e6 / $3 }'
+ticks() { awk '{ print $16 + $17 }' "/proc/$server_pid/stat"; }   # CPU time of the server's processes that have ended
+
+# measure TABLE CLIENTS WAKEUP: appends to $work/TABLE.cpu and $work/TABLE.clock, in microseconds per insert.
+measure() {
+    local before count
+    before=$(ticks)
+    PGOPTIONS="-c pgpubsub.wakeup=$3 -c session_preload_libraries=pgpubsub" pgbench -n -M prepared -c "$2" -j 2 -T "$seconds" -f "$work/$1.sql" >"$work/out" 2>/dev/null
+    until [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'")" = 0 ]; do :; done
+    count=$(awk '/transactions actually processed/ { print $NF }' "$work/out")
+    echo "$(($(ticks) - before)) $(getconf CLK_TCK) $count" | awk '{ printf "%.2f\n", 1e6 * $1 / $2 / $3 }' >>"$work/$1.cpu"
+    awk '/^tps = / { printf "%.2f\n", 1e6 / $3 }' "$work/out" >>"$work/$1.clock"
 }
-added() { paste "$work/$1" "$work/bare" | awk '{ printf "%.2f\n", $1 - $2 }'; }
+added() { paste "$work/$1" "$work/$2" | awk '{ printf "%.2f\n", $1 - $2 }'; }
 
 say
 say "Row-level capture: time added to a single-row insert (µs; median of $rounds rounds of $seconds s, lowest–highest)"
-printf '%-8s %-12s %10s  %22s  %22s  %22s\n' clients wake-up 'no trigger' 'capture adds' 'PL/pgSQL adds' 'ratio of the two'
+printf '%-8s %-12s %-6s %10s  %24s  %24s  %20s\n' clients wake-up time 'no trigger' 'capture adds' 'PL/pgSQL adds' 'ratio of the two'
 for clients in 1 8; do
     for wakeup in off transaction; do
-        rm -f "$work"/{bare,captured,scripted}
+        rm -f "$work"/*.cpu "$work"/*.clock
         for ((round = 0; round < rounds; round++)); do
             sql -c 'TRUNCATE bare, captured, scripted, queue, pgpubsub.notification; CHECKPOINT'
-            for table in bare captured scripted; do microseconds $table $clients $wakeup >>"$work/$table"; done
+            for table in bare captured scripted; do measure $table $clients $wakeup; done
         done
-        added captured >"$work/a"; added scripted >"$work/b"
-        paste "$work/a" "$work/b" | awk '{ printf "%.2f\n", $1 / $2 }' >"$work/ratio"
-        printf '%-8s %-12s %10s  %8s (%s)  %8s (%s)  %8s (%s)\n' $clients $wakeup "$(median <"$work/bare")" \
-            "$(median <"$work/a")" "$(spread <"$work/a")" "$(median <"$work/b")" "$(spread <"$work/b")" \
-            "$(median <"$work/ratio")" "$(spread <"$work/ratio")"
+        for what in cpu clock; do
+            added captured.$what bare.$what >"$work/a"; added scripted.$what bare.$what >"$work/b"
+            paste "$work/a" "$work/b" | awk '{ printf "%.2f\n", $1 / $2 }' >"$work/ratio"
+            printf '%-8s %-12s %-6s %10s  %9s (%s)  %9s (%s)  %6s (%s)\n' $clients $wakeup $what "$(median <"$work/bare.$what")" \
+                "$(median <"$work/a")" "$(spread <"$work/a")" "$(median <"$work/b")" "$(spread <"$work/b")" \
+                "$(median <"$work/ratio")" "$(spread <"$work/ratio")"
+        done
     done
 done
 rm -rf "$work"
