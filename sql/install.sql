@@ -1,12 +1,14 @@
 -- What CREATE EXTENSION makes: every object has a comment, and nothing is granted to PUBLIC.
 SET search_path = pg_catalog;
 
--- Objects of the schema without a comment: none.
+-- Objects of the schema without a comment: none. (Since PostgreSQL 17 the row type of a table and the array of a type
+-- are members of the extension themselves.)
 SELECT pg_describe_object(classid, objid, 0) AS uncommented
   FROM pg_depend
  WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
    AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pgpubsub')
    AND obj_description(objid, classid::regclass::name) IS NULL
+   AND NOT EXISTS (SELECT FROM pg_type WHERE classid = 'pg_type'::regclass AND oid = objid AND (typrelid <> 0 OR typelem <> 0))
  ORDER BY 1;
 
 -- Rights of PUBLIC: none.
@@ -50,6 +52,7 @@ CREATE DATABASE regress_pgpubsub_hostile;
 \c regress_pgpubsub_hostile
 SET client_min_messages = warning;
 CREATE SCHEMA pgpubsub;
+\set SHOW_CONTEXT never
 CREATE EXTENSION pgpubsub;
 \c contrib_regression
 DROP DATABASE regress_pgpubsub_hostile;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "connection.hpp"
 #include "inbox.hpp"
@@ -24,6 +25,7 @@ reconnector::reconnector(const consumer_options& options, logger& log, inbox& in
 
 void reconnector::until_connected(const std::function<void()>& attempt) {
     const auto deadline = options_.give_up_after ? clock::now() + *options_.give_up_after : clock::time_point::max();
+    bool refused = false;
     for (;;) {
         try {
             attempt();
@@ -34,6 +36,9 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
             lost_at_.reset();
             return;
         } catch (const error& e) {
+            // A server that was still starting up refuses too, and may be ready by the time it is asked what the
+            // matter was; so a refusal is only believed when it is repeated.
+            if (e.sqlstate() == sqlstate::server_rejected && !std::exchange(refused, true)) continue;
             if (sqlstate::is_permanent(e.sqlstate())) throw;
             // A server that refuses us may have been changed for good, or just be restoring its password
             // file: final while the consumer starts, a matter of waiting once it has worked.

@@ -161,7 +161,7 @@ channel by_value(const remembered& entry) {
 }
 
 void insert_row(Oid relation, int columns, const Datum* values) {
-    const bool nulls[Max(channel_column::count, privilege_column::count)] = {};
+    const bool nulls[Max(int{channel_column::count}, int{privilege_column::count})] = {};
     const Relation rel = open_our_table(relation, RowExclusiveLock, columns);
     const HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), const_cast<Datum*>(values), const_cast<bool*>(nulls));
     CatalogTupleInsert(rel, tuple);

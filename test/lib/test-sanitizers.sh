@@ -30,7 +30,7 @@ tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.s
 # shellcheck disable=SC2054  # a comma inside an option
 flags=(-fsanitize=address,undefined -shared-libasan -fno-omit-frame-pointer -fno-wrapv)
 rm -f "$copy/build/run/server/stamp"      # a server without the wrapper that the run before left in it
-"$MAKE" -C "$copy" --no-print-directory NO_DEPS=1 PARTS=extension CXX="$CLANG" \
+"$MAKE" -C "$copy" --no-print-directory NO_DEPS=1 PARTS=extension WERROR=1 CXX="$CLANG" \
     PG_CXXFLAGS="${flags[*]} -include $copy/test/lib/checked_palloc.hpp" private
 grep -q __asan_ <<<"$(nm -D --undefined-only "$copy/pgpubsub.so")" || die "the extension was built without AddressSanitizer"
 
