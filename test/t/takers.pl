@@ -60,10 +60,11 @@ foreach my $mode ([ 'take', $take ], [ 'lease', $lease ])
 	processed_once($name);
 }
 
-# The server is killed while four takers are at work. Those connections are gone; the next four finish.
+# The server is killed while four takers are at work, at a rate that leaves them enough of it. Those connections are gone;
+# the next four finish.
 is($node->safe_psql('postgres', "SELECT fill($rows)"), $rows, 'crash: filled');
 my ($out, $err) = ('', '');
-my $takers = IPC::Run::start([ pgbench_command("--file=$take", '--transactions=100000') ], '>', \$out, '2>', \$err);
+my $takers = IPC::Run::start([ pgbench_command("--file=$take", '--rate=100', '--transactions=100000') ], '>', \$out, '2>', \$err);
 $node->poll_query_until('postgres', 'SELECT count(*) > 500 FROM done') or die 'the takers do nothing';
 my $victim = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query LIKE 'INSERT INTO done%' LIMIT 1});
 ok(kill('KILL', $victim), 'crash: a backend is killed');
