@@ -36,6 +36,19 @@ void receive_notice(void* log, const PGresult* notice) {
     static_cast<logger*>(log)->write(level, "server: " + field(notice, PG_DIAG_MESSAGE_PRIMARY));
 }
 
+// The settings as libpq takes them: two arrays that end in a null pointer. They point into the conninfo.
+struct conninfo_arrays {
+    explicit conninfo_arrays(const conninfo& target) {
+        for (const auto& [keyword, value] : target.settings) {
+            keywords.push_back(keyword.c_str());
+            values.push_back(value.c_str());
+        }
+        keywords.push_back(nullptr);
+        values.push_back(nullptr);
+    }
+    std::vector<const char*> keywords, values;
+};
+
 // What to do about a connection that could not be made, as far as libpq lets us know the reason.
 error connect_failure(PGconn* handle, const conninfo& target, bool timed_out) {
     std::string message = timed_out ? "timed out" : one_line(PQerrorMessage(handle));
@@ -45,14 +58,8 @@ error connect_failure(PGconn* handle, const conninfo& target, bool timed_out) {
     if (handle != nullptr && PQconnectionNeedsPassword(handle) != 0)
         return make(sqlstate::server_rejected, "Give the password with PGPASSWORD or in ~/.pgpass.");
 
-    std::vector<const char*> keywords, values;
-    for (const auto& [keyword, value] : target.settings) {
-        keywords.push_back(keyword.c_str());
-        values.push_back(value.c_str());
-    }
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
-    switch (timed_out ? PQPING_NO_RESPONSE : PQpingParams(keywords.data(), values.data(), 0)) {
+    const conninfo_arrays arrays(target);
+    switch (timed_out ? PQPING_NO_RESPONSE : PQpingParams(arrays.keywords.data(), arrays.values.data(), 0)) {
         case PQPING_OK:  // so it is there, and refused just us
             if (message.find("too many") != std::string::npos || message.find("connection slots") != std::string::npos)
                 return make("53300", "Raise max_connections, or close some connections.");
@@ -70,17 +77,11 @@ error connect_failure(PGconn* handle, const conninfo& target, bool timed_out) {
 }  // namespace
 
 connection::connection(const conninfo& target, logger& log, inbox* in) {
-    std::vector<const char*> keywords, values;
-    for (const auto& [keyword, value] : target.settings) {
-        keywords.push_back(keyword.c_str());
-        values.push_back(value.c_str());
-    }
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
+    const conninfo_arrays arrays(target);
 
     const int stops = in != nullptr ? in->stops() : 0;
     const auto deadline = clock::now() + target.timeout;
-    handle_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
+    handle_.reset(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
     if (!handle_) throw std::bad_alloc();
     auto wanted = PGRES_POLLING_WRITING;
     while (PQstatus(handle_.get()) != CONNECTION_BAD && wanted != PGRES_POLLING_OK) {
