@@ -15,7 +15,7 @@ CREATE SCHEMA pgpubsub;
 COMMENT ON SCHEMA pgpubsub IS 'message broker: channels, notifications and the functions that publish and consume them';
 
 -- ---------------------------------------------------------------------------------------------
--- Tables (private: the column order is known to extension/src/notification.hpp and channel.cpp)
+-- Tables (private: the column order is known to notification.hpp, archive.hpp, channel_tables.hpp and broadcast.cpp in extension/src)
 -- ---------------------------------------------------------------------------------------------
 
 CREATE SEQUENCE pgpubsub.channel_id_seq AS integer;
@@ -25,9 +25,36 @@ CREATE TABLE pgpubsub.channel (
     id          integer     NOT NULL CONSTRAINT channel_pkey PRIMARY KEY,
     name        text COLLATE "C" NOT NULL CONSTRAINT channel_name_key UNIQUE
                             CONSTRAINT channel_name_length CHECK (octet_length(name) BETWEEN 1 AND 63),
-    created_at  timestamptz NOT NULL
+    kind        text        NOT NULL CONSTRAINT channel_kind_known CHECK (kind IN ('queue', 'broadcast')),
+    ordered     boolean     NOT NULL,
+    retention   interval,   -- broadcast only: how long a payload that does not fit NOTIFY is kept
+    created_at  timestamptz NOT NULL,
+    CONSTRAINT channel_ordered_is_queue CHECK (kind = 'queue' OR NOT ordered),
+    CONSTRAINT channel_retention_of_broadcast CHECK ((kind = 'broadcast') = (retention IS NOT NULL))
 );
 COMMENT ON TABLE pgpubsub.channel IS 'private: the named streams; see the view pgpubsub.channels';
+
+CREATE SEQUENCE pgpubsub.subscription_id_seq AS integer;
+COMMENT ON SEQUENCE pgpubsub.subscription_id_seq IS 'ids of subscriptions';
+
+CREATE TABLE pgpubsub.subscription (
+    id              integer     NOT NULL CONSTRAINT subscription_pkey PRIMARY KEY,
+    channel_id      integer     NOT NULL,
+    name            text COLLATE "C" NOT NULL
+                                CONSTRAINT subscription_name_length CHECK (octet_length(name) BETWEEN 1 AND 63),
+    paused          boolean     NOT NULL,
+    max_attempts    integer     NOT NULL CONSTRAINT subscription_max_attempts CHECK (max_attempts BETWEEN 0 AND 32767),
+    backoff_base    interval    NOT NULL,
+    backoff_factor  float8      NOT NULL CONSTRAINT subscription_backoff_factor CHECK (backoff_factor BETWEEN 1 AND 1000),
+    backoff_max     interval    NOT NULL,
+    backoff_jitter  float8      NOT NULL CONSTRAINT subscription_backoff_jitter CHECK (backoff_jitter BETWEEN 0 AND 1),
+    history         interval    NOT NULL,
+    filter          jsonb,
+    created_at      timestamptz NOT NULL,
+    CONSTRAINT subscription_name_key UNIQUE (channel_id, name)
+);
+COMMENT ON TABLE pgpubsub.subscription IS
+    'private: the durable copies of queue channels, with their settings; see the view pgpubsub.subscriptions';
 
 -- Roles stand in a table of their own: were they columns of pgpubsub.channel, then a dump restored
 -- into a cluster that lacks one role would lose all channels, and not just that role's rights.
@@ -46,40 +73,116 @@ COMMENT ON SEQUENCE pgpubsub.notification_id_seq IS 'ids of notifications';
 
 -- A row is either ready (due_at is null) or waits for due_at: a delay, a back-off or a lease. Each of
 -- the first two indexes holds one of the two kinds, so that a row costs one index entry, and a million
--- waiting rows don't stand in the way of a claim. The third finds a receipt's row.
--- There is no primary key and no foreign key: either would add to the price of every captured row.
+-- waiting rows don't stand in the way of a claim. The third finds a receipt's row. The others hold rows only where
+-- a feature is used: of ordered channels (order_key is a hash of the key), and those with a dedup_key.
+-- There is no primary key and no foreign key: either would add to the price of every captured row. An id stands once
+-- for each subscription.
 CREATE TABLE pgpubsub.notification (
-    id          bigint      NOT NULL,
-    created_at  timestamptz NOT NULL,
-    channel_id  integer     NOT NULL,
-    priority    smallint    NOT NULL,
-    attempts    smallint    NOT NULL,
-    payload     jsonb       NOT NULL,
-    key         text,
-    headers     jsonb,
-    db_version  integer,
-    deliver_at  timestamptz,
-    due_at      timestamptz,
-    lease_token bigint,
-    last_error  text
+    id              bigint      NOT NULL,
+    created_at      timestamptz NOT NULL,
+    subscription_id integer     NOT NULL,
+    priority        smallint    NOT NULL,
+    attempts        smallint    NOT NULL,
+    payload         jsonb       NOT NULL,
+    key             text,
+    headers         jsonb,
+    db_version      integer,
+    deliver_at      timestamptz,
+    due_at          timestamptz,
+    lease_token     bigint,
+    order_key       bigint,
+    dedup_key       text COLLATE "C",
+    last_error      text
 );
-CREATE INDEX notification_ready  ON pgpubsub.notification (channel_id, priority DESC, id) WHERE due_at IS NULL;
-CREATE INDEX notification_due    ON pgpubsub.notification (channel_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id) WHERE due_at IS NULL;
+CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notification_leased ON pgpubsub.notification (id) WHERE lease_token IS NOT NULL;
+CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id) WHERE order_key IS NOT NULL;
+CREATE INDEX notification_held ON pgpubsub.notification (subscription_id, order_key, id)
+    WHERE order_key IS NOT NULL AND due_at IS NOT NULL;
+CREATE INDEX notification_in_flight ON pgpubsub.notification (subscription_id, order_key)
+    WHERE order_key IS NOT NULL AND lease_token IS NOT NULL;
+CREATE INDEX notification_dedup ON pgpubsub.notification (subscription_id, dedup_key) WHERE dedup_key IS NOT NULL;
 COMMENT ON TABLE pgpubsub.notification IS 'private: the stored notifications; see the view pgpubsub.notifications';
+
+CREATE TABLE pgpubsub.dead_letter (
+    id              bigint      NOT NULL,
+    created_at      timestamptz NOT NULL,
+    subscription_id integer     NOT NULL,
+    priority        smallint    NOT NULL,
+    attempts        smallint    NOT NULL,
+    payload         jsonb       NOT NULL,
+    key             text,
+    headers         jsonb,
+    db_version      integer,
+    deliver_at      timestamptz,
+    died_at         timestamptz NOT NULL,
+    last_error      text
+);
+CREATE INDEX dead_letter_id ON pgpubsub.dead_letter (subscription_id, id);
+COMMENT ON TABLE pgpubsub.dead_letter IS
+    'private: notifications whose attempts are used up or that were rejected; see the view pgpubsub.dead_letters';
+
+CREATE TABLE pgpubsub.processed (
+    id              bigint      NOT NULL,
+    created_at      timestamptz NOT NULL,
+    subscription_id integer     NOT NULL,
+    priority        smallint    NOT NULL,
+    attempts        smallint    NOT NULL,
+    payload         jsonb       NOT NULL,
+    key             text,
+    headers         jsonb,
+    db_version      integer,
+    deliver_at      timestamptz,
+    processed_at    timestamptz NOT NULL
+);
+CREATE INDEX processed_at ON pgpubsub.processed (subscription_id, processed_at);
+COMMENT ON TABLE pgpubsub.processed IS
+    'private: processed notifications of subscriptions that keep a history; see the view pgpubsub.history';
+
+CREATE TABLE pgpubsub.broadcast (
+    channel_id  integer     NOT NULL,
+    id          bigint      NOT NULL,
+    envelope    jsonb       NOT NULL,
+    expires_at  timestamptz NOT NULL
+);
+CREATE INDEX broadcast_id ON pgpubsub.broadcast (channel_id, id);
+CREATE INDEX broadcast_expires_at ON pgpubsub.broadcast (channel_id, expires_at);
+COMMENT ON TABLE pgpubsub.broadcast IS
+    'private: broadcasts that are too large for NOTIFY, kept for the retention time of their channel; see pgpubsub.read_broadcast()';
+
+-- What the sessions have counted. Nothing here is dumped: it says something about the last minutes only. It isn't truncated
+-- by VACUUM, since that would lock out those who store their counts, and the space is needed again at once.
+CREATE TABLE pgpubsub.stat_count (
+    subscription_id integer     NOT NULL,
+    counted_at      timestamptz NOT NULL,
+    published       bigint      NOT NULL,
+    processed       bigint      NOT NULL,
+    failed          bigint      NOT NULL
+) WITH (vacuum_truncate = false);
+CREATE INDEX stat_count_at ON pgpubsub.stat_count (subscription_id, counted_at);
+COMMENT ON TABLE pgpubsub.stat_count IS
+    'private: how much the sessions published, processed and failed in the last minutes; see the view pgpubsub.stat_channels';
 
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpubsub.subscription_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpubsub.subscription', '');
 -- The number of a role that is gone must not come back as the number of another one.
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel_privilege',
                                            'WHERE grantee IN (SELECT oid FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.notification_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.notification', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpubsub.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpubsub.processed', '');
+SELECT pg_catalog.pg_extension_config_dump('pgpubsub.broadcast', '');
 
 CREATE FUNCTION pgpubsub.channels_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'pgpubsub_channels_changed' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.channels_changed() IS 'private: tells all sessions to forget what they remember of the channels';
 CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgpubsub.channel
+    FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.channels_changed();
+CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgpubsub.subscription
     FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.channels_changed();
 CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgpubsub.channel_privilege
     FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.channels_changed();
@@ -88,16 +191,65 @@ CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
 
-CREATE FUNCTION pgpubsub.create_channel(name text, if_not_exists boolean DEFAULT false) RETURNS void
-    AS 'MODULE_PATHNAME', 'pgpubsub_create_channel' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.create_channel(text, boolean) IS
-    'makes a queue channel, owned by the caller; its name is also the name that LISTEN takes (1 to 63 bytes)';
+-- In the functions that set something, null stands for the default, or for what is there: doc/reference.md has both.
+CREATE FUNCTION pgpubsub.create_channel(
+        name text, kind text DEFAULT 'queue', ordered boolean DEFAULT NULL, max_attempts integer DEFAULT NULL,
+        backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,
+        backoff_jitter double precision DEFAULT NULL, history interval DEFAULT NULL, retention interval DEFAULT NULL,
+        if_not_exists boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_create_channel' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.create_channel(text, text, boolean, integer, interval, double precision, interval, double precision, interval, interval, boolean) IS
+    'makes a channel, owned by the caller; its name is also the name that LISTEN takes (1 to 63 bytes); kind: queue or broadcast';
+
+CREATE FUNCTION pgpubsub.alter_channel(
+        name text, ordered boolean DEFAULT NULL, max_attempts integer DEFAULT NULL,
+        backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,
+        backoff_jitter double precision DEFAULT NULL, history interval DEFAULT NULL, retention interval DEFAULT NULL,
+        filter jsonb DEFAULT NULL, subscription text DEFAULT NULL, owner regrole DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_alter_channel' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.alter_channel(text, boolean, integer, interval, double precision, interval, double precision, interval, interval, jsonb, text, regrole) IS
+    'changes the settings of a channel and of one of its subscriptions (the default one unless named); null: as it is';
 
 CREATE FUNCTION pgpubsub.drop_channel(name text) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_drop_channel' LANGUAGE C
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION pgpubsub.drop_channel(text) IS
-    'removes a channel with its notifications and rights; refused while a table is attached to it';
+    'removes a channel with its notifications, dead letters, history and rights; refused while a table is attached to it';
+
+CREATE FUNCTION pgpubsub.pause_channel(channel text, subscription text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_pause_channel' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.pause_channel(text, text) IS
+    'stops handing out notifications of a subscription (null: of all); what is published is stored';
+
+CREATE FUNCTION pgpubsub.resume_channel(channel text, subscription text DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_resume_channel' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.resume_channel(text, text) IS
+    'hands out notifications of a paused subscription again (null: of all) and wakes the consumers';
+
+CREATE FUNCTION pgpubsub.purge_channel(channel text, subscription text DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_channel' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_channel(text, text) IS
+    'removes what is stored for a subscription (null: for all), leased or not, but not what a transaction is taking just now; returns how many';
+
+CREATE FUNCTION pgpubsub.subscribe(
+        channel text, subscription text, filter jsonb DEFAULT NULL, max_attempts integer DEFAULT NULL,
+        backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,
+        backoff_jitter double precision DEFAULT NULL, history interval DEFAULT NULL,
+        if_not_exists boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_subscribe' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.subscribe(text, text, jsonb, integer, interval, double precision, interval, double precision, interval, boolean) IS
+    'adds a durable copy of a queue channel: it gets everything from now on whose payload contains the filter, independently of the others';
+
+CREATE FUNCTION pgpubsub.unsubscribe(channel text, subscription text) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_unsubscribe' LANGUAGE C
+    SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION pgpubsub.unsubscribe(text, text) IS
+    'removes a subscription with its notifications, dead letters and history';
 
 CREATE FUNCTION pgpubsub.grant_channel(channel text, role regrole, privilege text) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_grant_channel' LANGUAGE C
@@ -121,10 +273,22 @@ COMMENT ON FUNCTION pgpubsub.has_channel_privilege(text, text) IS
 -- ---------------------------------------------------------------------------------------------
 
 CREATE FUNCTION pgpubsub.publish(channel text, payload jsonb, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
-                                 deliver_at timestamptz DEFAULT NULL, priority integer DEFAULT 0) RETURNS bigint
+                                 deliver_at timestamptz DEFAULT NULL, priority integer DEFAULT 0,
+                                 dedup_key text DEFAULT NULL, replace boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_publish' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.publish(text, jsonb, text, jsonb, timestamptz, integer) IS
-    'stores a notification in this transaction, wakes the consumers at commit, and returns its id';
+COMMENT ON FUNCTION pgpubsub.publish(text, jsonb, text, jsonb, timestamptz, integer, text, boolean) IS
+    'stores a notification in this transaction, wakes the consumers at commit, and returns its id; where one with the same dedup_key still waits, returns that one''s id (replace: gives it the new payload)';
+
+CREATE FUNCTION pgpubsub.publish_batch(channel text, payloads jsonb[], keys text[] DEFAULT NULL, headers jsonb[] DEFAULT NULL,
+                                       deliver_at timestamptz DEFAULT NULL, priority integer DEFAULT 0) RETURNS bigint[]
+    AS 'MODULE_PATHNAME', 'pgpubsub_publish_batch' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.publish_batch(text, jsonb[], text[], jsonb[], timestamptz, integer) IS
+    'publishes a notification for each payload, and returns their ids in the same order; keys and headers are null or as many as the payloads';
+
+CREATE FUNCTION pgpubsub.read_broadcast(channel text, id bigint) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'pgpubsub_read_broadcast' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.read_broadcast(text, bigint) IS
+    'the envelope of a broadcast that was sent by reference, with its payload; null when its retention time is over';
 
 CREATE FUNCTION pgpubsub.capture() RETURNS trigger
     AS 'MODULE_PATHNAME', 'pgpubsub_capture' LANGUAGE C;
@@ -148,23 +312,26 @@ COMMENT ON FUNCTION pgpubsub.detach(regclass, text) IS
 -- Consuming
 -- ---------------------------------------------------------------------------------------------
 
-CREATE FUNCTION pgpubsub.take(channel text, max_count integer DEFAULT 1)
+CREATE FUNCTION pgpubsub.take(channel text, max_count integer DEFAULT 1, subscription text DEFAULT 'default',
+                              filter jsonb DEFAULT NULL)
     RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
                    deliver_at timestamptz, priority integer, attempts integer, db_version integer)
     AS 'MODULE_PATHNAME', 'pgpubsub_take' LANGUAGE C ROWS 10;
-COMMENT ON FUNCTION pgpubsub.take(text, integer) IS
+COMMENT ON FUNCTION pgpubsub.take(text, integer, text, jsonb) IS
     'claims and removes up to max_count notifications in this transaction: gone if it commits, back if it rolls back';
 
-CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT '0', error text DEFAULT NULL) RETURNS integer
+CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
+                                 reject boolean DEFAULT false) RETURNS integer
     AS 'MODULE_PATHNAME', 'pgpubsub_requeue' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text) IS
-    'puts notifications that this transaction took back, to be tried again after the delay; returns how many';
+COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) IS
+    'puts notifications that this transaction took back, to be tried again after the delay (null: the back-off of the subscription), or among the dead letters; returns how many';
 
-CREATE FUNCTION pgpubsub.claim(channel text, max_count integer DEFAULT 1, lease interval DEFAULT '30 seconds')
+CREATE FUNCTION pgpubsub.claim(channel text, max_count integer DEFAULT 1, lease interval DEFAULT '30 seconds',
+                               subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)
     RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
                    deliver_at timestamptz, priority integer, attempts integer, db_version integer, receipt text)
     AS 'MODULE_PATHNAME', 'pgpubsub_claim' LANGUAGE C ROWS 10;
-COMMENT ON FUNCTION pgpubsub.claim(text, integer, interval) IS
+COMMENT ON FUNCTION pgpubsub.claim(text, integer, interval, text, jsonb) IS
     'leases up to max_count notifications: hidden from others until the lease ends, is acked, nacked or released';
 
 CREATE FUNCTION pgpubsub.ack(receipts text[]) RETURNS integer
@@ -172,10 +339,11 @@ CREATE FUNCTION pgpubsub.ack(receipts text[]) RETURNS integer
 COMMENT ON FUNCTION pgpubsub.ack(text[]) IS
     'removes leased notifications: their work is done; returns how many (a stale receipt counts nothing)';
 
-CREATE FUNCTION pgpubsub.nack(receipts text[], delay interval DEFAULT '0', error text DEFAULT NULL) RETURNS integer
+CREATE FUNCTION pgpubsub.nack(receipts text[], delay interval DEFAULT NULL, error text DEFAULT NULL,
+                              reject boolean DEFAULT false) RETURNS integer
     AS 'MODULE_PATHNAME', 'pgpubsub_nack' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.nack(text[], interval, text) IS
-    'ends leases whose work failed: to be tried again after the delay, the error kept; returns how many';
+COMMENT ON FUNCTION pgpubsub.nack(text[], interval, text, boolean) IS
+    'ends leases whose work failed: to be tried again after the delay (null: the back-off of the subscription), or dead letters when the attempts are used up or reject is set; returns how many';
 
 CREATE FUNCTION pgpubsub.extend(receipts text[], lease interval DEFAULT '30 seconds') RETURNS integer
     AS 'MODULE_PATHNAME', 'pgpubsub_extend' LANGUAGE C;
@@ -190,24 +358,80 @@ COMMENT ON FUNCTION pgpubsub.release(text[]) IS
 CREATE FUNCTION pgpubsub.recover(channel text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_recover' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.recover(text) IS
-    'ends the leases and delays whose time is over, wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
+    'ends leases and delays whose time is over (at most 10,000), wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
 
-CREATE FUNCTION pgpubsub.next_due(channel text) RETURNS timestamptz
+CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size integer, INOUT recovered bigint DEFAULT 0)
+    AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks' LANGUAGE C;
+COMMENT ON PROCEDURE pgpubsub.recover(text, integer, bigint) IS
+    'as the function, for all there is, with a commit after each chunk_size notifications';
+
+CREATE FUNCTION pgpubsub.redrive(channel text, filter jsonb DEFAULT NULL, subscription text DEFAULT 'default')
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_redrive' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.redrive(text, jsonb, text) IS
+    'makes dead letters ready again, with no attempt counted: all, or those whose payload contains the filter; returns how many';
+
+CREATE FUNCTION pgpubsub.redrive(channel text, ids bigint[], subscription text DEFAULT 'default') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_redrive_ids' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.redrive(text, bigint[], text) IS
+    'makes the dead letters with these ids ready again, with no attempt counted; returns how many';
+
+CREATE FUNCTION pgpubsub.purge_dead_letters(channel text, filter jsonb DEFAULT NULL, older_than interval DEFAULT NULL,
+                                            subscription text DEFAULT 'default') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text) IS
+    'removes dead letters: all, or those whose payload contains the filter and that died longer ago; returns how many';
+
+CREATE FUNCTION pgpubsub.purge_dead_letters(channel text, ids bigint[], subscription text DEFAULT 'default') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters_ids' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text) IS
+    'removes the dead letters with these ids; returns how many';
+
+CREATE FUNCTION pgpubsub.next_due(channel text, subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)
+    RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'pgpubsub_next_due' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.next_due(text) IS
-    'when the next delayed or leased notification of the channel becomes ready, possibly in the past; null: none waits';
+COMMENT ON FUNCTION pgpubsub.next_due(text, text, jsonb) IS
+    'when the next notification can be claimed: in the past when one is ready (another consumer may be at it), else when a delay or a lease ends; null: none waits, or the subscription is paused';
+
+-- ---------------------------------------------------------------------------------------------
+-- Monitoring
+-- ---------------------------------------------------------------------------------------------
+
+CREATE FUNCTION pgpubsub.stat_backlog()
+    RETURNS TABLE (subscription_id integer, ready bigint, delayed bigint, in_flight bigint, retrying bigint, dead bigint,
+                   oldest_created_at timestamptz, estimated text[])
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_backlog' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION pgpubsub.stat_backlog() IS
+    'private: the numbers of notifications in each state, of what the current user may consume; see the view pgpubsub.stat_channels';
+
+CREATE FUNCTION pgpubsub.stat_rates()
+    RETURNS TABLE (subscription_id integer, published_per_second double precision, processed_per_second double precision,
+                   failed_per_second double precision)
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_rates' LANGUAGE C VOLATILE ROWS 10;
+COMMENT ON FUNCTION pgpubsub.stat_rates() IS
+    'private: the rates of the last minute, of what the current user may consume; see the view pgpubsub.stat_channels';
 
 -- ---------------------------------------------------------------------------------------------
 -- Views
 -- ---------------------------------------------------------------------------------------------
 
 CREATE VIEW pgpubsub.channels WITH (security_barrier) AS
-    SELECT c.name, p.grantee AS owner, c.created_at
+    SELECT c.name, c.kind, c.ordered, p.grantee AS owner, c.retention, c.created_at
       FROM pgpubsub.channel c
       LEFT JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege = 'owner'
      WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
         OR pgpubsub.has_channel_privilege(c.name, 'consume');
 COMMENT ON VIEW pgpubsub.channels IS 'the channels that the current user may publish to or consume from';
+
+CREATE VIEW pgpubsub.subscriptions WITH (security_barrier) AS
+    SELECT c.name AS channel, s.name AS subscription, s.paused, s.max_attempts,
+           s.backoff_base, s.backoff_factor, s.backoff_max, s.backoff_jitter, s.history, s.filter, s.created_at
+      FROM pgpubsub.subscription s
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+     WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+        OR pgpubsub.has_channel_privilege(c.name, 'consume');
+COMMENT ON VIEW pgpubsub.subscriptions IS
+    'the durable copies of the queue channels that the current user may use, with their settings';
 
 CREATE VIEW pgpubsub.channel_privileges WITH (security_barrier) AS
     SELECT c.name AS channel, p.grantee AS role, p.privilege
@@ -220,17 +444,59 @@ COMMENT ON VIEW pgpubsub.channel_privileges IS 'who owns, publishes to and consu
 CREATE VIEW pgpubsub.notifications WITH (security_barrier) AS
     SELECT n.id, c.name AS channel, n.payload, n.key, n.headers, n.created_at, n.deliver_at,
            n.priority::integer AS priority, n.attempts::integer AS attempts, n.db_version,
+           s.name AS subscription,
            CASE WHEN n.due_at IS NULL OR n.due_at <= clock_timestamp() THEN 'ready'
                 WHEN n.lease_token IS NOT NULL THEN 'leased'
+                WHEN n.attempts > 0 THEN 'retrying'
                 ELSE 'delayed' END AS state,
-           n.due_at, n.last_error
+           n.due_at, n.dedup_key, n.last_error
       FROM pgpubsub.notification n
-      JOIN pgpubsub.channel c ON c.id = n.channel_id
+      JOIN pgpubsub.subscription s ON s.id = n.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
      WHERE pgpubsub.has_channel_privilege(c.name, 'consume');
 COMMENT ON VIEW pgpubsub.notifications IS
-    'the stored notifications of the channels that the current user may consume, without taking them; state: ready, delayed or leased';
+    'the stored notifications of the channels that the current user may consume, without taking them; state: ready, delayed, leased or retrying';
+
+CREATE VIEW pgpubsub.dead_letters WITH (security_barrier) AS
+    SELECT d.id, c.name AS channel, d.payload, d.key, d.headers, d.created_at, d.deliver_at,
+           d.priority::integer AS priority, d.attempts::integer AS attempts, d.db_version,
+           s.name AS subscription, d.died_at, d.last_error
+      FROM pgpubsub.dead_letter d
+      JOIN pgpubsub.subscription s ON s.id = d.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+     WHERE pgpubsub.has_channel_privilege(c.name, 'consume');
+COMMENT ON VIEW pgpubsub.dead_letters IS
+    'notifications whose attempts are used up or that were rejected, of the channels that the current user may consume';
+
+CREATE VIEW pgpubsub.history WITH (security_barrier) AS
+    SELECT h.id, c.name AS channel, h.payload, h.key, h.headers, h.created_at, h.deliver_at,
+           h.priority::integer AS priority, h.attempts::integer AS attempts, h.db_version,
+           s.name AS subscription, h.processed_at
+      FROM pgpubsub.processed h
+      JOIN pgpubsub.subscription s ON s.id = h.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+     WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+       AND clock_timestamp() - h.processed_at < s.history;
+COMMENT ON VIEW pgpubsub.history IS
+    'processed notifications of the subscriptions that keep them for a time (setting history)';
+
+-- Both functions give only what the current user may consume.
+CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
+    SELECT c.name AS channel, s.name AS subscription,
+           b.ready, b.delayed, b.in_flight, b.retrying, b.dead,
+           greatest(clock_timestamp(), b.oldest_created_at) - b.oldest_created_at AS oldest_age,
+           coalesce(r.published_per_second, 0) AS published_per_second,
+           coalesce(r.processed_per_second, 0) AS processed_per_second,
+           coalesce(r.failed_per_second, 0) AS failed_per_second,
+           b.estimated
+      FROM pgpubsub.stat_backlog() b
+      JOIN pgpubsub.subscription s ON s.id = b.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+      LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
+COMMENT ON VIEW pgpubsub.stat_channels IS
+    'for what the current user may consume: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
 
 REVOKE ALL ON ALL TABLES    IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgpubsub FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgpubsub FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES  IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON SCHEMA pgpubsub FROM PUBLIC;

@@ -32,8 +32,10 @@ SELECT pgpubsub.publish('jobs', '"late"', deliver_at => now() + interval '1 hour
 SELECT pgpubsub.publish('jobs', '"past"', deliver_at => now() - interval '1 hour') IS NOT NULL AS published;
 SELECT pgpubsub.publish('jobs', '"low"', priority => -1) IS NOT NULL AS published;
 SELECT payload, state, due_at = deliver_at AS due_then FROM pgpubsub.notifications ORDER BY id;
-SELECT pgpubsub.next_due('jobs') = due_at AS next_due FROM pgpubsub.notifications WHERE state = 'delayed';
+-- next_due(): in the past while something is ready, then when the delay ends
+SELECT pgpubsub.next_due('jobs') < clock_timestamp() AS ready_now;
 SELECT payload FROM pgpubsub.take('jobs', 10);
+SELECT pgpubsub.next_due('jobs') = due_at AS next_due FROM pgpubsub.notifications WHERE state = 'delayed';
 SELECT pgpubsub.publish('jobs', '"high"', priority => 7), pgpubsub.publish('jobs', '"mid"', priority => 3) \gset
 UPDATE pgpubsub.notification SET due_at = clock_timestamp() WHERE due_at IS NOT NULL;
 SELECT payload, deliver_at IS NOT NULL AS has_deliver_at FROM pgpubsub.take('jobs', 10);
@@ -62,7 +64,7 @@ SELECT count(*) FROM pgpubsub.notifications;
 -- nack: again after the delay, with the error kept; release: at once, and not counted
 SELECT pgpubsub.publish('jobs', '"retried"') IS NOT NULL AS published;
 SELECT receipt FROM pgpubsub.claim('jobs') \gset
-SELECT pgpubsub.nack(ARRAY[:'receipt'], error => 'it broke') AS nacked;
+SELECT pgpubsub.nack(ARRAY[:'receipt'], delay => '0', error => 'it broke') AS nacked;
 SELECT state, attempts, last_error FROM pgpubsub.notifications;
 SELECT attempts, receipt FROM pgpubsub.claim('jobs') \gset
 SELECT :attempts AS attempts, pgpubsub.release(ARRAY[:'receipt']) AS released;
@@ -107,6 +109,21 @@ SELECT pgpubsub.ack(ARRAY[:'receipt', 'nonsense']);
 SELECT pgpubsub.ack(ARRAY[:'receipt', NULL]);
 SELECT pgpubsub.ack('{}') AS none, pgpubsub.ack(NULL) AS none_either, pgpubsub.ack(ARRAY[:'receipt']) AS still_there;
 
+-- publish_batch(): as many publish(), with the ids in the order of the payloads
+SELECT ids[1] < ids[2] AND ids[2] < ids[3] AS rising, array_length(ids, 1)
+  FROM pgpubsub.publish_batch('jobs', ARRAY['1', '{"two": 2}', 'null']::jsonb[], ARRAY['a', NULL, 'c'],
+                              ARRAY[NULL, '{"h": 2}', '3']::jsonb[], now() - interval '1 hour', 4) AS b(ids);
+SELECT payload, key, headers, deliver_at < now() AS due, priority FROM pgpubsub.take('jobs', 10);
+SELECT pgpubsub.publish_batch('jobs', '{}') AS none;
+-- all of it or nothing
+SELECT pgpubsub.publish_batch('jobs', ARRAY['1', NULL]::jsonb[]);
+SELECT pgpubsub.publish_batch('jobs', ARRAY['1', '2']::jsonb[], keys => '{a}');
+SELECT pgpubsub.publish_batch('jobs', ARRAY['1']::jsonb[], headers => '{}');
+SELECT pgpubsub.publish_batch('jobs', NULL);
+SELECT pgpubsub.publish_batch('jobs', ARRAY['1']::jsonb[], priority => 32768);
+SELECT pgpubsub.publish_batch('nowhere', '{}');
+SELECT count(*) AS none FROM pgpubsub.notifications;
+
 -- requeue(): in a batch that was taken, one fails and goes back with its error; the rest commits
 SELECT pgpubsub.publish('jobs', '"good"') AS good, pgpubsub.publish('jobs', '"bad"') AS bad \gset
 BEGIN;
@@ -114,7 +131,7 @@ SELECT payload FROM pgpubsub.take('jobs', 10);
 SAVEPOINT handler;
 SELECT 1 / 0;
 ROLLBACK TO handler;
-SELECT pgpubsub.requeue(ARRAY[:bad], error => 'division by zero') AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:bad], delay => '0', error => 'division by zero') AS requeued;
 SELECT pgpubsub.requeue(ARRAY[:bad]) AS again;
 COMMIT;
 SELECT id = :bad AS bad, state, attempts, last_error FROM pgpubsub.notifications;
@@ -127,7 +144,7 @@ ROLLBACK TO s;
 SELECT pgpubsub.requeue(ARRAY[:bad]) AS requeued;
 SELECT attempts FROM pgpubsub.take('jobs');
 SAVEPOINT s;
-SELECT pgpubsub.requeue(ARRAY[:bad], error => 'rolled back') AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:bad], delay => '0', error => 'rolled back') AS requeued;
 ROLLBACK TO s;
 SELECT pgpubsub.requeue(ARRAY[:bad], '1 hour', 'kept') AS requeued;
 COMMIT;
@@ -144,14 +161,15 @@ SELECT pgpubsub.requeue(ARRAY[:id], error => 'kept') AS requeued;
 COMMIT;
 SELECT count(*), min(last_error) FROM pgpubsub.notifications;
 DELETE FROM pgpubsub.notification;
--- the count of attempts stays at its maximum
+-- the count of attempts stays at its maximum (0: they have no end)
+SELECT pgpubsub.alter_channel('jobs', max_attempts => 0);
 SELECT pgpubsub.publish('jobs', '1') AS id \gset
 UPDATE pgpubsub.notification SET attempts = 32767;
-SELECT attempts, pgpubsub.nack(ARRAY[receipt]) AS nacked FROM pgpubsub.claim('jobs');
+SELECT attempts, pgpubsub.nack(ARRAY[receipt], delay => '0') AS nacked FROM pgpubsub.claim('jobs');
 SELECT attempts FROM pgpubsub.notifications;
 BEGIN;
 SELECT attempts FROM pgpubsub.take('jobs');
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 COMMIT;
 SELECT attempts FROM pgpubsub.notifications;
 DELETE FROM pgpubsub.notification;
@@ -162,31 +180,31 @@ SAVEPOINT s;
 SELECT count(*) FROM pgpubsub.take('jobs');
 ROLLBACK TO s;
 SELECT count(*) FROM pgpubsub.claim('jobs', lease => '1 microsecond');
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 SAVEPOINT s;
 SELECT count(*) FROM pgpubsub.take('jobs');
 ROLLBACK TO s;
 SELECT count(*) FROM pgpubsub.take('jobs');
-SELECT pgpubsub.requeue(ARRAY[:id, :id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id, :id], delay => '0') AS requeued;
 -- a requeue that is undone can be done again, though the notification was taken meanwhile
 SAVEPOINT s;
 SELECT count(*) FROM pgpubsub.take('jobs');
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 ROLLBACK TO s;
 SELECT count(*) FROM pgpubsub.take('jobs');
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 COMMIT;
 SELECT count(*) FROM pgpubsub.notifications;
 BEGIN;
 SELECT count(*) FROM pgpubsub.take('jobs');
 TRUNCATE pgpubsub.notification;
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 COMMIT;
 -- a large one, too
 SELECT pgpubsub.publish('jobs', to_jsonb(string_agg(md5(i::text), ''))) AS id FROM generate_series(1, 32768) i \gset
 BEGIN;
 SELECT length(payload #>> '{}') FROM pgpubsub.take('jobs');
-SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], delay => '0') AS requeued;
 COMMIT;
 SELECT length(payload #>> '{}'), attempts FROM pgpubsub.take('jobs');
 
@@ -201,10 +219,16 @@ SELECT payload FROM pgpubsub.take('jobs', 10);
 
 -- the indexes hold just what the table holds, though they are written below the executor
 CREATE EXTENSION amcheck;
+SELECT pgpubsub.create_channel('ordered jobs', ordered => true);
 CREATE FUNCTION pg_temp.use_all_states() RETURNS bigint LANGUAGE sql AS $$
   SELECT count(pgpubsub.publish('jobs', jsonb_build_object('tenant', i), priority => i % 2,
-                                deliver_at => CASE WHEN i % 3 = 0 THEN now() + interval '1 hour' END))
+                                deliver_at => CASE WHEN i % 3 = 0 THEN now() + interval '1 hour' END,
+                                dedup_key => CASE WHEN i % 3 < 2 THEN i::text END))
     FROM generate_series(1, 9) i;
+  SELECT count(pgpubsub.publish('ordered jobs', jsonb_build_object('tenant', i), key => (i % 3)::text))
+    FROM generate_series(1, 9) i;
+  SELECT count(*) FROM pgpubsub.claim('ordered jobs', 2);
+  SELECT count(*) FROM pgpubsub.take('ordered jobs', 2);
   SELECT count(*) FROM pgpubsub.claim('jobs', 3, '1 microsecond');
   SELECT pgpubsub.recover();
   SELECT count(*) FROM pgpubsub.claim('jobs', 2);
@@ -241,10 +265,14 @@ ROLLBACK;
 DO $$ DECLARE call text; BEGIN
   SET LOCAL transaction_read_only = on;
   FOREACH call IN ARRAY ARRAY['publish(''jobs'', ''1'')', 'claim(''jobs'')', 'ack(''{}'')', 'nack(''{}'')',
-      'extend(''{}'')', 'release(''{}'')', 'requeue(''{}'')', 'recover(''jobs'')', 'drop_channel(''jobs'')'] LOOP
+      'extend(''{}'')', 'release(''{}'')', 'requeue(''{}'')', 'recover(''jobs'')', 'drop_channel(''jobs'')',
+      'publish_batch(''jobs'', ''{}'')', 'next_due(''jobs'')', 'redrive(''jobs'')', 'purge_dead_letters(''jobs'')',
+      'create_channel(''x'')', 'alter_channel(''jobs'')', 'pause_channel(''jobs'')', 'resume_channel(''jobs'')',
+      'purge_channel(''jobs'')', 'subscribe(''jobs'', ''x'')', 'unsubscribe(''jobs'', ''default'')',
+      'grant_channel(''jobs'', current_user::regrole, ''consume'')', 'revoke_channel(''jobs'', current_user::regrole, ''consume'')'] LOOP
     BEGIN EXECUTE 'SELECT pgpubsub.' || call; RAISE NOTICE '% went through', call;
     EXCEPTION WHEN read_only_sql_transaction THEN RAISE NOTICE '%', SQLERRM; END;
   END LOOP;
 END $$;
 SELECT pgpubsub.extend('{}', '0');
-SELECT pgpubsub.drop_channel('jobs');
+SELECT pgpubsub.drop_channel(name) FROM (SELECT name FROM pgpubsub.channels) c;

@@ -1,59 +1,17 @@
-// Making and dropping channels, and giving and taking rights on them.
-//
-// Guarantee: only who may create (by a grant on create_channel) or who owns the channel gets past the guards. What then runs
-// as SQL runs as the extension's owner, with names that are fully qualified.
-#include "arguments.hpp"
-#include "catalog.hpp"
-#include "channel.hpp"
+// Making, changing and dropping channels and subscriptions; pause, resume, purge.
+#include "administration.hpp"
+
+#include "archive.hpp"
+#include "broadcast.hpp"
+#include "channel_settings.hpp"
+#include "interval.hpp"
 #include "notification.hpp"
+#include "stat_count.hpp"
+#include "wakeup.hpp"
 
 using namespace pgpubsub;
 
 namespace {
-
-// What a role needs besides its right on a channel. pg_dump carries these grants, since they differ from those that
-// CREATE EXTENSION makes; and a role that holds one can't be dropped unnoticed.
-constexpr const char* functions_for_publish[] = {
-    "FUNCTION pgpubsub.publish(text, jsonb, text, jsonb, timestamptz, integer)",
-};
-constexpr const char* functions_for_consume[] = {
-    "FUNCTION pgpubsub.take(text, integer)",
-    "FUNCTION pgpubsub.requeue(bigint[], interval, text)",
-    "FUNCTION pgpubsub.claim(text, integer, interval)",
-    "FUNCTION pgpubsub.ack(text[])",
-    "FUNCTION pgpubsub.nack(text[], interval, text)",
-    "FUNCTION pgpubsub.extend(text[], interval)",
-    "FUNCTION pgpubsub.release(text[])",
-    "FUNCTION pgpubsub.recover(text)",
-    "FUNCTION pgpubsub.next_due(text)",
-};
-constexpr const char* functions_for_both[] = {
-    "FUNCTION pgpubsub.has_channel_privilege(text, text)",
-};
-constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.channel_privileges"};
-constexpr const char* views_for_consume[] = {"pgpubsub.notifications"};
-
-// Runs f as the owner of the extension's tables, connected to SPI. After an ERROR the transaction's abort puts the
-// user back.
-template <typename F>
-void as_extension_owner(F f) {
-    const Relation table = table_open(our_catalog().channel, AccessShareLock);
-    const Oid owner = table->rd_rel->relowner;
-    table_close(table, AccessShareLock);
-    Oid caller;
-    int context;
-    GetUserIdAndSecContext(&caller, &context);
-    SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-    SPI_connect();
-    f();
-    SPI_finish();
-    SetUserIdAndSecContext(caller, context);
-}
-
-void run(const char* command) {
-    if (SPI_execute(command, false, 0) < 0)
-        elog(ERROR, "could not run \"%s\"", command);
-}
 
 void check_not_attached(const channel& c) {
     as_extension_owner([&c] {
@@ -75,38 +33,140 @@ void check_not_attached(const channel& c) {
     });
 }
 
-template <std::size_t N>
-void grant_on(const char* right, const char* const (&objects)[N], const char* role) {
-    for (const char* const object : objects)
-        run(psprintf("GRANT %s ON %s TO %s", right, object, role));
+channel_kind kind_argument(FunctionCallInfo fcinfo, int index) {
+    const std::string_view kind = text_argument(fcinfo, index, "kind");
+    if (kind == "queue")
+        return channel_kind::queue;
+    if (kind == "broadcast")
+        return channel_kind::broadcast;
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized channel kind \"%s\"", c_string(kind)),
+            errhint("The kinds are \"queue\" and \"broadcast\"."));
 }
 
-// Waits for whoever else changes channels or rights in this way: two GRANTs at the same time would fail one of them.
-void lock_administration() {
-    LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock);
-}
+constexpr const char* nothing_is_stored = "A broadcast is sent when the transaction commits, and not stored for consumers.";
 
-struct grant_arguments {
-    channel on;
-    Oid role;
-    privilege what;
-    const char* role_name;
+// What a channel has beside its subscriptions.
+struct channel_settings {
+    optional_argument ordered;
+    optional_argument retention;
 };
 
-grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
-    grant_arguments a;
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    require(fcinfo, 1, "role");
-    a.role = PG_GETARG_OID(1);
-    a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
-    lock_administration();
-    a.on = get_channel(name);
-    check_privilege(a.on, GetUserId(), privilege::owner);
-    const char* const found = GetUserNameFromId(a.role, true);
-    if (found == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", a.role));
-    a.role_name = quote_identifier(found);
-    return a;
+// kind_name: how to name in a message that the channel is of that kind.
+void check_channel_settings(const channel_settings& own, const subscription_settings& of_subscription, channel_kind kind,
+                            const char* kind_name) {
+    if (kind == channel_kind::broadcast && own.ordered.is_given && DatumGetBool(own.ordered.value))
+        contradicting_arguments("ordered", kind_name, nothing_is_stored);
+    if (kind == channel_kind::broadcast && of_subscription.any_is_given())
+        contradicting_arguments(of_subscription.first_given(), kind_name, nothing_is_stored);
+    if (kind == channel_kind::queue && own.retention.is_given)
+        contradicting_arguments("retention", kind_name,
+                                "The retention time is that of broadcasts; what a queue channel has processed is kept for "
+                                "the time of \"history\".");
+    if (own.retention.is_given && microseconds_of(*DatumGetIntervalP(own.retention.value)) <= 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"retention\" must be more than zero"));
+}
+
+void store_channel_settings(const channel_settings& own, int32 channel_id) {
+    Oid types[] = {INT4OID, BOOLOID, INTERVALOID};
+    Datum values[] = {Int32GetDatum(channel_id), own.ordered.value, own.retention.value};
+    const char nulls[] = {' ', own.ordered.is_given ? ' ' : 'n', own.retention.is_given ? ' ' : 'n'};
+    SPI_execute_with_args("UPDATE pgpubsub.channel SET ordered = coalesce($2, ordered), retention = coalesce($3, retention) "
+                          "WHERE id OPERATOR(pg_catalog.=) $1",
+                          lengthof(types), types, values, nulls, false, 0);
+}
+
+void make_broadcast(int32 channel_id) {
+    run(psprintf("UPDATE pgpubsub.channel SET kind = 'broadcast', retention = %ld * interval '1 microsecond' "
+                 "WHERE id OPERATOR(pg_catalog.=) %d",
+                 static_cast<long>(default_retention), channel_id));
+    run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", channel_id));
+}
+
+bool has_rows(const notification_table& table, const channel& c) {
+    bool found = false;
+    for (const subscription& s : subscriptions_of(c))
+        for (const Oid index : {our_catalog().notification_ready, our_catalog().notification_due}) {
+            ScanKeyData keys[] = {equals_int4(1, s.id)};
+            const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+            notification_scan scan = notification_scan::begin(table, index, snapshot, keys);
+            found = found || scan.next();
+            scan.end();
+            UnregisterSnapshot(snapshot);
+        }
+    return found;
+}
+
+// Rows that were stored under the other rule would be delivered by neither. Keeps publishers out until the transaction ends.
+void check_may_change_order(const channel& c) {
+    notification_table table = notification_table::open();
+    LockRelation(table.heap(), ShareRowExclusiveLock);
+    if (has_rows(table, c))
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("cannot change \"ordered\" of channel \"%s\" while it has notifications", c.name),
+                errhint("Pause the publishers until they are processed, or remove them with pgpubsub.purge_channel()."));
+    table.close();
+}
+
+void check_sees_all_rows(const char* what) {
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot drop a %s in a transaction of isolation level REPEATABLE READ or SERIALIZABLE", what),
+                errdetail("Notifications that it does not see would be left behind."),
+                errhint("Use READ COMMITTED."));
+}
+
+// Removes everything that subscriptions hold, and keeps publishers out until the transaction ends. Most rows go while
+// writers go on; the lock then makes sure that none is left behind for a subscription that is gone. Before the lock, no row
+// is touched that somebody may wait for while they keep us from the lock: a leased one, whose holder may ack it.
+void remove_everything(std::span<const subscription> subscriptions) {
+    notification_table table = notification_table::open();
+    for (const subscription& s : subscriptions)
+        table.remove_ready(s.id);
+    LockRelation(table.heap(), ShareRowExclusiveLock);
+    for (const subscription& s : subscriptions) {
+        table.remove_all(s.id, true);
+        remove_archives(s.id);
+        remove_counts(s.id);
+    }
+    table.close();
+}
+
+void change_owner(const channel& c, Oid owner) {
+    const char* const name = GetUserNameFromId(owner, true);
+    if (name == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", owner));
+    if (!is_member_of_role(GetUserId(), owner))
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be member of role \"%s\"", name));
+    as_extension_owner([&] {
+        run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "
+                     "AND privilege OPERATOR(pg_catalog.=) 'owner'",
+                     c.id));
+        run(psprintf("INSERT INTO pgpubsub.channel_privilege VALUES (%d, %u, 'owner')", c.id, owner));
+        grant_usage(quote_identifier(name), privilege::owner);
+    });
+}
+
+// The subscription that the argument names, or all where it is null.
+std::span<const subscription> subscriptions_argument(FunctionCallInfo fcinfo, int index, const channel& c) {
+    if (PG_ARGISNULL(index))
+        return subscriptions_of(c);
+    auto* const named = static_cast<subscription*>(palloc(sizeof(subscription)));
+    *named = get_subscription(c, text_argument(fcinfo, index, "subscription"));
+    return {named, 1};
+}
+
+channel owned_queue(FunctionCallInfo fcinfo) {
+    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"));
+    return get_queue_channel(c.name);
+}
+
+void set_paused(FunctionCallInfo fcinfo, const channel& c, bool paused) {
+    const std::span<const subscription> subscriptions = subscriptions_argument(fcinfo, 1, c);
+    as_extension_owner([&] {
+        for (const subscription& s : subscriptions)
+            run(psprintf("UPDATE pgpubsub.subscription SET paused = %s WHERE id OPERATOR(pg_catalog.=) %d",
+                         paused ? "true" : "false", s.id));
+    });
 }
 
 }  // namespace
@@ -114,84 +174,142 @@ grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
 PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
     PreventCommandIfReadOnly("pgpubsub.create_channel()");
     const std::string_view name = text_argument(fcinfo, 0, "name");
-    require(fcinfo, 1, "if_not_exists");
+    const channel_kind kind = kind_argument(fcinfo, 1);
+    const channel_settings own = {optional_argument::of(fcinfo, 2), optional_argument::of(fcinfo, 9)};
+    const subscription_settings settings = subscription_settings::of(fcinfo, 3);
+    require(fcinfo, 10, "if_not_exists");
+    check_channel_settings(own, settings, kind, "kind");
+    subscription fresh{};
+    fresh.back_off = default_backoff;
+    check_settings(settings, fresh);
+
     bool created;
     const channel c = get_or_create_channel(name, GetUserId(), &created);
-    if (!created && !PG_GETARG_BOOL(1))
+    if (!created && !PG_GETARG_BOOL(10))
         ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("channel \"%s\" already exists", c.name),
                 errhint("Pass if_not_exists => true if that is fine."));
+    if (!created && c.kind != kind)
+        ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+                errmsg("channel \"%s\" already exists, and is a %s channel", c.name,
+                       c.kind == channel_kind::queue ? "queue" : "broadcast"));
+    if (!created)
+        PG_RETURN_VOID();
+    const int32 default_id = get_subscription(c, default_subscription).id;
+    as_extension_owner([&] {
+        if (kind == channel_kind::broadcast)
+            make_broadcast(c.id);
+        else
+            store_settings(settings, default_id);
+        if (own.ordered.is_given || own.retention.is_given)
+            store_channel_settings(own, c.id);
+    });
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_alter_channel) {
+    PreventCommandIfReadOnly("pgpubsub.alter_channel()");
+    const channel c = owned_channel(text_argument(fcinfo, 0, "name"));
+    const channel_settings own = {optional_argument::of(fcinfo, 1), optional_argument::of(fcinfo, 8)};
+    subscription_settings settings = subscription_settings::of(fcinfo, 2);
+    settings.filter = optional_argument::of(fcinfo, 9);
+    const optional_argument subscription_name = optional_argument::of(fcinfo, 10);
+    const char* const kind_name = c.kind == channel_kind::queue ? "kind => 'queue'" : "kind => 'broadcast'";
+    check_channel_settings(own, settings, c.kind, kind_name);
+    if (c.kind == channel_kind::broadcast && subscription_name.is_given)
+        contradicting_arguments("subscription", kind_name, nothing_is_stored);
+
+    if (settings.any_is_given() || subscription_name.is_given) {
+        const subscription s = get_subscription(
+            c, subscription_name.is_given ? view_of(DatumGetTextPP(subscription_name.value)) : default_subscription);
+        check_settings(settings, s);
+        as_extension_owner([&] { store_settings(settings, s.id); });
+    }
+    if (own.ordered.is_given && DatumGetBool(own.ordered.value) != c.ordered)
+        check_may_change_order(c);
+    if (own.ordered.is_given || own.retention.is_given)
+        as_extension_owner([&] { store_channel_settings(own, c.id); });
+    if (!PG_ARGISNULL(11))
+        change_owner(c, PG_GETARG_OID(11));
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     PreventCommandIfReadOnly("pgpubsub.drop_channel()");
     const std::string_view name = text_argument(fcinfo, 0, "name");
-    if (IsolationUsesXactSnapshot())
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("cannot drop a channel in a transaction of isolation level REPEATABLE READ or SERIALIZABLE"),
-                errdetail("Notifications that it does not see would be left behind."),
-                errhint("Use READ COMMITTED."));
-    lock_administration();
-    const channel c = get_channel(name);
-    check_privilege(c, GetUserId(), privilege::owner);
+    check_sees_all_rows("channel");
+    const channel c = owned_channel(name);
     check_not_attached(c);
-
-    // Most rows go while writers go on; the lock then makes sure that none is left behind for a channel that is gone.
-    notification_table table = notification_table::open();
-    table.remove_all(c.id);
-    LockRelation(table.heap(), ShareRowExclusiveLock);
-    table.remove_all(c.id);
-    table.close();
+    remove_everything(subscriptions_of(c));
+    remove_broadcasts(c.id);
     as_extension_owner([&c] {
+        run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
         run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
         run(psprintf("DELETE FROM pgpubsub.channel WHERE id OPERATOR(pg_catalog.=) %d", c.id));
     });
     PG_RETURN_VOID();
 }
 
-PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
-    PreventCommandIfReadOnly("pgpubsub.grant_channel()");
-    const grant_arguments a = read_grant_arguments(fcinfo);
-    as_extension_owner([&a] {
-        run(psprintf("INSERT INTO pgpubsub.channel_privilege VALUES (%d, %u, '%s') ON CONFLICT DO NOTHING", a.on.id, a.role,
-                     privilege_name(a.what)));
-        run(psprintf("GRANT USAGE ON SCHEMA pgpubsub TO %s", a.role_name));
-        grant_on("EXECUTE", functions_for_both, a.role_name);
-        grant_on("SELECT", views_for_both, a.role_name);
-        if (a.what == privilege::publish) {
-            grant_on("EXECUTE", functions_for_publish, a.role_name);
-        } else {
-            grant_on("EXECUTE", functions_for_consume, a.role_name);
-            grant_on("SELECT", views_for_consume, a.role_name);
-        }
+PGPUBSUB_FUNCTION(pgpubsub_subscribe) {
+    PreventCommandIfReadOnly("pgpubsub.subscribe()");
+    const channel c = owned_queue(fcinfo);
+    const std::string_view name = text_argument(fcinfo, 1, "subscription");
+    check_name(name, "subscription");
+    subscription_settings settings = subscription_settings::of(fcinfo, 3);
+    settings.filter = optional_argument::of(fcinfo, 2);
+    require(fcinfo, 9, "if_not_exists");
+    subscription s{};
+    if (find_subscription(c, name, &s)) {
+        if (!PG_GETARG_BOOL(9))
+            ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+                    errmsg("subscription \"%s\" of channel \"%s\" already exists", s.name, c.name),
+                    errhint("Pass if_not_exists => true if that is fine."));
+        PG_RETURN_VOID();
+    }
+    s.back_off = default_backoff;
+    check_settings(settings, s);
+    const int32 id = create_subscription(c.id, name);
+    as_extension_owner([&] { store_settings(settings, id); });
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_unsubscribe) {
+    PreventCommandIfReadOnly("pgpubsub.unsubscribe()");
+    require(fcinfo, 1, "subscription");
+    check_sees_all_rows("subscription");
+    const channel c = owned_queue(fcinfo);
+    const std::span<const subscription> named = subscriptions_argument(fcinfo, 1, c);
+    remove_everything(named);
+    as_extension_owner([&named] {
+        run(psprintf("DELETE FROM pgpubsub.subscription WHERE id OPERATOR(pg_catalog.=) %d", named[0].id));
     });
     PG_RETURN_VOID();
 }
 
-// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to take: the
-// role may have them for another channel.
-PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
-    PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
-    const grant_arguments a = read_grant_arguments(fcinfo);
-    as_extension_owner([&a] {
-        run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "
-                     "AND grantee OPERATOR(pg_catalog.=) %u AND privilege OPERATOR(pg_catalog.=) '%s'",
-                     a.on.id, a.role, privilege_name(a.what)));
-    });
+PGPUBSUB_FUNCTION(pgpubsub_pause_channel) {
+    PreventCommandIfReadOnly("pgpubsub.pause_channel()");
+    set_paused(fcinfo, owned_queue(fcinfo), true);
     PG_RETURN_VOID();
 }
 
-PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    const privilege wanted = parse_privilege(text_argument(fcinfo, 1, "privilege"));
-    channel c;
-    if (!find_channel(name, &c))
-        PG_RETURN_NULL();
-    PG_RETURN_BOOL(has_privilege(c.id, GetUserId(), wanted));
+PGPUBSUB_FUNCTION(pgpubsub_resume_channel) {
+    PreventCommandIfReadOnly("pgpubsub.resume_channel()");
+    const channel c = owned_queue(fcinfo);
+    set_paused(fcinfo, c, false);
+    wake_consumers(c);
+    PG_RETURN_VOID();
 }
 
-// Statement trigger on the tables of channels: all sessions forget what they remember of them, when this commits.
-PGPUBSUB_FUNCTION(pgpubsub_channels_changed) {
-    CacheInvalidateRelcacheByRelid(our_catalog().channel);
-    return no_row;
+PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
+    PreventCommandIfReadOnly("pgpubsub.purge_channel()");
+    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"));
+    if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(1))
+        contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
+    if (c.kind == channel_kind::broadcast)
+        PG_RETURN_INT64(remove_broadcasts(c.id));
+    notification_table table = notification_table::open();
+    int64 removed = 0;
+    for (const subscription& s : subscriptions_argument(fcinfo, 1, c))
+        removed += table.remove_all(s.id, false);
+    table.close();
+    PG_RETURN_INT64(removed);
 }

@@ -3,10 +3,13 @@
 // Guarantee: the notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
 // of the user who changes the row; the table's owner must be allowed to publish to the channel.
 //
-// Steps: guards; the channel, made if this is its first use; the payload; the row; the hint.
+// Steps: guards; the channel, made if this is its first use; the payload; the rows, one for each subscription, and the hint; or the
+// broadcast.
+#include "broadcast.hpp"
 #include "channel.hpp"
 #include "notification.hpp"
 #include "row_json.hpp"
+#include "row_key.hpp"
 #include "settings.hpp"
 #include "wakeup.hpp"
 
@@ -78,6 +81,12 @@ Jsonb* payload_of(const TriggerData& trigger) {
     return json.finish();
 }
 
+// The key by which the changes of one row stay in order: that of the row as it is now, or was at last.
+const text* key_of(const TriggerData& trigger) {
+    const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
+    return row_key(trigger.tg_relation, is_update ? trigger.tg_newtuple : trigger.tg_trigtuple);
+}
+
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_capture) {
@@ -85,8 +94,13 @@ PGPUBSUB_FUNCTION(pgpubsub_capture) {
     // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table notifications = notification_table::open();
     const channel c = channel_of(trigger);
-    store(notifications, {.channel_id = c.id, .payload = payload_of(trigger)});
+    const new_notification n = {.payload = payload_of(trigger), .key = c.ordered ? key_of(trigger) : nullptr};
+    if (c.kind == channel_kind::broadcast) {
+        broadcast(c, n);
+    } else {
+        store(notifications, c, subscriptions_of(c), n);
+        wake_consumers(c);
+    }
     notifications.close();
-    wake_consumers(c);
     return no_row;
 }

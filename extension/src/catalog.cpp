@@ -3,6 +3,8 @@
 namespace pgpubsub {
 namespace {
 
+static_assert(sizeof(catalog) % sizeof(Oid) == 0);
+
 catalog known;
 bool known_is_valid = false;
 
@@ -31,11 +33,28 @@ const catalog& our_catalog() {
         .channel_id_seq = find(schema, "channel_id_seq"),
         .channel_privilege = find(schema, "channel_privilege"),
         .channel_privilege_pkey = find(schema, "channel_privilege_pkey"),
+        .subscription = find(schema, "subscription"),
+        .subscription_pkey = find(schema, "subscription_pkey"),
+        .subscription_name_key = find(schema, "subscription_name_key"),
+        .subscription_id_seq = find(schema, "subscription_id_seq"),
         .notification = find(schema, "notification"),
         .notification_ready = find(schema, "notification_ready"),
         .notification_due = find(schema, "notification_due"),
         .notification_leased = find(schema, "notification_leased"),
+        .notification_ordered = find(schema, "notification_ordered"),
+        .notification_held = find(schema, "notification_held"),
+        .notification_in_flight = find(schema, "notification_in_flight"),
+        .notification_dedup = find(schema, "notification_dedup"),
         .notification_id_seq = find(schema, "notification_id_seq"),
+        .dead_letter = find(schema, "dead_letter"),
+        .dead_letter_id = find(schema, "dead_letter_id"),
+        .processed = find(schema, "processed"),
+        .processed_at = find(schema, "processed_at"),
+        .broadcast = find(schema, "broadcast"),
+        .broadcast_id = find(schema, "broadcast_id"),
+        .broadcast_expires_at = find(schema, "broadcast_expires_at"),
+        .stat_count = find(schema, "stat_count"),
+        .stat_count_at = find(schema, "stat_count_at"),
     };
     known = found;
     known_is_valid = true;
@@ -56,9 +75,11 @@ Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
 bool forget_catalog(Oid relation) {
     if (!known_is_valid)
         return true;
-    if (OidIsValid(relation) && relation != known.channel && relation != known.channel_privilege &&
-        relation != known.notification && relation != known.notification_ready &&
-        relation != known.notification_due && relation != known.notification_leased)
+    const Oid* const oids = reinterpret_cast<const Oid*>(&known);
+    bool is_ours = !OidIsValid(relation);
+    for (std::size_t i = 0; i < sizeof known / sizeof(Oid) && !is_ours; ++i)
+        is_ours = oids[i] == relation;
+    if (!is_ours)
         return false;
     known_is_valid = false;
     return true;

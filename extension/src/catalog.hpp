@@ -12,11 +12,28 @@ struct catalog {
     Oid channel_id_seq;
     Oid channel_privilege;
     Oid channel_privilege_pkey;
+    Oid subscription;
+    Oid subscription_pkey;
+    Oid subscription_name_key;
+    Oid subscription_id_seq;
     Oid notification;
     Oid notification_ready;
     Oid notification_due;
     Oid notification_leased;
+    Oid notification_ordered;
+    Oid notification_held;
+    Oid notification_in_flight;
+    Oid notification_dedup;
     Oid notification_id_seq;
+    Oid dead_letter;
+    Oid dead_letter_id;
+    Oid processed;
+    Oid processed_at;
+    Oid broadcast;
+    Oid broadcast_id;
+    Oid broadcast_expires_at;
+    Oid stat_count;
+    Oid stat_count_at;
 };
 
 // The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,

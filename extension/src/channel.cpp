@@ -1,4 +1,4 @@
-// The session's memory of channels, and the reading and writing of pgpubsub.channel.
+// The session's memory of channels, and the reading of the tables behind it.
 //
 // Steps of a look-up: the memory, if it is still valid; else the tables by their indexes, with the newest snapshot
 // (as a system catalog would be read, so that a channel made by another session is seen at once, even in a transaction
@@ -6,6 +6,8 @@
 #include "channel.hpp"
 
 #include "catalog.hpp"
+#include "channel_tables.hpp"
+#include "interval.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -17,11 +19,18 @@ struct grant {
 
 struct remembered {
     int32 id;  // the hash key
-    char name[NAMEDATALEN];
+    channel what;
     int grant_count;
     grant* grants;
+    int subscription_count;
+    subscription* subscriptions;  // their filters are in the memory of channels
 };
 static_assert(survives_longjmp<remembered>);
+
+struct channel_of_subscription {
+    int32 id;  // the hash key
+    int32 channel_id;
+};
 
 struct id_of_name {
     char name[NAMEDATALEN];  // the hash key
@@ -31,6 +40,7 @@ struct id_of_name {
 MemoryContext memory = nullptr;
 HTAB* by_id = nullptr;
 HTAB* by_name = nullptr;
+HTAB* by_subscription = nullptr;
 bool memory_is_valid = false;
 
 void forget_on_change(Datum, Oid relation) {
@@ -43,7 +53,7 @@ void start_memory() {
         return;
     if (memory == nullptr)
         memory = AllocSetContextCreate(CacheMemoryContext, "pgpubsub channels", ALLOCSET_SMALL_SIZES);
-    by_id = by_name = nullptr;
+    by_id = by_name = by_subscription = nullptr;
     MemoryContextReset(memory);
 
     HASHCTL ctl{};
@@ -51,63 +61,107 @@ void start_memory() {
     ctl.keysize = sizeof(int32);
     ctl.entrysize = sizeof(remembered);
     by_id = hash_create("pgpubsub channels by id", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    ctl.entrysize = sizeof(channel_of_subscription);
+    by_subscription = hash_create("pgpubsub channels by subscription", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     ctl.keysize = NAMEDATALEN;
     ctl.entrysize = sizeof(id_of_name);
     by_name = hash_create("pgpubsub channels by name", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
     memory_is_valid = true;
 }
 
-namespace channel_column {
-enum : AttrNumber { id = 1, name, created_at, count = created_at };
-}
-namespace privilege_column {
-enum : AttrNumber { channel_id = 1, grantee, privilege, count = privilege };
+int32 id_in(HeapTuple tuple, Relation table, AttrNumber column) {
+    const table_row row{tuple, RelationGetDescr(table)};
+    return DatumGetInt32(row.get(column));
 }
 
 privilege stored_privilege(std::string_view name) {
     return name == "owner" ? privilege::owner : name == "publish" ? privilege::publish : privilege::consume;
 }
 
+// Appends to an array in the memory of channels, which grows by doubling.
+template <typename T>
+void append(T*& items, int& count, const T& item) {
+    const bool is_full = (count & (count - 1)) == 0;  // at 0, 1, 2, 4, ...
+    if (is_full) {
+        const Size bytes = Max(count * 2, 1) * sizeof(T);
+        items = static_cast<T*>(items == nullptr ? MemoryContextAlloc(memory, bytes) : repalloc(items, bytes));
+    }
+    items[count++] = item;
+}
+
 void read_grants(remembered* entry, Relation rights, Snapshot snapshot) {
     ScanKeyData key;
     ScanKeyInit(&key, privilege_column::channel_id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(entry->id));
     const SysScanDesc scan = systable_beginscan(rights, our_catalog().channel_privilege_pkey, true, snapshot, 1, &key);
-    int capacity = 0;
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        if (entry->grant_count == capacity) {
-            capacity = capacity == 0 ? 4 : capacity * 2;
-            const Size bytes = capacity * sizeof(grant);
-            entry->grants = static_cast<grant*>(entry->grants == nullptr ? MemoryContextAlloc(memory, bytes)
-                                                                        : repalloc(entry->grants, bytes));
-        }
-        bool null;
-        const Datum grantee = heap_getattr(tuple, privilege_column::grantee, RelationGetDescr(rights), &null);
-        const Datum what = heap_getattr(tuple, privilege_column::privilege, RelationGetDescr(rights), &null);
-        entry->grants[entry->grant_count++] = {DatumGetObjectId(grantee), stored_privilege(view_of(DatumGetTextPP(what)))};
+        const table_row row{tuple, RelationGetDescr(rights)};
+        append(entry->grants, entry->grant_count,
+               {DatumGetObjectId(row.get(privilege_column::grantee)),
+                stored_privilege(row.get_text(privilege_column::privilege))});
     }
     systable_endscan(scan);
 }
 
-// Reads a channel and the rights on it; false where there is none. The key by value: the scan changes it.
+subscription subscription_in(const table_row& row) {
+    subscription s{};
+    s.id = DatumGetInt32(row.get(subscription_column::id));
+    s.channel_id = DatumGetInt32(row.get(subscription_column::channel_id));
+    row.copy_name(subscription_column::name, s.name);
+    s.paused = DatumGetBool(row.get(subscription_column::paused));
+    s.max_attempts = DatumGetInt32(row.get(subscription_column::max_attempts));
+    s.back_off = {.base = row.get_microseconds(subscription_column::backoff_base),
+                  .factor = DatumGetFloat8(row.get(subscription_column::backoff_factor)),
+                  .max = row.get_microseconds(subscription_column::backoff_max),
+                  .jitter = DatumGetFloat8(row.get(subscription_column::backoff_jitter))};
+    s.history = row.get_microseconds(subscription_column::history);
+    if (!row.is_null(subscription_column::filter))
+        s.filter = with_context(memory, [&row] { return DatumGetJsonbPCopy(row.get(subscription_column::filter)); });
+    return s;
+}
+
+void read_subscriptions(remembered* entry, Relation subscriptions, Snapshot snapshot) {
+    ScanKeyData key;
+    ScanKeyInit(&key, subscription_column::channel_id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(entry->id));
+    const SysScanDesc scan =
+        systable_beginscan(subscriptions, our_catalog().subscription_name_key, true, snapshot, 1, &key);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+        append(entry->subscriptions, entry->subscription_count,
+               subscription_in(table_row{tuple, RelationGetDescr(subscriptions)}));
+    systable_endscan(scan);
+    if (entry->subscription_count > 1)
+        qsort(entry->subscriptions, entry->subscription_count, sizeof(subscription), [](const void* a, const void* b) {
+            const int32 left = static_cast<const subscription*>(a)->id;
+            const int32 right = static_cast<const subscription*>(b)->id;
+            return left < right ? -1 : left > right;
+        });
+}
+
+// Reads a channel, the rights on it and its subscriptions; false where there is none. The key by value: the scan changes it.
 bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
     const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
+    const Relation subscriptions = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const SysScanDesc scan = systable_beginscan(channels, our_catalog().*index, true, snapshot, 1, &key);
     const HeapTuple tuple = systable_getnext(scan);
     *result = {};
     if (HeapTupleIsValid(tuple)) {
-        bool null;
-        const Datum id = heap_getattr(tuple, channel_column::id, RelationGetDescr(channels), &null);
-        const Datum name = heap_getattr(tuple, channel_column::name, RelationGetDescr(channels), &null);
-        const std::string_view name_text = view_of(DatumGetTextPP(name));
-        result->id = DatumGetInt32(id);
-        memcpy(result->name, name_text.data(), Min(name_text.size(), max_channel_bytes));
+        const table_row row{tuple, RelationGetDescr(channels)};
+        channel& c = result->what;
+        result->id = c.id = DatumGetInt32(row.get(channel_column::id));
+        row.copy_name(channel_column::name, c.name);
+        c.kind = row.get_text(channel_column::kind) == "broadcast" ? channel_kind::broadcast : channel_kind::queue;
+        c.ordered = DatumGetBool(row.get(channel_column::ordered));
+        c.retention =
+            row.is_null(channel_column::retention) ? 0 : row.get_microseconds(channel_column::retention);
         read_grants(result, rights, snapshot);
+        read_subscriptions(result, subscriptions, snapshot);
     }
     systable_endscan(scan);
     UnregisterSnapshot(snapshot);
+    table_close(subscriptions, AccessShareLock);
     table_close(rights, AccessShareLock);
     table_close(channels, AccessShareLock);
     return HeapTupleIsValid(tuple);
@@ -127,8 +181,12 @@ remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
         return nullptr;
     auto* const entry = static_cast<remembered*>(hash_search(by_id, &read.id, HASH_ENTER, nullptr));
     *entry = read;
-    auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.name, HASH_ENTER, nullptr));
+    auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.what.name, HASH_ENTER, nullptr));
     named->id = read.id;
+    for (int i = 0; i < read.subscription_count; ++i) {
+        const int32 id = read.subscriptions[i].id;
+        static_cast<channel_of_subscription*>(hash_search(by_subscription, &id, HASH_ENTER, nullptr))->channel_id = read.id;
+    }
     return entry;
 }
 
@@ -153,64 +211,57 @@ remembered* look_up(std::string_view name) {
     return read_channel(&catalog::channel_name_key, key);
 }
 
-channel by_value(const remembered& entry) {
-    channel c;
-    c.id = entry.id;
-    memcpy(c.name, entry.name, NAMEDATALEN);
-    return c;
+// The channel of a subscription, from the table; false where there is none.
+bool read_channel_id(int32 subscription_id, int32* channel_id) {
+    ScanKeyData key;
+    ScanKeyInit(&key, subscription_column::id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(subscription_id));
+    const Relation rel = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const SysScanDesc scan = systable_beginscan(rel, our_catalog().subscription_pkey, true, snapshot, 1, &key);
+    const HeapTuple tuple = systable_getnext(scan);
+    const bool found = HeapTupleIsValid(tuple);
+    if (found)
+        *channel_id = id_in(tuple, rel, subscription_column::channel_id);
+    systable_endscan(scan);
+    UnregisterSnapshot(snapshot);
+    table_close(rel, AccessShareLock);
+    return found;
 }
 
-void insert_row(Oid relation, int columns, const Datum* values) {
-    const bool nulls[Max(int{channel_column::count}, int{privilege_column::count})] = {};
-    const Relation rel = open_our_table(relation, RowExclusiveLock, columns);
-    const HeapTuple tuple = heap_form_tuple(RelationGetDescr(rel), const_cast<Datum*>(values), const_cast<bool*>(nulls));
-    CatalogTupleInsert(rel, tuple);
-    heap_freetuple(tuple);
-    table_close(rel, RowExclusiveLock);
-}
-
-void create_channel(std::string_view name, Oid owner) {
-    const catalog& tables = our_catalog();
-    const int32 id = static_cast<int32>(nextval_internal(tables.channel_id_seq, false));
-    const Datum row[] = {Int32GetDatum(id),
-                         PointerGetDatum(cstring_to_text_with_len(name.data(), static_cast<int>(name.size()))),
-                         TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
-    insert_row(tables.channel, channel_column::count, row);
-    const Datum right[] = {Int32GetDatum(id), ObjectIdGetDatum(owner), CStringGetTextDatum("owner")};
-    insert_row(tables.channel_privilege, privilege_column::count, right);
-
-    // If this transaction, or the sub-transaction, rolls back, this session must forget the channel; the message
-    // is only delivered then for commands that are over, hence the increment.
-    CacheInvalidateRelcacheByRelid(tables.channel);
-    CommandCounterIncrement();
+// A copy that does not depend on the memory of channels.
+subscription copy_of(const subscription& s) {
+    subscription copy = s;
+    if (s.filter != nullptr)
+        copy.filter = static_cast<const Jsonb*>(memcpy(palloc(VARSIZE(s.filter)), s.filter, VARSIZE(s.filter)));
+    return copy;
 }
 
 }  // namespace
 
 void watch_channels() { CacheRegisterRelcacheCallback(forget_on_change, 0); }
 
-void check_channel_name(std::string_view name) {
+void check_name(std::string_view name, const char* what) {
     if (name.empty())
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("channel name is empty"),
-                errhint("A channel name has 1 to %d bytes.", NAMEDATALEN - 1));
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s name is empty", what),
+                errhint("A %s name has 1 to %d bytes.", what, NAMEDATALEN - 1));
     if (name.size() > max_channel_bytes)
-        ereport(ERROR, errcode(ERRCODE_NAME_TOO_LONG), errmsg("channel name \"%s\" is too long", c_string(name)),
-                errdetail("It has %d bytes; the limit is %d bytes, that of LISTEN.", static_cast<int>(name.size()),
+        ereport(ERROR, errcode(ERRCODE_NAME_TOO_LONG), errmsg("%s name \"%s\" is too long", what, c_string(name)),
+                errdetail("It has %d bytes; the limit is %d bytes.", static_cast<int>(name.size()),
                           NAMEDATALEN - 1));
 }
 
 bool find_channel(std::string_view name, channel* result) {
-    check_channel_name(name);
+    check_name(name, "channel");
     const remembered* const entry = look_up(name);
     if (entry != nullptr)
-        *result = by_value(*entry);
+        *result = entry->what;
     return entry != nullptr;
 }
 
 bool find_channel(int32 id, channel* result) {
     const remembered* const entry = look_up(id);
     if (entry != nullptr)
-        *result = by_value(*entry);
+        *result = entry->what;
     return entry != nullptr;
 }
 
@@ -226,19 +277,64 @@ channel get_channel(std::string_view name) {
     return found;
 }
 
-channel get_or_create_channel(std::string_view name, Oid owner, bool* created) {
-    channel found;
-    *created = false;
-    if (find_channel(name, &found))
-        return found;
-    const uint32 hash = DatumGetUInt32(
-        hash_any(reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size())));
-    LockDatabaseObject(our_catalog().channel, hash, 0, ShareUpdateExclusiveLock);
-    if (find_channel(name, &found))
-        return found;
-    create_channel(name, owner);
-    *created = true;
-    return get_channel(name);
+channel get_queue_channel(std::string_view name) {
+    const channel c = get_channel(name);
+    if (c.kind != channel_kind::queue)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("channel \"%s\" is a broadcast channel", c.name),
+                errdetail("Broadcasts are not stored for consumers to claim."),
+                errhint("Use LISTEN to receive them, or a queue channel."));
+    return c;
+}
+
+bool find_subscription(const channel& c, std::string_view name, subscription* result) {
+    const remembered* const entry = look_up(c.id);
+    for (int i = 0; entry != nullptr && i < entry->subscription_count; ++i)
+        if (name == entry->subscriptions[i].name) {
+            *result = copy_of(entry->subscriptions[i]);
+            return true;
+        }
+    return false;
+}
+
+bool find_subscription(int32 id, subscription* result) {
+    int32 channel_id;
+    const auto* const known = memory_is_valid
+                                  ? static_cast<channel_of_subscription*>(hash_search(by_subscription, &id, HASH_FIND, nullptr))
+                                  : nullptr;
+    if (known != nullptr)
+        channel_id = known->channel_id;
+    else if (!read_channel_id(id, &channel_id))
+        return false;
+    const remembered* const entry = look_up(channel_id);
+    for (int i = 0; entry != nullptr && i < entry->subscription_count; ++i)
+        if (id == entry->subscriptions[i].id) {
+            *result = copy_of(entry->subscriptions[i]);
+            return true;
+        }
+    return false;
+}
+
+subscription get_subscription(const channel& c, std::string_view name) {
+    subscription found;
+    if (!find_subscription(c, name, &found)) {
+        char* const text = c_string(name);
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+                errmsg("subscription \"%s\" of channel \"%s\" does not exist", text, c.name),
+                errhint("SELECT channel, subscription FROM pgpubsub.subscriptions lists those that there are; "
+                        "SELECT pgpubsub.subscribe(%s, %s) makes this one.",
+                        quote_literal_cstr(c.name), quote_literal_cstr(text)));
+    }
+    return found;
+}
+
+std::span<const subscription> subscriptions_of(const channel& c) {
+    const remembered* const entry = look_up(c.id);
+    if (entry == nullptr || entry->subscription_count == 0)
+        return {};
+    auto* const result = static_cast<subscription*>(palloc(entry->subscription_count * sizeof(subscription)));
+    for (int i = 0; i < entry->subscription_count; ++i)
+        result[i] = copy_of(entry->subscriptions[i]);
+    return {result, static_cast<std::size_t>(entry->subscription_count)};
 }
 
 bool has_privilege(int32 channel_id, Oid role, privilege wanted) {
@@ -281,8 +377,7 @@ std::span<const channel> consumable_channels(Oid role) {
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
         if (count == capacity)
             ids = static_cast<int32*>(repalloc(ids, (capacity *= 2) * sizeof(int32)));
-        bool null;
-        ids[count++] = DatumGetInt32(heap_getattr(tuple, channel_column::id, RelationGetDescr(rel), &null));
+        ids[count++] = id_in(tuple, rel, channel_column::id);
     }
     systable_endscan(scan);
     table_close(rel, AccessShareLock);
@@ -294,6 +389,22 @@ std::span<const channel> consumable_channels(Oid role) {
             ++found;
     pfree(ids);
     return {result, found};
+}
+
+std::span<const subscription> consumable_subscriptions(Oid role) {
+    const std::span<const channel> channels = consumable_channels(role);
+    subscription* result = nullptr;
+    std::size_t count = 0;
+    for (const channel& c : channels) {
+        const std::span<const subscription> more = subscriptions_of(c);
+        if (more.empty())
+            continue;
+        const Size bytes = (count + more.size()) * sizeof(subscription);
+        result = static_cast<subscription*>(result == nullptr ? palloc(bytes) : repalloc(result, bytes));
+        memcpy(result + count, more.data(), more.size_bytes());
+        count += more.size();
+    }
+    return {result, count};
 }
 
 privilege parse_privilege(std::string_view name) {

@@ -1,16 +1,17 @@
-// pgpubsub.take() and pgpubsub.claim(): the oldest rows of a channel, each to one caller.
+// pgpubsub.take() and pgpubsub.claim(): the oldest rows of a subscription, each to one caller.
 //
 // Guarantee: a row is given to one caller. Who removes (take) or rewrites (claim) a row first has it, and a row that
 // another transaction is at is skipped, never waited for; so callers don't block each other and none can
-// be lost. A row that another one took after this statement's snapshot counts as gone, in REPEATABLE READ too.
+// be lost. A row that another one took after this statement's snapshot counts as gone, in REPEATABLE READ too. In an
+// ordered channel, key_order.hpp decides which rows may be handed out.
 //
-// Steps: guards; walk the claimable rows; remove or lease each; hand it out; until there are enough.
+// Steps: guards; then claimer.hpp walks the rows, and each is removed or leased here, and handed out.
+#include "archive.hpp"
 #include "arguments.hpp"
-#include "catalog.hpp"
-#include "channel.hpp"
-#include "claimable.hpp"
+#include "claimer.hpp"
 #include "notification.hpp"
 #include "receipt.hpp"
+#include "stat_count.hpp"
 #include "taken.hpp"
 
 using namespace pgpubsub;
@@ -57,89 +58,77 @@ void put_result(ReturnSetInfo* result, const row_values& row, Datum channel_name
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-// Walks the claimable rows and calls attempt(tid, row) until it has returned TM_Ok max_count times; each time it does,
-// emit(row) hands the row out.
-template <typename Attempt, typename Emit>
-void claim_rows(notification_table& table, int32 channel_id, int max_count, Attempt attempt, Emit emit) {
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub claim", ALLOCSET_DEFAULT_SIZES);
-    claimable_rows rows = claimable_rows::begin(table, channel_id, max_count);
-    ItemPointerData tid;
-    row_values row;
-    for (int count = 0; count < max_count && rows.next(&tid, &row);) {
-        CHECK_FOR_INTERRUPTS();
-        with_context(per_row, [&] {
-            if (attempt(&tid, row) == TM_Ok) {
-                emit(row);
-                ++count;
-            }
-        });
-        MemoryContextReset(per_row);
-    }
-    rows.end();
-    MemoryContextDelete(per_row);
-}
-
-channel consumable_channel(std::string_view name) {
-    const channel c = get_channel(name);
-    check_privilege(c, GetUserId(), privilege::consume);
-    return c;
+// The row with the attempt counted that begins now.
+row_values attempted(const row_values& row) {
+    row_values result = row;
+    result.set(column::attempts, Int16GetDatum(row.next_attempt()));
+    return result;
 }
 
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_take) {
     PreventCommandIfReadOnly("pgpubsub.take()");
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
     const int max_count = count_argument(fcinfo, 1, "max_count");
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-
+    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table table = notification_table::open();
-    const channel c = consumable_channel(name);
-    const Datum channel_name = CStringGetTextDatum(c.name);
-    claim_rows(
-        table, c.id, max_count,
-        [&](ItemPointer tid, const row_values& row) {
-            const TM_Result outcome = table.remove(tid, false);
-            if (outcome == TM_Ok)
-                note_taken(DatumGetInt64(row.get(column::id)), tid, table.heap());
-            return outcome;
-        },
-        [&](const row_values& row) { put_result(result, row, channel_name, nullptr); });
+    const claim_request request = request_arguments(fcinfo, max_count, 2);
+    const Datum channel_name = CStringGetTextDatum(request.c.name);
+    const bool keeps_history = request.s.history > 0;
+    int64 kept = 0;
+    const auto hand_out = [&](ItemPointer tid, const row_values& row) {
+        const TM_Result outcome = table.remove(tid, false);
+        if (outcome == TM_Ok) {
+            const processed_place place = keeps_history ? store_processed(attempted(row)) : processed_place{};
+            kept += keeps_history;
+            note_taken(row, tid, table.heap(), place);
+            count_processed(request.s.id);
+            put_result(result, row, channel_name, nullptr);
+        }
+        return outcome;
+    };
+    if (!request.s.paused)
+        claimer(table, request, claim_mode::take, hand_out).run();
+    if (keeps_history)
+        sweep_processed(request.s, 2 * kept);
     table.close();
     return Datum{0};
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_claim) {
     PreventCommandIfReadOnly("pgpubsub.claim()");
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
     const int max_count = count_argument(fcinfo, 1, "max_count");
     const TimestampTz lease_end =
         deadline_argument(fcinfo, 2, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-
     notification_table table = notification_table::open();
-    const channel c = consumable_channel(name);
-    const Datum channel_name = CStringGetTextDatum(c.name);
-    uint64 token = 0;
-    claim_rows(
-        table, c.id, max_count,
-        [&](ItemPointer tid, const row_values& row) {
-            token = new_token();
-            row_values leased = row;
-            leased.set(column::attempts, Int16GetDatum(row.next_attempt()));
-            leased.set(column::due_at, TimestampTzGetDatum(lease_end));
-            leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
-            return table.update(tid, leased, false);
-        },
-        [&](const row_values& row) {
+    const claim_request request = request_arguments(fcinfo, max_count, 3);
+    const Datum channel_name = CStringGetTextDatum(request.c.name);
+    const auto hand_out = [&](ItemPointer tid, const row_values& row) {
+        const uint64 token = new_token();
+        row_values leased = attempted(row);
+        leased.set(column::due_at, TimestampTzGetDatum(lease_end));
+        leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
+        leased.set_null(column::dedup_key);  // it no longer waits
+        // Who joined it by its dedup_key keeps it from being handed out, which an update alone would not notice.
+        const bool may_be_joined = !row.is_null(column::dedup_key);
+        if (may_be_joined && !table.lock_if_free(tid))
+            return TM_BeingModified;
+        const TM_Result outcome = table.update(tid, leased, false);
+        if (outcome == TM_Ok) {
             char buffer[receipt_max_length];
             const std::string_view receipt_text =
                 format_receipt({DatumGetInt64(row.get(column::id)), token}, std::span{buffer});
             put_result(result, row, channel_name,
                        cstring_to_text_with_len(receipt_text.data(), static_cast<int>(receipt_text.size())));
-        });
+        }
+        return outcome;
+    };
+    if (!request.s.paused)
+        claimer(table, request, claim_mode::lease, hand_out).run();
     table.close();
     return Datum{0};
 }

@@ -33,18 +33,19 @@ int claimable_rows::by_priority_and_age(const void* a, const void* b) {
     return comes_before(right.priority, right.id, left.priority, left.id) ? 1 : 0;
 }
 
-claimable_rows claimable_rows::begin(const notification_table& table, int32 channel_id, int expected_count) {
+claimable_rows claimable_rows::begin(const notification_table& table, int32 subscription_id, int expected_count) {
     const Snapshot snapshot = GetActiveSnapshot();
     claimable_rows rows{};
     rows.table_ = &table;
 
-    ScanKeyData keys[] = {channel_key(channel_id), due_key(GetCurrentTimestamp())};
-    rows.due_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, 2);
+    ScanKeyData due_keys[] = {equals_int4(1, subscription_id), due_by(GetCurrentTimestamp())};
+    rows.due_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, due_keys);
     rows.due_is_open_ = true;
     rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;
     rows.read_due_chunk();
 
-    rows.ready_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, keys, 1);
+    ScanKeyData ready_keys[] = {equals_int4(1, subscription_id)};
+    rows.ready_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, ready_keys);
     rows.advance_ready();
     return rows;
 }

@@ -1,4 +1,4 @@
-// The rows of a channel that may be claimed, in the order in which they are to be claimed.
+// The rows of a subscription that may be claimed, in the order in which they are to be claimed.
 //
 // Two indexes hold them: ready rows, by priority and id; and rows that waited for a time which is over, by that time.
 // They are merged: of the second kind, a chunk at a time is read ahead and sorted, so that a row whose delay has ended takes
@@ -12,7 +12,7 @@ namespace pgpubsub {
 
 class claimable_rows {
 public:
-    static claimable_rows begin(const notification_table& table, int32 channel_id, int expected_count);
+    static claimable_rows begin(const notification_table& table, int32 subscription_id, int expected_count);
     // Moves to the next row, and gives its place and values; false at the end. The values hold until the next call.
     bool next(ItemPointer tid, row_values* row);
     void end();

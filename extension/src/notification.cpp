@@ -4,6 +4,7 @@
 
 #include "catalog.hpp"
 #include "settings.hpp"
+#include "stat_count.hpp"
 
 namespace pgpubsub {
 
@@ -17,8 +18,8 @@ row_values row_values::of(TupleTableSlot* slot) {
 
 namespace {
 
-// The indexes that the extension's script creates: notification_ready, notification_due, notification_leased.
-constexpr int our_index_count = 3;
+// The indexes that the extension's script creates.
+constexpr int our_index_count = 7;
 
 void insert_index_entry(Relation heap, Oid index_oid, ItemPointer tid, std::span<const Datum> key) {
     Datum values[INDEX_MAX_KEYS];
@@ -35,6 +36,8 @@ void insert_index_entry(Relation heap, Oid index_oid, ItemPointer tid, std::span
 }  // namespace
 
 notification_table notification_table::open() {
+    // So that what others have committed of channels and rights holds from the next call on, in a running transaction too.
+    AcceptInvalidationMessages();
     notification_table table{};
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
@@ -71,17 +74,30 @@ void notification_table::insert_index_entries(const row_values& row) {
     }
     const ItemPointer tid = &slot_->tts_tid;
     const catalog& tables = our_catalog();
-    const Datum channel_id = row.get(column::channel_id);
+    const Datum subscription_id = row.get(column::subscription_id);
+    const bool is_leased = !row.is_null(column::lease_token);
     if (row.is_null(column::due_at)) {
-        const Datum key[] = {channel_id, row.get(column::priority), row.get(column::id)};
+        const Datum key[] = {subscription_id, row.get(column::priority), row.get(column::id)};
         insert_index_entry(heap_, tables.notification_ready, tid, key);
     } else {
-        const Datum key[] = {channel_id, row.get(column::due_at)};
+        const Datum key[] = {subscription_id, row.get(column::due_at)};
         insert_index_entry(heap_, tables.notification_due, tid, key);
     }
-    if (!row.is_null(column::lease_token)) {
+    if (is_leased) {
         const Datum key[] = {row.get(column::id)};
         insert_index_entry(heap_, tables.notification_leased, tid, key);
+    }
+    if (!row.is_null(column::order_key)) {
+        const Datum key[] = {subscription_id, row.get(column::order_key), row.get(column::id)};
+        insert_index_entry(heap_, tables.notification_ordered, tid, key);
+        if (!row.is_null(column::due_at))
+            insert_index_entry(heap_, tables.notification_held, tid, key);
+        if (is_leased)
+            insert_index_entry(heap_, tables.notification_in_flight, tid, {key, 2});
+    }
+    if (!row.is_null(column::dedup_key)) {
+        const Datum key[] = {subscription_id, row.get(column::dedup_key)};
+        insert_index_entry(heap_, tables.notification_dedup, tid, key);
     }
 }
 
@@ -92,17 +108,32 @@ void notification_table::put_into_slot(const row_values& row) {
     ExecStoreVirtualTuple(slot_);
 }
 
+void make_ready(row_values* row) {
+    row->set_null(column::lease_token);
+    row->set_null(column::due_at);
+    if (!row->is_null(column::order_key))
+        row->set(column::due_at, TimestampTzGetDatum(GetCurrentTimestamp()));
+}
+
 void notification_table::insert(const row_values& row) {
     put_into_slot(row);
     table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
     insert_index_entries(row);
 }
 
+// A lock that only this transaction has, since it joined the row by its dedup_key, counts as being modified too. With the
+// row locked in a way that nobody else shares, it can be changed without waiting.
+bool notification_table::is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure) {
+    return outcome == TM_BeingModified && TransactionIdIsCurrentTransactionId(failure.xmax) && lock_if_free(tid);
+}
+
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
     put_into_slot(row);
     TM_FailureData failure;
     bool needs_index_entries;
-    const TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &needs_index_entries);
+    TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &needs_index_entries);
+    if (is_only_ours(tid, result, failure))
+        result = update_tuple(heap_, tid, slot_, true, &failure, &needs_index_entries);
     if (result == TM_Ok && needs_index_entries)
         insert_index_entries(row);
     return result;
@@ -110,37 +141,67 @@ TM_Result notification_table::update(ItemPointer tid, const row_values& row, boo
 
 TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     TM_FailureData failure;
-    return delete_tuple(heap_, tid, wait, &failure);
+    const TM_Result result = delete_tuple(heap_, tid, wait, &failure);
+    return is_only_ours(tid, result, failure) ? delete_tuple(heap_, tid, true, &failure) : result;
 }
 
-void notification_table::remove_all(int32 channel_id) {
-    ScanKeyData key = channel_key(channel_id);
+bool notification_table::lock_if_free(ItemPointer tid) {
+    TupleTableSlot* const slot = table_slot_create(heap_, nullptr);
+    TM_FailureData failure;
+    const TM_Result outcome = table_tuple_lock(heap_, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                                               LockTupleExclusive, LockWaitSkip, 0, &failure);
+    ExecDropSingleTupleTableSlot(slot);
+    return outcome == TM_Ok;
+}
+
+int64 notification_table::remove_by(Oid index, int32 subscription_id, bool wait, bool* changed) {
+    int64 removed = 0;
+    ScanKeyData keys[] = {equals_int4(1, subscription_id)};
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    notification_scan scan = notification_scan::begin(*this, index, snapshot, keys);
+    while (scan.next()) {
+        CHECK_FOR_INTERRUPTS();
+        const TM_Result outcome = remove(scan.tid(), wait);
+        removed += outcome == TM_Ok;
+        *changed = *changed || outcome == TM_Updated;
+    }
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return removed;
+}
+
+int64 notification_table::remove_all(int32 subscription_id, bool wait) {
+    int64 removed = 0;
     // A row that was changed meanwhile has a new version, perhaps in the other index: so until there is nothing left.
     for (bool changed = true; changed;) {
         changed = false;
-        for (const Oid index : {our_catalog().notification_ready, our_catalog().notification_due}) {
-            const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-            notification_scan scan = notification_scan::begin(*this, index, snapshot, &key, 1);
-            while (scan.next()) {
-                CHECK_FOR_INTERRUPTS();
-                if (remove(scan.tid(), true) == TM_Updated)
-                    changed = true;
-            }
-            scan.end();
-            UnregisterSnapshot(snapshot);
-        }
+        removed += remove_by(our_catalog().notification_ready, subscription_id, wait, &changed);
+        removed += remove_by(our_catalog().notification_due, subscription_id, wait, &changed);
         CommandCounterIncrement();
     }
+    return removed;
 }
 
-notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot, ScanKey keys,
-                                           int key_count) {
+int64 notification_table::remove_ready(int32 subscription_id) {
+    bool changed = false;
+    const int64 removed = remove_by(our_catalog().notification_ready, subscription_id, false, &changed);
+    CommandCounterIncrement();
+    return removed;
+}
+
+notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
+                                           std::span<ScanKeyData> keys) {
     notification_scan scan;
     scan.slot_ = table_slot_create(table.heap(), nullptr);
     scan.index_ = index_open(index, RowExclusiveLock);
-    scan.scan_ = begin_index_scan(table.heap(), scan.index_, snapshot, key_count);
-    index_rescan(scan.scan_, keys, key_count, nullptr, 0);
+    scan.scan_ = begin_index_scan(table.heap(), scan.index_, snapshot, static_cast<int>(keys.size()));
+    scan.restart(snapshot, keys);
     return scan;
+}
+
+void notification_scan::restart(Snapshot snapshot, std::span<ScanKeyData> keys) {
+    scan_->xs_snapshot = snapshot;
+    index_rescan(scan_, keys.data(), static_cast<int>(keys.size()), nullptr, 0);
 }
 
 bool notification_scan::next() { return index_getnext_slot(scan_, ForwardScanDirection, slot_); }
@@ -153,36 +214,76 @@ void notification_scan::end() {
 
 row_values notification_scan::values() const { return row_values::of(slot_); }
 
-ScanKeyData channel_key(int32 channel_id) {
+ScanKeyData equals_int4(AttrNumber index_column, int32 value) {
     ScanKeyData key;
-    ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(channel_id));
+    ScanKeyInit(&key, index_column, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(value));
     return key;
 }
 
-ScanKeyData due_key(TimestampTz now) {
+ScanKeyData equals_int8(AttrNumber index_column, int64 value) {
+    ScanKeyData key;
+    ScanKeyInit(&key, index_column, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(value));
+    return key;
+}
+
+ScanKeyData above_int8(AttrNumber index_column, int64 value) {
+    ScanKeyData key;
+    ScanKeyInit(&key, index_column, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(value));
+    return key;
+}
+
+ScanKeyData up_to_int8(AttrNumber index_column, int64 value) {
+    ScanKeyData key;
+    ScanKeyInit(&key, index_column, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(value));
+    return key;
+}
+
+ScanKeyData equals_text(AttrNumber index_column, const text* value) {
+    ScanKeyData key;
+    ScanKeyEntryInitialize(&key, 0, index_column, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,
+                           PointerGetDatum(value));
+    return key;
+}
+
+ScanKeyData due_by(TimestampTz now) {
     ScanKeyData key;
     ScanKeyInit(&key, 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, TimestampTzGetDatum(now));
     return key;
 }
 
-ScanKeyData leased_key(int64 id) {
+ScanKeyData due_after(TimestampTz now) {
     ScanKeyData key;
-    ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+    ScanKeyInit(&key, 2, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT, TimestampTzGetDatum(now));
     return key;
 }
 
-int64 store(notification_table& table, const new_notification& n) {
-    const int64 id = nextval_internal(our_catalog().notification_id_seq, false);
+int64 order_key_of(const text* key, int64 id) {
+    const auto* const bytes = key == nullptr ? reinterpret_cast<const char*>(&id) : VARDATA_ANY(key);
+    const std::size_t size = key == nullptr ? sizeof id : VARSIZE_ANY_EXHDR(key);
+    return static_cast<int64>(DatumGetUInt64(
+        hash_any_extended(reinterpret_cast<const unsigned char*>(bytes), static_cast<int>(size), key == nullptr)));
+}
+
+int64 next_notification_id() { return nextval_internal(our_catalog().notification_id_seq, false); }
+
+bool passes(const subscription& s, const Jsonb* payload) {
+    return s.filter == nullptr ||
+           DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(payload), JsonbPGetDatum(s.filter)));
+}
+
+void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
     row_values row;
     memset(row.nulls, true, sizeof row.nulls);
     row.set(column::id, Int64GetDatum(id));
     row.set(column::created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-    row.set(column::channel_id, Int32GetDatum(n.channel_id));
+    row.set(column::subscription_id, Int32GetDatum(s.id));
     row.set(column::priority, Int16GetDatum(n.priority));
     row.set(column::attempts, Int16GetDatum(0));
     row.set(column::payload, JsonbPGetDatum(n.payload));
     if (n.key != nullptr)
         row.set(column::key, PointerGetDatum(n.key));
+    if (c.ordered)
+        row.set(column::order_key, Int64GetDatum(order_key_of(n.key, id)));
     if (n.headers != nullptr)
         row.set(column::headers, JsonbPGetDatum(n.headers));
     if (const optional_int version = db_version(); version.has_value)
@@ -192,7 +293,18 @@ int64 store(notification_table& table, const new_notification& n) {
         if (n.deliver_at > GetCurrentTimestamp())
             row.set(column::due_at, TimestampTzGetDatum(n.deliver_at));
     }
+    if (n.dedup_key != nullptr)
+        row.set(column::dedup_key, PointerGetDatum(n.dedup_key));
     table.insert(row);
+    count_published(s.id);
+}
+
+int64 store(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
+            const new_notification& n) {
+    const int64 id = next_notification_id();
+    for (const subscription& s : subscriptions)
+        if (passes(s, n.payload))
+            store_for(table, c, s, id, n);
     return id;
 }
 

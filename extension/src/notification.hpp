@@ -14,7 +14,7 @@ namespace column {
 enum : AttrNumber {
     id = 1,
     created_at,
-    channel_id,
+    subscription_id,
     priority,
     attempts,
     payload,
@@ -24,6 +24,8 @@ enum : AttrNumber {
     deliver_at,
     due_at,
     lease_token,
+    order_key,
+    dedup_key,
     last_error,
     count = last_error
 };
@@ -52,6 +54,10 @@ struct row_values {
     }
 };
 
+// Makes a row ready that was handed out before, or held back: due now. In an ordered channel it stays among the held ones, as
+// key_order.hpp needs it.
+void make_ready(row_values* row);
+
 // The table, opened for writing. close() it when done; after an ERROR PostgreSQL does.
 class notification_table {
 public:
@@ -67,10 +73,18 @@ public:
     TM_Result update(ItemPointer tid, const row_values& row, bool wait);
     TM_Result remove(ItemPointer tid, bool wait);
 
-    // Removes all rows of a channel that are committed by now, and waits for those that another transaction is at.
-    void remove_all(int32 channel_id);
+    // Locks the row version if that needs no wait, and nobody else has any lock on it.
+    bool lock_if_free(ItemPointer tid);
+
+    // Removes all rows of a subscription that are committed by now, and returns how many. With `wait` set, waits for
+    // those that another transaction is at; else leaves them.
+    int64 remove_all(int32 subscription_id, bool wait);
+    // Removes those that are ready and that nobody is at.
+    int64 remove_ready(int32 subscription_id);
 
 private:
+    bool is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure);
+    int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
     void put_into_slot(const row_values& row);
     void insert_index_entries(const row_values& row);
 
@@ -86,8 +100,10 @@ static_assert(survives_longjmp<notification_table>);
 class notification_scan {
 public:
     // keys: of the index's columns. The snapshot must be registered or active for as long as the scan is open.
-    static notification_scan begin(const notification_table& table, Oid index, Snapshot snapshot, ScanKey keys,
-                                   int key_count);
+    static notification_scan begin(const notification_table& table, Oid index, Snapshot snapshot,
+                                   std::span<ScanKeyData> keys);
+    // Begins anew, with as many keys as before. The snapshot as above.
+    void restart(Snapshot snapshot, std::span<ScanKeyData> keys);
     // Moves to the next row; false at the end.
     bool next();
     void end();
@@ -104,22 +120,41 @@ private:
 };
 static_assert(survives_longjmp<notification_scan>);
 
-ScanKeyData channel_key(int32 channel_id);                    // for notification_ready and notification_due
-ScanKeyData due_key(TimestampTz now);                         // second key of notification_due: due by then
-ScanKeyData leased_key(int64 id);                             // for notification_leased
+// Keys for a scan of an index, by the number of the index's column.
+ScanKeyData equals_int4(AttrNumber index_column, int32 value);
+ScanKeyData equals_int8(AttrNumber index_column, int64 value);
+ScanKeyData above_int8(AttrNumber index_column, int64 value);
+ScanKeyData up_to_int8(AttrNumber index_column, int64 value);
+ScanKeyData equals_text(AttrNumber index_column, const text* value);
+// Of notification_due: what is due by then, and later.
+ScanKeyData due_by(TimestampTz now);
+ScanKeyData due_after(TimestampTz now);
+
+// What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the same
+// hash would wait for each other, and nothing else. A notification without a key (null) waits for no other one.
+int64 order_key_of(const text* key, int64 id);
 
 // What the publisher gives; the rest of a new row is derived.
 struct new_notification {
-    int32 channel_id;
     const Jsonb* payload;
     const text* key;            // null: none
     const Jsonb* headers;       // null: none
     bool has_deliver_at;
     TimestampTz deliver_at;
     int16 priority;
+    const text* dedup_key;      // null: none
 };
 
-// Stores a notification and returns its id.
-int64 store(notification_table& table, const new_notification& n);
+int64 next_notification_id();
+
+// Whether the subscription's filter lets the payload pass.
+bool passes(const subscription& s, const Jsonb* payload);
+
+// Stores a row of a notification of that id for one subscription of the channel.
+void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n);
+
+// Stores a notification for each subscription of the channel whose filter lets it pass, and returns its id.
+int64 store(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
+            const new_notification& n);
 
 }  // namespace pgpubsub

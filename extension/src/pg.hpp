@@ -21,6 +21,7 @@ extern "C" {
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -30,13 +31,16 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
+#include "common/int.h"
 #include "common/jsonapi.h"
+#include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -45,7 +49,9 @@ extern "C" {
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -122,6 +128,15 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
 #endif
 }
 
+// For the rows that index entries point to, where the entries were not found by a scan.
+inline IndexFetchTableData* begin_index_fetch(Relation heap) {
+#if PG_VERSION_NUM >= 190000  // an argument for flags: table_index_fetch_begin in tableam.h
+    return table_index_fetch_begin(heap, SO_NONE);
+#else
+    return table_index_fetch_begin(heap);
+#endif
+}
+
 inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* estate) {
 #if PG_VERSION_NUM >= 190000  // flags in place of the bools, in another order: EIIT_IS_UPDATE in executor.h
     ExecInsertIndexTuples(target, estate, 0, slot, NIL, nullptr);
@@ -160,6 +175,35 @@ inline TM_Result delete_tuple(Relation heap, ItemPointer tid, bool wait, TM_Fail
     return table_tuple_delete(heap, tid, cid, 0, GetActiveSnapshot(), InvalidSnapshot, wait, failure);
 #else
     return table_tuple_delete(heap, tid, cid, GetActiveSnapshot(), InvalidSnapshot, wait, failure, false);
+#endif
+}
+
+inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000  // an argument for whether stronger locks count: LockHeldByMe in lock.h
+    return LockHeldByMe(tag, mode, false);
+#else
+    return LockHeldByMe(tag, mode);
+#endif
+}
+
+// Takes a lock for the transaction if that needs no wait; a full lock table counts as not available.
+inline LockAcquireResult acquire_lock_if_free(const LOCKTAG* tag, LOCKMODE mode) {
+    constexpr bool for_session = false;
+    constexpr bool dont_wait = true;
+    constexpr bool error_when_full = false;
+#if PG_VERSION_NUM >= 180000  // an argument for logging what was not available: LockAcquireExtended in lock.h
+    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr, false);
+#else
+    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr);
+#endif
+}
+
+// The index of the primary key, InvalidOid where there is none (or only a deferrable one).
+inline Oid primary_key_index(Relation table) {
+#if PG_VERSION_NUM >= 180000  // an argument for deferrable ones: RelationGetPrimaryKeyIndex in relcache.h
+    return RelationGetPrimaryKeyIndex(table, false);
+#else
+    return RelationGetPrimaryKeyIndex(table);
 #endif
 }
 

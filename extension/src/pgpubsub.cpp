@@ -1,8 +1,10 @@
 // The library's entry: a list of its parts. Everything works when the library is loaded on first use.
 #include "channel.hpp"
+#include "key_order.hpp"
 #include "pg.hpp"
 #include "row_json.hpp"
 #include "settings.hpp"
+#include "stat_count.hpp"
 #include "taken.hpp"
 
 extern "C" {
@@ -15,4 +17,6 @@ void _PG_init(void) {
     pgpubsub::watch_channels();
     pgpubsub::watch_row_facts();
     pgpubsub::watch_taken();
+    pgpubsub::watch_key_locks();
+    pgpubsub::watch_counts();
 }

@@ -1,36 +1,163 @@
-// pgpubsub.publish(): guards, then one row, then the hint.
+// pgpubsub.publish() and publish_batch(): guards, then the rows, then the hint; or the broadcast.
 #include "arguments.hpp"
+#include "broadcast.hpp"
 #include "channel.hpp"
+#include "dedup.hpp"
 #include "notification.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
 
+namespace {
+
+int16 priority_argument(FunctionCallInfo fcinfo, int index) {
+    require(fcinfo, index, "priority");
+    const int priority = PG_GETARG_INT32(index);
+    if (priority < PG_INT16_MIN || priority > PG_INT16_MAX)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("priority %d is out of range", priority),
+                errhint("A priority lies between %d and %d; higher is delivered first.", PG_INT16_MIN, PG_INT16_MAX));
+    return static_cast<int16>(priority);
+}
+
+const text* dedup_key_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index))
+        return nullptr;
+    const text* const key = PG_GETARG_TEXT_PP(index);
+    if (VARSIZE_ANY_EXHDR(key) > max_dedup_key_bytes)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"dedup_key\" is too long"),
+                errdetail("It has %d bytes; the limit is %d.", static_cast<int>(VARSIZE_ANY_EXHDR(key)), max_dedup_key_bytes));
+    return key;
+}
+
+[[noreturn]] void contradiction(const char* argument, const channel& c, const char* setting, const char* why) {
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+            errmsg("argument \"%s\" contradicts the setting \"%s\" of channel \"%s\"", argument, setting, c.name),
+            errdetail("%s", why));
+}
+
+void check_contradictions(const channel& c, const new_notification& n) {
+    if (c.ordered && n.priority != 0)
+        contradiction("priority", c, "ordered", "An ordered channel delivers each key in the order of publishing.");
+    if (c.kind != channel_kind::broadcast)
+        return;
+    constexpr const char* why = "A broadcast is sent when the transaction commits, and not stored.";
+    if (n.priority != 0)
+        contradiction("priority", c, "kind => 'broadcast'", why);
+    if (n.has_deliver_at)
+        contradiction("deliver_at", c, "kind => 'broadcast'", why);
+    if (n.dedup_key != nullptr)
+        contradiction("dedup_key", c, "kind => 'broadcast'", why);
+}
+
+channel publishable_channel(std::string_view name) {
+    const channel c = get_channel(name);
+    check_privilege(c, GetUserId(), privilege::publish);
+    return c;
+}
+
+struct array_argument {
+    Datum* values;
+    bool* nulls;
+    int count;
+};
+
+array_argument elements_of(ArrayType* array) {
+    array_argument a;
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
+    deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &a.values, &a.nulls, &a.count);
+    return a;
+}
+
+// An array beside the payloads, all nulls where the argument is null.
+array_argument beside(FunctionCallInfo fcinfo, int index, const char* name, int count) {
+    if (PG_ARGISNULL(index))
+        return {nullptr, nullptr, count};
+    const array_argument a = elements_of(PG_GETARG_ARRAYTYPE_P(index));
+    if (a.count != count)
+        ereport(ERROR, errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+                errmsg("arguments \"payloads\" and \"%s\" differ in length", name),
+                errdetail("They have %d and %d elements.", count, a.count));
+    return a;
+}
+
+bool has(const array_argument& a, int i) { return a.values != nullptr && !a.nulls[i]; }
+
+}  // namespace
+
 PGPUBSUB_FUNCTION(pgpubsub_publish) {
     PreventCommandIfReadOnly("pgpubsub.publish()");
     const std::string_view name = text_argument(fcinfo, 0, "channel");
     require(fcinfo, 1, "payload");
-    require(fcinfo, 5, "priority");
-    const int priority = PG_GETARG_INT32(5);
-    if (priority < PG_INT16_MIN || priority > PG_INT16_MAX)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("priority %d is out of range", priority),
-                errhint("A priority lies between %d and %d; higher is delivered first.", PG_INT16_MIN, PG_INT16_MAX));
-
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
-    notification_table table = notification_table::open();
-    const channel c = get_channel(name);
-    check_privilege(c, GetUserId(), privilege::publish);
-
-    const int64 id = store(table, {
-        .channel_id = c.id,
+    const new_notification n = {
         .payload = PG_GETARG_JSONB_P(1),
         .key = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2),
         .headers = PG_ARGISNULL(3) ? nullptr : PG_GETARG_JSONB_P(3),
         .has_deliver_at = !PG_ARGISNULL(4),
         .deliver_at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4),
-        .priority = static_cast<int16>(priority),
-    });
+        .priority = priority_argument(fcinfo, 5),
+        .dedup_key = dedup_key_argument(fcinfo, 6),
+    };
+    require(fcinfo, 7, "replace");
+    const bool replace = PG_GETARG_BOOL(7);
+    if (replace && n.dedup_key == nullptr)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"replace\" needs argument \"dedup_key\""));
+
+    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
+    notification_table table = notification_table::open();
+    const channel c = publishable_channel(name);
+    check_contradictions(c, n);
+    int64 id;
+    if (c.kind == channel_kind::broadcast)
+        id = broadcast(c, n);
+    else if (n.dedup_key != nullptr)
+        id = store_once(table, c, subscriptions_of(c), n, replace);
+    else
+        id = store(table, c, subscriptions_of(c), n);
     table.close();
-    wake_consumers(c);
+    if (c.kind == channel_kind::queue)
+        wake_consumers(c);
     PG_RETURN_INT64(id);
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
+    PreventCommandIfReadOnly("pgpubsub.publish_batch()");
+    const std::string_view name = text_argument(fcinfo, 0, "channel");
+    require(fcinfo, 1, "payloads");
+    const array_argument payloads = elements_of(PG_GETARG_ARRAYTYPE_P(1));
+    const array_argument keys = beside(fcinfo, 2, "keys", payloads.count);
+    const array_argument headers = beside(fcinfo, 3, "headers", payloads.count);
+    new_notification n = {
+        .has_deliver_at = !PG_ARGISNULL(4),
+        .deliver_at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4),
+        .priority = priority_argument(fcinfo, 5),
+    };
+    notification_table table = notification_table::open();
+    const channel c = publishable_channel(name);
+    check_contradictions(c, n);
+    const std::span<const subscription> subscriptions = subscriptions_of(c);
+
+    auto* const ids = static_cast<Datum*>(palloc(Max(payloads.count, 1) * sizeof(Datum)));
+    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub publish", ALLOCSET_DEFAULT_SIZES);
+    for (int i = 0; i < payloads.count; ++i) {
+        CHECK_FOR_INTERRUPTS();
+        if (payloads.nulls[i])
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("payload must not be null"),
+                    errdetail("It is element %d of argument \"payloads\".", i + 1));
+        const int64 id = with_context(per_row, [&] {
+            n.payload = DatumGetJsonbP(payloads.values[i]);
+            n.key = has(keys, i) ? DatumGetTextPP(keys.values[i]) : nullptr;
+            n.headers = has(headers, i) ? DatumGetJsonbP(headers.values[i]) : nullptr;
+            return c.kind == channel_kind::broadcast ? broadcast(c, n) : store(table, c, subscriptions, n);
+        });
+        ids[i] = Int64GetDatum(id);
+        MemoryContextReset(per_row);
+    }
+    table.close();
+    if (c.kind == channel_kind::queue && payloads.count > 0)
+        wake_consumers(c);
+    PG_RETURN_ARRAYTYPE_P(construct_array(ids, payloads.count, INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE));
 }

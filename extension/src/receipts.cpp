@@ -7,10 +7,14 @@
 // Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
 // another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is the
 // same holder's other call (an extend beside an ack), and it is waited for and the row looked at again.
+#include "archive.hpp"
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "failure.hpp"
+#include "key_order.hpp"
 #include "notification.hpp"
 #include "receipt.hpp"
+#include "stat_count.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
@@ -20,14 +24,16 @@ namespace {
 struct leased_row {
     ItemPointerData tid;
     row_values row;
+    channel c;
+    subscription s;
 };
 
 // The row that the receipt stands for, with its values copied; false when the receipt is stale.
 bool find_leased(const notification_table& table, const receipt& r, leased_row* found) {
     bool matches = false;
-    ScanKeyData key = leased_key(r.id);
+    ScanKeyData keys[] = {equals_int8(1, r.id)};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan scan = notification_scan::begin(table, our_catalog().notification_leased, snapshot, &key, 1);
+    notification_scan scan = notification_scan::begin(table, our_catalog().notification_leased, snapshot, keys);
     while (!matches && scan.next()) {
         bool null;
         const Datum token = scan.get(column::lease_token, &null);
@@ -51,10 +57,13 @@ bool lease_has_ended(const leased_row& leased) {
     return DatumGetTimestampTz(leased.row.get(column::due_at)) <= GetCurrentTimestamp();
 }
 
-void check_consumes(const row_values& row) {
-    channel c;
-    if (find_channel(DatumGetInt32(row.get(column::channel_id)), &c))
-        check_privilege(c, GetUserId(), privilege::consume);
+// Finds the channel that the row is in, and looks whether the caller may consume from it; false when it was dropped.
+bool find_home(leased_row* leased) {
+    if (!find_subscription(DatumGetInt32(leased->row.get(column::subscription_id)), &leased->s) ||
+        !find_channel(leased->s.channel_id, &leased->c))
+        return false;
+    check_privilege(leased->c, GetUserId(), privilege::consume);
+    return true;
 }
 
 // Calls change(table, leased, wait) for the row of each receipt in argument 0, and returns how many it changed.
@@ -92,8 +101,7 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
         CHECK_FOR_INTERRUPTS();
         with_context(per_row, [&] {
             leased_row leased;
-            while (find_leased(table, parsed[i], &leased)) {
-                check_consumes(leased.row);
+            while (find_leased(table, parsed[i], &leased) && find_home(&leased)) {
                 const bool wait = !lease_has_ended(leased);
                 const TM_Result outcome = change(table, leased, wait);
                 if (outcome == TM_Ok)
@@ -110,40 +118,38 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
     return changed;
 }
 
-// Ends a lease by making the row wait for due_at, or ready where that is null.
-void end_lease(row_values& row, const TimestampTz* due_at) {
-    row.set_null(column::lease_token);
-    if (due_at == nullptr)
-        row.set_null(column::due_at);
-    else
-        row.set(column::due_at, TimestampTzGetDatum(*due_at));
-}
-
-void wake_consumers_of(const row_values& row) {
-    channel c;
-    if (find_channel(DatumGetInt32(row.get(column::channel_id)), &c))
-        wake_consumers(c);
-}
-
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_ack) {
     PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.ack()", [](notification_table& table, leased_row& leased, bool wait) {
-        return table.remove(&leased.tid, wait);
+        const TM_Result outcome = table.remove(&leased.tid, wait);
+        if (outcome != TM_Ok)
+            return outcome;
+        count_processed(leased.s.id);
+        if (leased.s.history > 0) {
+            store_processed(leased.row);
+            sweep_processed(leased.s, 2);
+        }
+        return outcome;
     }));
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
-    const TimestampTz now = GetCurrentTimestamp();
-    const TimestampTz retry_at = deadline_argument(fcinfo, 1, "delay", now, smallest_interval::zero);
-    const text* const error = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2);
-    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
-        end_lease(leased.row, retry_at > now ? &retry_at : nullptr);
-        if (error != nullptr)
-            leased.row.set(column::last_error, PointerGetDatum(error));
-        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
-        if (outcome == TM_Ok)
-            wake_consumers_of(leased.row);
+    const failure f = failure_arguments(fcinfo, 1);
+    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.nack()", [&f](notification_table& table, leased_row& leased, bool wait) {
+        TM_Result outcome;
+        if (is_dead(leased.row, leased.s, f)) {
+            outcome = table.remove(&leased.tid, wait);
+            if (outcome == TM_Ok)
+                store_dead_letter(leased.row, f.error);
+        } else {
+            prepare_retry(&leased.row, leased.s, f);
+            outcome = table.update(&leased.tid, leased.row, wait);
+        }
+        if (outcome == TM_Ok) {
+            count_failed(leased.s.id);
+            wake_consumers(leased.c);
+        }
         return outcome;
     }));
 }
@@ -152,6 +158,13 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
     const TimestampTz lease_end =
         deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
+        if (leased.c.ordered) {
+            // Another one of the same key may have been handed out since; and none shall be while this one's end is moved.
+            if (lease_has_ended(leased))
+                return TM_Invisible;
+            if (!hold_key(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))))
+                return TM_Updated;  // to be looked at again
+        }
         leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
         return table.update(&leased.tid, leased.row, wait);
     }));
@@ -159,12 +172,12 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
 
 PGPUBSUB_FUNCTION(pgpubsub_release) {
     PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
-        end_lease(leased.row, nullptr);
+        make_ready(&leased.row);
         const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
         leased.row.set(column::attempts, Int16GetDatum(attempts - 1));
         const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
         if (outcome == TM_Ok)
-            wake_consumers_of(leased.row);
+            wake_consumers(leased.c);
         return outcome;
     }));
 }

@@ -1,9 +1,13 @@
 // pgpubsub.requeue(): puts notifications that this transaction took back, with one attempt more.
 //
 // It is to take() what nack() is to claim(): the handler of one notification of a batch failed and was rolled back to
-// its savepoint; the notification stays in the queue with its error, and the rest of the batch commits.
+// its savepoint; the notification stays in the queue with its error, and the rest of the batch commits. In an ordered
+// channel, those that the transaction took behind it with the same key go back too, untried: their turn comes after it.
+#include "archive.hpp"
 #include "arguments.hpp"
+#include "failure.hpp"
 #include "notification.hpp"
+#include "stat_count.hpp"
 #include "taken.hpp"
 #include "wakeup.hpp"
 
@@ -11,18 +15,70 @@ using namespace pgpubsub;
 
 namespace {
 
-// The row as it goes back; it points into the slot.
-row_values failed_row(TupleTableSlot* removed, const TimestampTz* due_at, const text* error) {
-    row_values row = row_values::of(removed);
-    row.set(column::attempts, Int16GetDatum(row.next_attempt()));
-    row.set_null(column::lease_token);
-    row.set_null(column::due_at);
-    if (due_at != nullptr)
-        row.set(column::due_at, TimestampTzGetDatum(*due_at));
-    if (error != nullptr)
-        row.set(column::last_error, PointerGetDatum(error));
-    return row;
-}
+class requeuer {
+public:
+    explicit requeuer(const failure& f) : failure_(f), table_(notification_table::open()) {
+        removed_ = table_slot_create(table_.heap(), nullptr);
+    }
+
+    void requeue(int64 id) {
+        taken_notification* const taken = find_taken(id, table_.heap(), removed_);
+        subscription s;
+        channel c;
+        if (taken == nullptr || !find_subscription(taken->subscription_id, &s) || !find_channel(s.channel_id, &c))
+            return;
+        check_privilege(c, GetUserId(), privilege::consume);
+
+        row_values row = row_values::of(removed_);
+        row.set(column::attempts, Int16GetDatum(row.next_attempt()));
+        row.set_null(column::dedup_key);  // it no longer waits for the first time
+        mark_requeued(taken);
+        count_failed(s.id);
+        if (is_dead(row, s, failure_)) {
+            store_dead_letter(row, failure_.error);
+        } else {
+            prepare_retry(&row, s, failure_);
+            table_.insert(row);
+            put_back_behind(taken);
+        }
+        wake_consumers(c);
+    }
+
+    int finish() {
+        ExecDropSingleTupleTableSlot(removed_);
+        table_.close();
+        return count_;
+    }
+
+private:
+    void put_back_behind(const taken_notification* taken) {
+        for (const taken_notification* last = taken;;) {
+            taken_notification* const next = find_taken_behind(last, table_.heap(), removed_);
+            if (next == nullptr)
+                return;
+            row_values row = row_values::of(removed_);
+            make_ready(&row);
+            row.set_null(column::dedup_key);  // there may be another one by now
+            table_.insert(row);
+            mark_requeued(next);
+            last = next;
+        }
+    }
+
+    void mark_requeued(taken_notification* taken) {
+        taken->requeued_by = GetCurrentTransactionId();
+        if (OidIsValid(taken->kept_at.file))
+            forget_processed(taken->kept_at);
+        count_processed(taken->subscription_id, -1);
+        ++count_;
+    }
+
+    const failure& failure_;
+    notification_table table_;
+    TupleTableSlot* removed_;
+    int count_ = 0;
+};
+static_assert(survives_longjmp<requeuer>);
 
 }  // namespace
 
@@ -31,35 +87,20 @@ PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     // Null is what array_agg() makes of no ids.
     if (PG_ARGISNULL(0))
         PG_RETURN_INT32(0);
-    const TimestampTz now = GetCurrentTimestamp();
-    const TimestampTz retry_at = deadline_argument(fcinfo, 1, "delay", now, smallest_interval::zero);
-    const text* const error = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2);
+    const failure f = failure_arguments(fcinfo, 1);
     Datum* ids;
     bool* nulls;
     int count;
     deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
 
-    int requeued = 0;
-    notification_table table = notification_table::open();
-    TupleTableSlot* const removed = table_slot_create(table.heap(), nullptr);
+    // What a take() in the same statement did is seen from here on.
+    CommandCounterIncrement();
+    requeuer work(f);
     for (int i = 0; i < count; ++i) {
         CHECK_FOR_INTERRUPTS();
         if (nulls[i])
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
-        taken_notification* const taken = find_taken(DatumGetInt64(ids[i]), table.heap(), removed);
-        if (taken == nullptr)
-            continue;
-        const row_values row = failed_row(removed, retry_at > now ? &retry_at : nullptr, error);
-        channel c;
-        if (!find_channel(DatumGetInt32(row.get(column::channel_id)), &c))
-            continue;
-        check_privilege(c, GetUserId(), privilege::consume);
-        table.insert(row);
-        taken->requeued_by = GetCurrentTransactionId();
-        wake_consumers(c);
-        ++requeued;
+        work.requeue(DatumGetInt64(ids[i]));
     }
-    ExecDropSingleTupleTableSlot(removed);
-    table.close();
-    PG_RETURN_INT32(requeued);
+    PG_RETURN_INT32(work.finish());
 }

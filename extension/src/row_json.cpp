@@ -277,4 +277,10 @@ void add_row(jsonb_builder& json, HeapTuple tuple, TupleDesc columns) {
     json.end_object();
 }
 
+void add_column(jsonb_builder& json, HeapTuple tuple, TupleDesc columns, AttrNumber column) {
+    bool null;
+    const Datum value = heap_getattr(tuple, column, columns, &null);
+    add_value(json, value, null, TupleDescAttr(columns, column - 1)->atttypid);
+}
+
 }  // namespace pgpubsub

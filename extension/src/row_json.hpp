@@ -16,4 +16,7 @@ void watch_row_facts();
 // Adds the row as a JSON object, a member for each column that isn't dropped.
 void add_row(jsonb_builder& json, HeapTuple tuple, TupleDesc columns);
 
+// Adds the value of one column alone.
+void add_column(jsonb_builder& json, HeapTuple tuple, TupleDesc columns, AttrNumber column);
+
 }  // namespace pgpubsub

@@ -53,11 +53,17 @@ void bring_index_up_to_date() {
 // Whether what that (sub)transaction did still stands.
 bool stands(TransactionId xid) { return TransactionIdIsValid(xid) && TransactionIdIsCurrentTransactionId(xid); }
 
+// Whether it is still taken. `row` receives the removed row.
+bool counts(taken_notification& taken, Relation heap, TupleTableSlot* row) {
+    return stands(taken.taken_by) && !stands(taken.requeued_by) && taken.file == heap->rd_rel->relfilenode &&
+           table_tuple_fetch_row_version(heap, &taken.tid, SnapshotAny, row);
+}
+
 }  // namespace
 
 void watch_taken() { RegisterXactCallback(forget_at_end, nullptr); }
 
-void note_taken(int64 id, ItemPointer tid, Relation heap) {
+void note_taken(const row_values& row, ItemPointer tid, Relation heap, const processed_place& kept_at) {
     if (list_size == list_capacity) {
         const int64 capacity = list_capacity == 0 ? 64 : list_capacity * 2;
         const Size bytes = capacity * sizeof(taken_notification);
@@ -65,18 +71,35 @@ void note_taken(int64 id, ItemPointer tid, Relation heap) {
             list == nullptr ? MemoryContextAllocHuge(TopTransactionContext, bytes) : repalloc_huge(list, bytes));
         list_capacity = capacity;
     }
-    list[list_size++] = {id, *tid, heap->rd_rel->relfilenode, GetCurrentTransactionId(), InvalidTransactionId, -1};
+    const bool is_ordered = !row.is_null(column::order_key);
+    list[list_size++] = {
+        .id = DatumGetInt64(row.get(column::id)),
+        .subscription_id = DatumGetInt32(row.get(column::subscription_id)),
+        .is_ordered = is_ordered,
+        .order_key = is_ordered ? DatumGetInt64(row.get(column::order_key)) : 0,
+        .tid = *tid,
+        .file = heap->rd_rel->relfilenode,
+        .taken_by = GetCurrentTransactionId(),
+        .requeued_by = InvalidTransactionId,
+        .kept_at = kept_at,
+        .previous = -1,
+    };
 }
 
 taken_notification* find_taken(int64 id, Relation heap, TupleTableSlot* row) {
     bring_index_up_to_date();
     const auto* const newest = static_cast<newest_of_id*>(hash_search(by_id, &id, HASH_FIND, nullptr));
-    for (int64 i = newest == nullptr ? -1 : newest->index; i >= 0; i = list[i].previous) {
-        taken_notification& taken = list[i];
-        if (stands(taken.taken_by) && !stands(taken.requeued_by) && taken.file == heap->rd_rel->relfilenode &&
-            table_tuple_fetch_row_version(heap, &taken.tid, SnapshotAny, row))
-            return &taken;
-    }
+    for (int64 i = newest == nullptr ? -1 : newest->index; i >= 0; i = list[i].previous)
+        if (counts(list[i], heap, row))
+            return &list[i];
+    return nullptr;
+}
+
+taken_notification* find_taken_behind(const taken_notification* taken, Relation heap, TupleTableSlot* row) {
+    for (int64 i = taken - list + 1; taken->is_ordered && i < list_size; ++i)
+        if (list[i].is_ordered && list[i].order_key == taken->order_key &&
+            list[i].subscription_id == taken->subscription_id && counts(list[i], heap, row))
+            return &list[i];
     return nullptr;
 }
 

@@ -1,0 +1,54 @@
+// Where notifications are kept that leave the queue: dead letters, and the history of what was processed.
+#pragma once
+
+#include "channel.hpp"
+#include "notification.hpp"
+#include "plain_table.hpp"
+
+namespace pgpubsub {
+
+// Both tables begin with the columns of a notification that outlive its life in the queue.
+namespace archive_column {
+enum : AttrNumber {
+    id = 1,
+    created_at,
+    subscription_id,
+    priority,
+    attempts,
+    payload,
+    key,
+    headers,
+    db_version,
+    deliver_at,
+    archived_at,  // died_at, processed_at
+    last_error,   // of dead letters only
+    dead_letter_count = last_error,
+    processed_count = archived_at
+};
+}
+
+// Keeps the row as a dead letter. error: null for the one that it has.
+void store_dead_letter(const row_values& row, const text* error);
+
+// Where a row stands in the history: nowhere, unless something was stored.
+struct processed_place {
+    ItemPointerData tid;
+    Oid file;  // the table's storage: TRUNCATE changes that
+};
+
+// Keeps the row in the history, and returns its place there.
+processed_place store_processed(const row_values& row);
+
+// Takes back what store_processed() kept earlier in this transaction.
+void forget_processed(const processed_place& place);
+
+plain_scan scan_dead_letters(int32 subscription_id);
+plain_scan scan_dead_letter(int32 subscription_id, int64 id);
+
+// Removes from the history of a subscription what is older than its setting says; as remove_rows().
+int64 sweep_processed(const subscription& s, int64 limit);
+
+// Removes the dead letters and the history of a subscription; as remove_all_rows().
+void remove_archives(int32 subscription_id);
+
+}  // namespace pgpubsub

@@ -1,0 +1,59 @@
+// A walk over the rows of an index that ends by itself when it has looked at too many entries.
+//
+// An index keeps the entries of removed rows until they are vacuumed, so a scan that stops only at a visible row may
+// pass over millions of them first. What needs an answer soon, not the whole answer, walks like this.
+#pragma once
+
+#include "pg.hpp"
+
+#include <span>
+
+namespace pgpubsub {
+
+class bounded_scan {
+public:
+    // keys: of the index's columns. The table must be locked. An MVCC snapshot must be registered or active for as long
+    // as the scan is open; any other must see no more than one version of a row.
+    static bounded_scan begin(Relation heap, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys,
+                              int64 max_entries) {
+        bounded_scan scan;
+        scan.slot_ = table_slot_create(heap, nullptr);
+        scan.index_ = index_open(index, AccessShareLock);
+        scan.scan_ = begin_index_scan(heap, scan.index_, snapshot, static_cast<int>(keys.size()));
+        index_rescan(scan.scan_, keys.data(), static_cast<int>(keys.size()), nullptr, 0);
+        scan.entries_left_ = max_entries;
+        return scan;
+    }
+
+    // Moves to the next visible row; false at the end, and where the walk was cut short.
+    bool next() {
+        for (; entries_left_ > 0; --entries_left_) {
+            CHECK_FOR_INTERRUPTS();
+            if (index_getnext_tid(scan_, ForwardScanDirection) == nullptr)
+                return false;
+            if (index_fetch_heap(scan_, slot_)) {
+                --entries_left_;
+                return true;
+            }
+        }
+        return false;
+    }
+    bool was_cut() const { return entries_left_ <= 0; }
+
+    void end() {
+        index_endscan(scan_);
+        index_close(index_, NoLock);
+        ExecDropSingleTupleTableSlot(slot_);
+    }
+
+    TupleTableSlot* row() const { return slot_; }
+
+private:
+    Relation index_;
+    IndexScanDesc scan_;
+    TupleTableSlot* slot_;
+    int64 entries_left_;
+};
+static_assert(survives_longjmp<bounded_scan>);
+
+}  // namespace pgpubsub

@@ -1,0 +1,144 @@
+// Broadcasting, and pgpubsub.read_broadcast().
+//
+// Guarantee: the message is a NOTIFY of the transaction, so PostgreSQL delivers it at commit, in the order of the commits, to
+// every session that listens on the channel, whatever driver it uses. The id makes each payload of NOTIFY a different one,
+// so none is taken for a repetition of another.
+//
+// Steps: the envelope, a JSON object whose member "pgpubsub" says what it is; where NOTIFY can't carry that, the envelope is
+// stored, and one is sent that refers to it.
+#include "broadcast.hpp"
+
+#include "arguments.hpp"
+#include "catalog.hpp"
+#include "interval.hpp"
+#include "jsonb_builder.hpp"
+#include "plain_table.hpp"
+#include "settings.hpp"
+
+using namespace pgpubsub;
+
+namespace pgpubsub {
+namespace {
+
+// What NOTIFY takes: NOTIFY_PAYLOAD_MAX_LENGTH of async.c, less the byte that ends it.
+constexpr int notify_limit = BLCKSZ - NAMEDATALEN - 128 - 1;
+
+// How many expired ones are removed by whoever stores a new one: more than one, so that they don't pile up.
+constexpr int sweep_per_broadcast = 4;
+
+namespace broadcast_column {
+enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
+}
+
+void begin_envelope(jsonb_builder& json, const char* type, const channel& c, int64 id) {
+    json.begin_object();
+    json.key("pgpubsub");
+    json.string(type);
+    json.key("id");
+    json.number(int64_to_numeric(id));
+    json.key("channel");
+    json.string(c.name);
+}
+
+const Jsonb* whole_envelope(const channel& c, int64 id, const new_notification& n) {
+    jsonb_builder json;
+    begin_envelope(json, "broadcast", c, id);
+    json.key("created_at");
+    json.string(JsonEncodeDateTime(nullptr, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), TIMESTAMPTZOID, nullptr));
+    if (n.key != nullptr) {
+        json.key("key");
+        json.string(view_of(n.key));
+    }
+    if (n.headers != nullptr) {
+        json.key("headers");
+        json.value(n.headers);
+    }
+    if (const optional_int version = db_version(); version.has_value) {
+        json.key("db_version");
+        json.number(int64_to_numeric(version.value));
+    }
+    json.key("payload");
+    json.value(n.payload);
+    json.end_object();
+    return json.finish();
+}
+
+const Jsonb* reference(const channel& c, int64 id) {
+    jsonb_builder json;
+    begin_envelope(json, "reference", c, id);
+    json.end_object();
+    return json.finish();
+}
+
+char* text_of(const Jsonb* json) {
+    return JsonbToCString(nullptr, const_cast<JsonbContainer*>(&json->root), VARSIZE(json));
+}
+
+void keep(const channel& c, int64 id, const Jsonb* envelope) {
+    const Datum values[] = {Int32GetDatum(c.id), Int64GetDatum(id), JsonbPGetDatum(envelope),
+                            TimestampTzGetDatum(later_by(GetCurrentTimestamp(), c.retention))};
+    const bool nulls[broadcast_column::count] = {};
+    insert_row(our_catalog().broadcast, values, nulls);
+    sweep_broadcasts(c, sweep_per_broadcast);
+}
+
+// The text of a jsonb is at least as long as its strings; so what is far too large is not turned into text at all, which
+// could be more than the server can allocate.
+bool may_fit(const Jsonb* envelope) { return VARSIZE(envelope) <= 4 * notify_limit; }
+
+}  // namespace
+
+int64 broadcast(const channel& c, const new_notification& n) {
+    const int64 id = next_notification_id();
+    const Jsonb* const envelope = whole_envelope(c, id, n);
+    const char* message = may_fit(envelope) ? text_of(envelope) : nullptr;
+    if (message == nullptr || strlen(message) > notify_limit) {
+        keep(c, id, envelope);
+        message = text_of(reference(c, id));
+    }
+    Async_Notify(c.name, message);
+    return id;
+}
+
+int64 sweep_broadcasts(const channel& c, int64 limit) {
+    ScanKeyData keys[2] = {equals_int4(broadcast_column::channel_id, c.id)};
+    ScanKeyInit(&keys[1], broadcast_column::expires_at, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+                TimestampTzGetDatum(GetCurrentTimestamp()));
+    return remove_rows(plain_scan::begin(our_catalog().broadcast, broadcast_column::count,
+                                         our_catalog().broadcast_expires_at, keys),
+                       limit);
+}
+
+int64 remove_broadcasts(int32 channel_id) {
+    ScanKeyData keys[] = {equals_int4(broadcast_column::channel_id, channel_id)};
+    return remove_rows(
+        plain_scan::begin(our_catalog().broadcast, broadcast_column::count, our_catalog().broadcast_id, keys), PG_INT64_MAX);
+}
+
+}  // namespace pgpubsub
+
+PGPUBSUB_FUNCTION(pgpubsub_read_broadcast) {
+    const channel c = get_channel(text_argument(fcinfo, 0, "channel"));
+    check_privilege(c, GetUserId(), privilege::consume);
+    if (c.kind != channel_kind::broadcast)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("channel \"%s\" is not a broadcast channel", c.name));
+    require(fcinfo, 1, "id");
+    // What was published earlier in the same statement is there too.
+    CommandCounterIncrement();
+    ScanKeyData keys[] = {equals_int4(broadcast_column::channel_id, c.id),
+                          equals_int8(broadcast_column::id, PG_GETARG_INT64(1))};
+    plain_scan scan =
+        plain_scan::begin(our_catalog().broadcast, broadcast_column::count, our_catalog().broadcast_id, keys);
+    Datum envelope = 0;
+    bool found = false;
+    if (scan.next()) {
+        bool null;
+        found = DatumGetTimestampTz(scan.get(broadcast_column::expires_at, &null)) > GetCurrentTimestamp();
+        if (found)
+            envelope = JsonbPGetDatum(DatumGetJsonbPCopy(scan.get(broadcast_column::envelope, &null)));
+    }
+    scan.end();
+    if (!found)
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(envelope);
+}

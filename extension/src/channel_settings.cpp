@@ -1,0 +1,118 @@
+#include "channel_settings.hpp"
+
+#include "interval.hpp"
+
+namespace pgpubsub {
+namespace {
+
+[[noreturn]] void bad_value(const char* name, const char* value, const char* rule) {
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"%s\" must %s", name, rule),
+            errdetail("It is %s.", value));
+}
+
+const char* shown(Datum interval) { return DatumGetCString(DirectFunctionCall1(interval_out, interval)); }
+
+void check_interval(const optional_argument& a, const char* name) {
+    if (a.is_given && microseconds_of(*DatumGetIntervalP(a.value)) < 0)
+        bad_value(name, shown(a.value), "not be negative");
+}
+
+void check_number(const optional_argument& a, const char* name, double low, double high, const char* rule) {
+    // So that NaN is refused too.
+    if (a.is_given && !(DatumGetFloat8(a.value) >= low && DatumGetFloat8(a.value) <= high))
+        bad_value(name, DatumGetCString(DirectFunctionCall1(float8out, a.value)), rule);
+}
+
+int64 microseconds_or(const optional_argument& a, int64 otherwise) {
+    return a.is_given ? microseconds_of(*DatumGetIntervalP(a.value)) : otherwise;
+}
+
+Datum interval_from(int64 microseconds) {
+    auto* const span = static_cast<Interval*>(palloc0(sizeof(Interval)));
+    span->time = microseconds;
+    return IntervalPGetDatum(span);
+}
+
+}  // namespace
+
+subscription_settings subscription_settings::of(FunctionCallInfo fcinfo, int first) {
+    subscription_settings s{};
+    s.max_attempts = optional_argument::of(fcinfo, first);
+    s.backoff_base = optional_argument::of(fcinfo, first + 1);
+    s.backoff_factor = optional_argument::of(fcinfo, first + 2);
+    s.backoff_max = optional_argument::of(fcinfo, first + 3);
+    s.backoff_jitter = optional_argument::of(fcinfo, first + 4);
+    s.history = optional_argument::of(fcinfo, first + 5);
+    return s;
+}
+
+const char* subscription_settings::first_given() const {
+    const struct {
+        const optional_argument& argument;
+        const char* name;
+    } all[] = {
+        {max_attempts, "max_attempts"}, {backoff_base, "backoff_base"},     {backoff_factor, "backoff_factor"},
+        {backoff_max, "backoff_max"},   {backoff_jitter, "backoff_jitter"}, {history, "history"},
+        {filter, "filter"},
+    };
+    for (const auto& one : all)
+        if (one.argument.is_given)
+            return one.name;
+    return nullptr;
+}
+
+void check_settings(const subscription_settings& settings, const subscription& present) {
+    if (settings.max_attempts.is_given) {
+        const int32 value = DatumGetInt32(settings.max_attempts.value);
+        if (value < 0 || value > PG_INT16_MAX)
+            bad_value("max_attempts", psprintf("%d", value), "lie between 0 (no limit) and 32767");
+    }
+    check_interval(settings.backoff_base, "backoff_base");
+    check_interval(settings.backoff_max, "backoff_max");
+    check_interval(settings.history, "history");
+    check_number(settings.backoff_factor, "backoff_factor", 1, 1000, "lie between 1 and 1000");
+    check_number(settings.backoff_jitter, "backoff_jitter", 0, 1, "lie between 0 and 1");
+
+    const int64 base = microseconds_or(settings.backoff_base, present.back_off.base);
+    const int64 max = microseconds_or(settings.backoff_max, present.back_off.max);
+    if (base > max)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("\"backoff_base\" must not be more than \"backoff_max\""),
+                errdetail("They would be %s and %s.", shown(interval_from(base)), shown(interval_from(max))));
+}
+
+void store_settings(const subscription_settings& s, int32 subscription_id) {
+    if (!s.any_is_given())
+        return;
+    Oid types[] = {INT4OID, INT4OID, INTERVALOID, FLOAT8OID, INTERVALOID, FLOAT8OID, INTERVALOID, JSONBOID};
+    Datum values[lengthof(types)];
+    char nulls[lengthof(types)];
+    const optional_argument arguments[] = {{true, Int32GetDatum(subscription_id)},
+                                           s.max_attempts,
+                                           s.backoff_base,
+                                           s.backoff_factor,
+                                           s.backoff_max,
+                                           s.backoff_jitter,
+                                           s.history,
+                                           s.filter};
+    static_assert(lengthof(arguments) == lengthof(types));
+    for (std::size_t i = 0; i < lengthof(types); ++i) {
+        values[i] = arguments[i].value;
+        nulls[i] = arguments[i].is_given ? ' ' : 'n';
+    }
+    SPI_execute_with_args(
+        "UPDATE pgpubsub.subscription SET max_attempts = coalesce($2, max_attempts), "
+        "backoff_base = coalesce($3, backoff_base), backoff_factor = coalesce($4, backoff_factor), "
+        "backoff_max = coalesce($5, backoff_max), backoff_jitter = coalesce($6, backoff_jitter), "
+        "history = coalesce($7, history), "
+        "filter = CASE WHEN $8 IS NULL THEN filter ELSE nullif($8, '{}') END "
+        "WHERE id OPERATOR(pg_catalog.=) $1",
+        lengthof(types), types, values, nulls, false, 0);
+}
+
+void contradicting_arguments(const char* one, const char* other, const char* why) {
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("arguments \"%s\" and \"%s\" contradict each other", one, other),
+            errdetail("%s", why));
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,53 @@
+// The tables of channels, subscriptions and rights: their columns, and how a row of them is read.
+#pragma once
+
+#include "interval.hpp"
+#include "pg.hpp"
+
+namespace pgpubsub {
+
+namespace channel_column {
+enum : AttrNumber { id = 1, name, kind, ordered, retention, created_at, count = created_at };
+}
+namespace privilege_column {
+enum : AttrNumber { channel_id = 1, grantee, privilege, count = privilege };
+}
+namespace subscription_column {
+enum : AttrNumber {
+    id = 1,
+    channel_id,
+    name,
+    paused,
+    max_attempts,
+    backoff_base,
+    backoff_factor,
+    backoff_max,
+    backoff_jitter,
+    history,
+    filter,
+    created_at,
+    count = created_at
+};
+}
+
+struct table_row {
+    HeapTuple tuple;
+    TupleDesc columns;
+
+    Datum get(AttrNumber column) const {
+        bool null;
+        return heap_getattr(tuple, column, columns, &null);
+    }
+    bool is_null(AttrNumber column) const { return heap_attisnull(tuple, column, columns); }
+    std::string_view get_text(AttrNumber column) const { return view_of(DatumGetTextPP(get(column))); }
+    int64 get_microseconds(AttrNumber column) const { return microseconds_of(*DatumGetIntervalP(get(column))); }
+
+    void copy_name(AttrNumber column, char (&to)[NAMEDATALEN]) const {
+        const std::string_view name = get_text(column);
+        const std::size_t bytes = Min(name.size(), sizeof to - 1);
+        memcpy(to, name.data(), bytes);
+        to[bytes] = '\0';
+    }
+};
+
+}  // namespace pgpubsub

@@ -1,0 +1,165 @@
+// The walk that take() and claim() have in common: from row to row, in order, until there are enough.
+//
+// Steps: by age, and by priority before that; in an ordered channel key_order.hpp says which rows may be handed out,
+// and where too many may not, the walk goes on by key. Rows whose attempts are used up become dead letters on the way.
+#pragma once
+
+#include "arguments.hpp"
+#include "claimable.hpp"
+#include "failure.hpp"
+#include "key_order.hpp"
+#include "key_walk.hpp"
+
+namespace pgpubsub {
+
+// What the caller asked for.
+struct claim_request {
+    channel c;
+    subscription s;
+    int max_count;
+    const Jsonb* filter;  // null: none
+};
+
+// The arguments channel, which is the first, and subscription and filter, which begin at that number.
+// Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
+inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, int subscription_at) {
+    claim_request request;
+    request.max_count = max_count;
+    request.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
+    check_privilege(request.c, GetUserId(), privilege::consume);
+    request.s = get_subscription(request.c, text_argument(fcinfo, subscription_at, "subscription"));
+    request.filter = PG_ARGISNULL(subscription_at + 1) ? nullptr : PG_GETARG_JSONB_P(subscription_at + 1);
+    return request;
+}
+
+inline bool matches(const row_values& row, const Jsonb* filter) {
+    return filter == nullptr ||
+           DatumGetBool(DirectFunctionCall2(jsonb_contains, row.get(column::payload), JsonbPGetDatum(filter)));
+}
+
+// Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes or
+// leases a row and, if that is TM_Ok, hands it out.
+template <typename HandOut>
+class claimer {
+public:
+    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out)
+        : table_(table),
+          request_(request),
+          hand_out_(hand_out),
+          per_row_(AllocSetContextCreate(CurrentMemoryContext, "pgpubsub claim", ALLOCSET_DEFAULT_SIZES)) {
+        if (request.c.ordered)
+            order_ = key_order::begin(table, request.s.id, mode);
+    }
+
+    // False when it gave up before it had looked at all there is, so as not to take too long: the next call goes on.
+    bool run() {
+        if (walk_by_age() == walk_result::too_many_blocked)
+            walk_by_key();
+        if (request_.c.ordered)
+            order_.end();
+        MemoryContextDelete(per_row_);
+        return !has_given_up_;
+    }
+
+private:
+    enum class walk_result { done, too_many_blocked };
+
+    // How many rows of blocked keys a walk by age steps over before the walk by key is the cheaper one; and before it ends, when
+    // no further key can be locked.
+    static constexpr int blocked_limit = 1000;
+    static constexpr int blocked_limit_without_room = 100;
+
+    int limit() const { return key_order::has_room() ? blocked_limit : blocked_limit_without_room; }
+
+    // How many dead letters one call makes, for instance after the limit of attempts was lowered.
+    static constexpr int buried_limit = 1000;
+
+    bool has_enough() const { return count_ == request_.max_count || buried_ == buried_limit; }
+
+    walk_result walk_by_age() {
+        claimable_rows rows = claimable_rows::begin(table_, request_.s.id, request_.max_count);
+        ItemPointerData tid;
+        row_values row;
+        int blocked = 0;
+        while (!has_enough() && blocked < limit() && rows.next(&tid, &row)) {
+            CHECK_FOR_INTERRUPTS();
+            if (!try_row(&tid, row) && request_.c.ordered)
+                ++blocked;
+        }
+        rows.end();
+        has_given_up_ = buried_ == buried_limit;
+        return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
+    }
+
+    void walk_by_key() {
+        key_walk rows = key_walk::begin(table_, request_.s.id);
+        const TimestampTz now = GetCurrentTimestamp();
+        ItemPointerData tid;
+        row_values row;
+        while (!has_enough() && key_order::has_room() && rows.next(&tid, &row)) {
+            CHECK_FOR_INTERRUPTS();
+            const bool is_waiting = !row.is_null(column::due_at) && DatumGetTimestampTz(row.get(column::due_at)) > now;
+            if (is_waiting || !try_row(&tid, row))
+                rows.skip_key();
+        }
+        has_given_up_ = rows.was_cut() || buried_ == buried_limit;
+        rows.end();
+    }
+
+    // Hands the row out if that is possible now; false if not.
+    bool try_row(ItemPointer tid, const row_values& row) {
+        const bool ok = with_context(per_row_, [&] { return request_.c.ordered ? try_ordered(tid, row) : try_plain(tid, row); });
+        MemoryContextReset(per_row_);
+        return ok;
+    }
+
+    bool try_plain(ItemPointer tid, const row_values& row) {
+        if (!matches(row, request_.filter))
+            return false;
+        if (is_used_up(row, request_.s)) {
+            buried_ += bury(table_, tid, row) == TM_Ok;
+            return false;
+        }
+        if (hand_out_(tid, row) != TM_Ok)
+            return false;
+        ++count_;
+        return true;
+    }
+
+    bool try_ordered(ItemPointer tid, const row_values& row) {
+        const int64 key = DatumGetInt64(row.get(column::order_key));
+        const int64 id = DatumGetInt64(row.get(column::id));
+        if (order_.is_blocked(key))
+            return false;
+        if (!matches(row, request_.filter)) {
+            order_.block(key);
+            return false;
+        }
+        if (!order_.admits(key, id))
+            return false;
+        const bool is_dead = is_used_up(row, request_.s);
+        if ((is_dead ? bury(table_, tid, row) : hand_out_(tid, row)) != TM_Ok) {
+            order_.block(key);
+            return false;
+        }
+        if (is_dead) {
+            ++buried_;
+            order_.passed(key, id);
+        } else {
+            order_.handed_out(key, id);
+            ++count_;
+        }
+        return true;
+    }
+
+    notification_table& table_;
+    const claim_request& request_;
+    HandOut hand_out_;
+    MemoryContext per_row_;
+    key_order order_{};
+    int count_ = 0;
+    int buried_ = 0;
+    bool has_given_up_ = false;
+};
+
+}  // namespace pgpubsub

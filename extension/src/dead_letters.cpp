@@ -1,0 +1,169 @@
+// pgpubsub.redrive() and purge_dead_letters(): what may become of a dead letter.
+//
+// Each has two forms: for those with the ids given, where null is none, as array_agg() has it; and for those whose payload
+// contains the filter and that died long enough ago, where null does not restrict. What another transaction is at is left to it.
+#include "archive.hpp"
+#include "arguments.hpp"
+#include "channel.hpp"
+#include "interval.hpp"
+#include "notification.hpp"
+#include "wakeup.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+struct selection {
+    channel c;
+    subscription s;
+    std::span<const Datum> ids;
+    bool by_ids;
+    const Jsonb* filter;  // null: none
+    TimestampTz died_by;
+};
+
+bool is_selected(const plain_scan& scan, const selection& wanted) {
+    bool null;
+    if (DatumGetTimestampTz(scan.get(archive_column::archived_at, &null)) > wanted.died_by)
+        return false;
+    return wanted.filter == nullptr ||
+           DatumGetBool(DirectFunctionCall2(jsonb_contains, scan.get(archive_column::payload, &null),
+                                            JsonbPGetDatum(wanted.filter)));
+}
+
+// Calls act(scan) for those of the scan that are selected, and returns how often that was true.
+template <typename Act>
+int64 for_each_in(plain_scan scan, const selection& wanted, MemoryContext per_row, Act act) {
+    int64 count = 0;
+    while (scan.next()) {
+        CHECK_FOR_INTERRUPTS();
+        count += with_context(per_row, [&] { return is_selected(scan, wanted) && act(scan); });
+        MemoryContextReset(per_row);
+    }
+    scan.end();
+    return count;
+}
+
+template <typename Act>
+int64 for_each_selected(const selection& wanted, Act act) {
+    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub dead letter", ALLOCSET_DEFAULT_SIZES);
+    // What this statement has done before is seen.
+    CommandCounterIncrement();
+    if (!wanted.by_ids)
+        return for_each_in(scan_dead_letters(wanted.s.id), wanted, per_row, act);
+    int64 total = 0;
+    for (const Datum id : wanted.ids) {
+        total += for_each_in(scan_dead_letter(wanted.s.id, DatumGetInt64(id)), wanted, per_row, act);
+        CommandCounterIncrement();  // the same id once more finds nothing
+    }
+    return total;
+}
+
+// The arguments channel, which is the first, and subscription.
+selection selection_arguments(FunctionCallInfo fcinfo, int subscription_at) {
+    selection wanted{};
+    wanted.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
+    check_privilege(wanted.c, GetUserId(), privilege::consume);
+    wanted.s = get_subscription(wanted.c, text_argument(fcinfo, subscription_at, "subscription"));
+    wanted.died_by = DT_NOEND;
+    return wanted;
+}
+
+// channel, ids, subscription.
+selection selection_by_ids(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    wanted.by_ids = true;
+    if (PG_ARGISNULL(1))
+        return wanted;
+    Datum* ids;
+    bool* nulls;
+    int count;
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    for (int i = 0; i < count; ++i)
+        if (nulls[i])
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
+    wanted.ids = {ids, static_cast<std::size_t>(count)};
+    return wanted;
+}
+
+const Jsonb* filter_argument(FunctionCallInfo fcinfo, int index) {
+    return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
+}
+
+// The row that a dead letter becomes; it points into the scan's present row.
+row_values revived(const plain_scan& scan, const channel& c) {
+    row_values row;
+    memset(row.nulls, true, sizeof row.nulls);
+    const auto copy = [&](AttrNumber to, AttrNumber from) {
+        bool null;
+        const Datum value = scan.get(from, &null);
+        if (!null)
+            row.set(to, value);
+    };
+    copy(column::id, archive_column::id);
+    copy(column::created_at, archive_column::created_at);
+    copy(column::subscription_id, archive_column::subscription_id);
+    copy(column::priority, archive_column::priority);
+    copy(column::payload, archive_column::payload);
+    copy(column::key, archive_column::key);
+    copy(column::headers, archive_column::headers);
+    copy(column::db_version, archive_column::db_version);
+    copy(column::deliver_at, archive_column::deliver_at);
+    copy(column::last_error, archive_column::last_error);
+    row.set(column::attempts, Int16GetDatum(0));
+    if (c.ordered)
+        row.set(column::order_key,
+                Int64GetDatum(order_key_of(row.is_null(column::key) ? nullptr : DatumGetTextPP(row.get(column::key)),
+                                           DatumGetInt64(row.get(column::id)))));
+    make_ready(&row);
+    return row;
+}
+
+int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
+    PreventCommandIfReadOnly("pgpubsub.redrive()");
+    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
+    notification_table table = notification_table::open();
+    const selection wanted = read(fcinfo);
+    const int64 redriven = for_each_selected(wanted, [&](plain_scan& scan) {
+        if (!scan.remove(false))
+            return false;
+        table.insert(revived(scan, wanted.c));
+        return true;
+    });
+    table.close();
+    if (redriven > 0)
+        wake_consumers(wanted.c);
+    return redriven;
+}
+
+int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
+    PreventCommandIfReadOnly("pgpubsub.purge_dead_letters()");
+    return for_each_selected(read(fcinfo), [](plain_scan& scan) { return scan.remove(false); });
+}
+
+// channel, filter, subscription.
+selection redriven_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    wanted.filter = filter_argument(fcinfo, 1);
+    return wanted;
+}
+
+// channel, filter, older_than, subscription.
+selection purged_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 3);
+    wanted.filter = filter_argument(fcinfo, 1);
+    if (PG_ARGISNULL(2))
+        return wanted;
+    const int64 age = microseconds_of(*PG_GETARG_INTERVAL_P(2));
+    if (age < 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"older_than\" must not be negative"));
+    wanted.died_by = later_by(GetCurrentTimestamp(), -age);
+    return wanted;
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_redrive) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_redrive_ids) { PG_RETURN_INT64(redrive(fcinfo, selection_by_ids)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_ids) { PG_RETURN_INT64(purge(fcinfo, selection_by_ids)); }

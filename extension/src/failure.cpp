@@ -1,0 +1,51 @@
+#include "failure.hpp"
+
+#include "archive.hpp"
+#include "arguments.hpp"
+#include "interval.hpp"
+#include "stat_count.hpp"
+
+namespace pgpubsub {
+
+failure failure_arguments(FunctionCallInfo fcinfo, int first) {
+    const int delay = first;
+    const int error = first + 1;
+    const int reject = first + 2;
+    failure f{};
+    f.has_delay = !PG_ARGISNULL(delay);
+    if (f.has_delay)
+        f.retry_at = deadline_argument(fcinfo, delay, "delay", GetCurrentTimestamp(), smallest_interval::zero);
+    f.error = PG_ARGISNULL(error) ? nullptr : PG_GETARG_TEXT_PP(error);
+    require(fcinfo, reject, "reject");
+    f.reject = PG_GETARG_BOOL(reject);
+    return f;
+}
+
+TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row) {
+    const TM_Result outcome = table.remove(tid, false);
+    if (outcome != TM_Ok)
+        return outcome;
+    const bool was_leased = !row.is_null(column::lease_token);
+    store_dead_letter(row, was_leased ? cstring_to_text("the lease ended without an ack") : nullptr);
+    count_failed(DatumGetInt32(row.get(column::subscription_id)));
+    return outcome;
+}
+
+bool is_used_up(const row_values& row, const subscription& s) {
+    return s.max_attempts > 0 && DatumGetInt16(row.get(column::attempts)) >= s.max_attempts;
+}
+
+void prepare_retry(row_values* row, const subscription& s, const failure& f) {
+    const TimestampTz now = GetCurrentTimestamp();
+    const TimestampTz retry_at =
+        f.has_delay ? f.retry_at
+                    : later_by(now, delay_after(s.back_off, DatumGetInt16(row->get(column::attempts)),
+                                                pg_prng_double(&pg_global_prng_state)));
+    make_ready(row);
+    if (retry_at > now)
+        row->set(column::due_at, TimestampTzGetDatum(retry_at));
+    if (f.error != nullptr)
+        row->set(column::last_error, PointerGetDatum(f.error));
+}
+
+}  // namespace pgpubsub

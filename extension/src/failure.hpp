@@ -1,0 +1,36 @@
+// What becomes of a notification whose attempt failed: it waits for its next one, or it is a dead letter.
+#pragma once
+
+#include "channel.hpp"
+#include "notification.hpp"
+
+namespace pgpubsub {
+
+// What the consumer says of the failure; the arguments of nack() and requeue().
+struct failure {
+    bool has_delay;  // else the subscription's back-off decides
+    TimestampTz retry_at;
+    const text* error;  // null: none given
+    bool reject;        // no further attempt
+};
+
+// Reads the arguments delay, error and reject, which begin with the one of that number.
+// Errors: invalid_parameter_value (22023) for a negative delay.
+failure failure_arguments(FunctionCallInfo fcinfo, int first);
+
+// Whether the subscription allows no further attempt.
+bool is_used_up(const row_values& row, const subscription& s);
+
+// Whether the row, whose attempts count the failed one, becomes a dead letter. The caller removes it, and then stores that.
+inline bool is_dead(const row_values& row, const subscription& s, const failure& f) {
+    return f.reject || is_used_up(row, s);
+}
+
+// Makes the row what is to be stored for its next attempt.
+void prepare_retry(row_values* row, const subscription& s, const failure& f);
+
+// Makes a dead letter of a row whose attempts are used up: its last consumer let the lease run out, or the limit was
+// lowered. Not TM_Ok: another transaction is or was at it.
+TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row);
+
+}  // namespace pgpubsub

@@ -1,0 +1,242 @@
+#include "key_order.hpp"
+
+#include "catalog.hpp"
+
+namespace pgpubsub {
+namespace {
+
+// pg_advisory_lock() has the classes 1 and 2.
+constexpr uint16 lock_class = 3;
+
+// How many keys a transaction may lock: twice its fair share of the lock table, since most transactions use less than
+// theirs. The rest of the table is for everybody else.
+int key_limit() { return 2 * max_locks_per_xact; }
+
+// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives its
+// locks back. Levels beyond the last are counted with it.
+constexpr int last_level = 63;
+int locked_at_level[last_level + 1];
+
+int& locked_at(int level) { return locked_at_level[Min(level, last_level)]; }
+
+int locked_by_transaction() {
+    int sum = 0;
+    for (const int count : locked_at_level)
+        sum += count;
+    return sum;
+}
+
+void forget_at_end(XactEvent event, void*) {
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        memset(locked_at_level, 0, sizeof locked_at_level);
+}
+
+void follow_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    const int level = GetCurrentTransactionNestLevel();
+    if (level > last_level)
+        return;
+    if (event == SUBXACT_EVENT_COMMIT_SUB)
+        locked_at(level - 1) += locked_at(level);
+    if (event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB)
+        locked_at(level) = 0;
+}
+
+enum class lock_outcome { refused, locked, had_it };
+
+constexpr int64 before_all = PG_INT64_MIN;
+constexpr int64 none = PG_INT64_MAX;
+
+LOCKTAG lock_of(int32 subscription_id, int64 order_key) {
+    const uint64 place = hash_combine64(static_cast<uint64>(order_key), murmurhash32(static_cast<uint32>(subscription_id)));
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(place >> 32), static_cast<uint32>(place), lock_class);
+    return tag;
+}
+
+// Locks a key for the transaction without waiting. Refused when another transaction has it, or when this one holds as many as
+// it may.
+lock_outcome lock_key(int32 subscription_id, int64 order_key) {
+    const LOCKTAG tag = lock_of(subscription_id, order_key);
+    if (!key_order::has_room() && !holds_lock(&tag, ExclusiveLock))
+        return lock_outcome::refused;
+    switch (acquire_lock_if_free(&tag, ExclusiveLock)) {
+        case LOCKACQUIRE_OK:
+            ++locked_at(GetCurrentTransactionNestLevel());
+            return lock_outcome::locked;
+        case LOCKACQUIRE_ALREADY_HELD:
+        case LOCKACQUIRE_ALREADY_CLEAR:
+            // It is held once more; once is enough.
+            LockRelease(&tag, ExclusiveLock, false);
+            return lock_outcome::had_it;
+        case LOCKACQUIRE_NOT_AVAIL:
+            break;
+    }
+    return lock_outcome::refused;
+}
+
+void unlock_key(int32 subscription_id, int64 order_key) {
+    const LOCKTAG tag = lock_of(subscription_id, order_key);
+    LockRelease(&tag, ExclusiveLock, false);
+    --locked_at(GetCurrentTransactionNestLevel());
+}
+
+}  // namespace
+
+struct key_order::key_state {
+    int64 order_key;  // the hash key
+    bool is_locked;
+    bool was_locked_here;  // and not by this transaction before
+    bool was_handed_out;
+    bool is_blocked;
+    int64 next_held;  // the first held row behind the last that was passed, when it was last looked at
+    int64 passed_over;  // the first row that was not admitted: none behind it may be, since the walk does not come back
+};
+
+void watch_key_locks() {
+    RegisterXactCallback(forget_at_end, nullptr);
+    RegisterSubXactCallback(follow_subtransaction, nullptr);
+}
+
+bool hold_key(int32 subscription_id, int64 order_key) {
+    const LOCKTAG tag = lock_of(subscription_id, order_key);
+    if (holds_lock(&tag, ExclusiveLock))
+        return true;
+    constexpr bool for_session = false;
+    constexpr bool dont_wait = false;
+    LockAcquire(&tag, ExclusiveLock, for_session, dont_wait);
+    ++locked_at(GetCurrentTransactionNestLevel());
+    return false;
+}
+
+key_order key_order::begin(const notification_table& table, int32 subscription_id, claim_mode mode) {
+    key_order order{};
+    order.table_ = &table;
+    order.context_ = CurrentMemoryContext;
+    order.subscription_id_ = subscription_id;
+    order.mode_ = mode;
+    HASHCTL ctl{};
+    ctl.hcxt = CurrentMemoryContext;
+    ctl.keysize = sizeof(int64);
+    ctl.entrysize = sizeof(key_state);
+    order.keys_ = hash_create("pgpubsub keys", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    return order;
+}
+
+void key_order::end() {
+    if (in_flight_is_open_)
+        in_flight_.end();
+    if (held_is_open_)
+        held_.end();
+    HASH_SEQ_STATUS walk;
+    hash_seq_init(&walk, keys_);
+    while (auto* const state = static_cast<key_state*>(hash_seq_search(&walk)))
+        unlock(state);
+    hash_destroy(keys_);
+}
+
+key_order::key_state* key_order::state_of(int64 order_key) {
+    bool found;
+    auto* const state = static_cast<key_state*>(hash_search(keys_, &order_key, HASH_ENTER, &found));
+    if (!found)
+        *state = {.order_key = order_key, .next_held = none, .passed_over = none};
+    return state;
+}
+
+bool key_order::has_room() { return locked_by_transaction() < key_limit(); }
+
+bool key_order::is_blocked(int64 order_key) const {
+    const auto* const state = static_cast<key_state*>(hash_search(keys_, &order_key, HASH_FIND, nullptr));
+    return state != nullptr && state->is_blocked;
+}
+
+bool key_order::admits(int64 order_key, int64 id) {
+    key_state* const state = state_of(order_key);
+    if (state->is_blocked || id > state->passed_over)
+        return false;
+    const bool is_open = id <= state->next_held && (state->is_locked || lock_and_look(state));
+    if (is_open && id <= state->next_held)
+        return true;
+    state->passed_over = id;
+    unlock(state);  // until the held row comes by
+    return false;
+}
+
+// Locks the key and looks what its rows are doing; false when it is in somebody's hands.
+bool key_order::lock_and_look(key_state* state) {
+    const lock_outcome outcome = lock_key(subscription_id_, state->order_key);
+    state->is_locked = outcome != lock_outcome::refused;
+    state->was_locked_here = outcome == lock_outcome::locked;
+    state->is_blocked = !state->is_locked || is_in_flight(state->order_key);
+    if (!state->is_blocked)
+        state->next_held = next_held(state->order_key, before_all);
+    else
+        unlock(state);
+    return !state->is_blocked;
+}
+
+// Gives the lock back, unless something of the key is in our hands.
+void key_order::unlock(key_state* state) {
+    if (state->was_handed_out && mode_ != claim_mode::look)
+        return;
+    if (state->is_locked && state->was_locked_here)
+        unlock_key(subscription_id_, state->order_key);
+    state->is_locked = state->was_locked_here = false;
+}
+
+void key_order::passed(int64 order_key, int64 id) {
+    key_state* const state = state_of(order_key);
+    if (id == state->next_held)
+        state->next_held = next_held(order_key, id);
+}
+
+void key_order::handed_out(int64 order_key, int64 id) {
+    passed(order_key, id);
+    key_state* const state = state_of(order_key);
+    state->was_handed_out = true;
+    state->is_blocked = mode_ != claim_mode::take;
+}
+
+void key_order::block(int64 order_key) { state_of(order_key)->is_blocked = true; }
+
+// Begins *scan, which is opened when it is first needed, at the rows of the index with these keys.
+void key_order::begin_at(notification_scan* scan, bool* open, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys) {
+    with_context(context_, [&] {
+        if (*open)
+            scan->restart(snapshot, keys);
+        else
+            *scan = notification_scan::begin(*table_, index, snapshot, keys);
+    });
+    *open = true;
+}
+
+// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over.
+bool key_order::is_in_flight(int64 order_key) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    begin_at(&in_flight_, &in_flight_is_open_, our_catalog().notification_in_flight, &dirty, keys);
+    const TimestampTz now = GetCurrentTimestamp();
+    return with_context(context_, [&] {
+        bool found = false;
+        while (!found && in_flight_.next()) {
+            bool null;
+            found = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ||
+                    DatumGetTimestampTz(in_flight_.get(column::due_at, &null)) > now;
+        }
+        return found;
+    });
+}
+
+int64 key_order::next_held(int64 order_key, int64 after) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key), above_int8(3, after)};
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    begin_at(&held_, &held_is_open_, our_catalog().notification_held, snapshot, keys);
+    const int64 id = with_context(context_, [&] {
+        bool null;
+        return held_.next() ? DatumGetInt64(held_.get(column::id, &null)) : none;
+    });
+    UnregisterSnapshot(snapshot);
+    return id;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,51 @@
+// pgpubsub.next_due(): how long a consumer that found nothing may sleep.
+#include "catalog.hpp"
+#include "claimer.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+// Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the search
+// took too long, there may be one.
+bool find_claimable(notification_table& table, const claim_request& request, Datum* since) {
+    bool found = false;
+    const auto look = [&](ItemPointer, const row_values& row) {
+        found = true;
+        *since = row.get(column::created_at);
+        return TM_Ok;
+    };
+    const bool has_looked_at_all = claimer(table, request, claim_mode::look, look).run();
+    if (!found && !has_looked_at_all)
+        *since = TimestampTzGetDatum(GetCurrentTimestamp());
+    return found || !has_looked_at_all;
+}
+
+// When the next wait of the subscription ends that has not ended yet; false when none waits.
+bool find_waiting(const notification_table& table, int32 subscription_id, Datum* until) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), due_after(GetCurrentTimestamp())};
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    notification_scan waiting = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
+    const bool found = waiting.next();
+    bool null;
+    if (found)
+        *until = waiting.get(column::due_at, &null);
+    waiting.end();
+    UnregisterSnapshot(snapshot);
+    return found;
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_next_due) {
+    PreventCommandIfReadOnly("pgpubsub.next_due()");
+    notification_table table = notification_table::open();
+    const claim_request request = request_arguments(fcinfo, 1, 1);
+    Datum result;
+    const bool found =
+        !request.s.paused && (find_claimable(table, request, &result) || find_waiting(table, request.s.id, &result));
+    table.close();
+    if (!found)
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,77 @@
+#include "plain_table.hpp"
+
+#include "catalog.hpp"
+
+namespace pgpubsub {
+
+ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls) {
+    const Relation rel = open_our_table(table, RowExclusiveLock, static_cast<int>(values.size()));
+    EState* const estate = CreateExecutorState();
+    TupleTableSlot* const slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+    memcpy(slot->tts_values, values.data(), values.size_bytes());
+    memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
+    ExecStoreVirtualTuple(slot);
+
+    auto* const target = with_context(estate->es_query_cxt, [rel] {
+        ResultRelInfo* const info = makeNode(ResultRelInfo);
+        InitResultRelInfo(info, rel, 0, nullptr, 0);
+        ExecOpenIndices(info, false);
+        return info;
+    });
+    table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, nullptr);
+    if (target->ri_NumIndices > 0)
+        executor_insert_index_entries(target, slot, estate);
+    const ItemPointerData place = slot->tts_tid;
+
+    ExecCloseIndices(target);
+    ExecDropSingleTupleTableSlot(slot);
+    FreeExecutorState(estate);
+    table_close(rel, NoLock);
+    return place;
+}
+
+plain_scan plain_scan::begin(Oid table, int columns, Oid index, std::span<ScanKeyData> keys) {
+    plain_scan scan{};
+    scan.table_ = open_our_table(table, RowExclusiveLock, columns);
+    scan.snapshot_ = RegisterSnapshot(GetLatestSnapshot());
+    scan.scan_ =
+        systable_beginscan(scan.table_, index, true, scan.snapshot_, static_cast<int>(keys.size()), keys.data());
+    return scan;
+}
+
+bool plain_scan::next() {
+    tuple_ = systable_getnext(scan_);
+    return HeapTupleIsValid(tuple_);
+}
+
+bool plain_scan::remove(bool wait) {
+    TM_FailureData failure;
+    ItemPointerData tid = tuple_->t_self;
+    return delete_tuple(table_, &tid, wait, &failure) == TM_Ok;
+}
+
+void plain_scan::end() {
+    systable_endscan(scan_);
+    UnregisterSnapshot(snapshot_);
+    table_close(table_, NoLock);
+}
+
+int64 remove_rows(plain_scan scan, int64 limit) {
+    int64 removed = 0;
+    while (removed < limit && scan.next()) {
+        CHECK_FOR_INTERRUPTS();
+        removed += scan.remove(false);
+    }
+    scan.end();
+    return removed;
+}
+
+void remove_all_rows(plain_scan scan) {
+    while (scan.next()) {
+        CHECK_FOR_INTERRUPTS();
+        scan.remove(true);
+    }
+    scan.end();
+}
+
+}  // namespace pgpubsub

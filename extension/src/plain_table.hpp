@@ -1,0 +1,41 @@
+// Reading and writing the extension's tables beside that of the notifications: one row at a time, without SQL, by the
+// executor's way into the indexes, so that a DBA may add indexes of any kind to them.
+#pragma once
+
+#include <span>
+
+#include "pg.hpp"
+
+namespace pgpubsub {
+
+// Inserts a row and returns its place.
+// Errors: object_not_in_prerequisite_state (55000) when the table has not as many columns as there are values.
+ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls);
+
+// The rows of such a table that an index finds, as the newest snapshot sees them.
+class plain_scan {
+public:
+    // keys: by the numbers of the table's columns, which must be those of the index in its order.
+    static plain_scan begin(Oid table, int columns, Oid index, std::span<ScanKeyData> keys);
+    bool next();
+    // Of the present row.
+    Datum get(AttrNumber c, bool* null) const { return heap_getattr(tuple_, c, RelationGetDescr(table_), null); }
+    // Removes the present row; false when another transaction was there first, or, with `wait` unset, is at it now. With `wait`
+    // set, waits for that transaction to end.
+    bool remove(bool wait);
+    void end();
+
+private:
+    Relation table_;
+    Snapshot snapshot_;
+    SysScanDesc scan_;
+    HeapTuple tuple_;
+};
+static_assert(survives_longjmp<plain_scan>);
+
+// Removes rows of the scan, at most `limit`, and none that another transaction is at; ends the scan. Returns how many.
+int64 remove_rows(plain_scan scan, int64 limit);
+// Removes all rows of the scan, waits for those that another transaction is at, and ends the scan.
+void remove_all_rows(plain_scan scan);
+
+}  // namespace pgpubsub
