@@ -15,6 +15,11 @@ enum exit_status : int {
     unfinished = 3,  // between a worker and its parent only: drained, and some notifications failed
 };
 
+// What an --exec command exits with to say that no other attempt makes sense: EX_DATAERR of sysexits.h.
+inline constexpr int reject_status = 65;
+
+inline bool is_rejection(int wait_status) { return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == reject_status; }
+
 // What the supervisor does about a worker that has ended while nobody asked it to.
 enum class verdict {
     finished,  // it did what it was there for (--drain)

@@ -1,14 +1,14 @@
 // `pgpubsub listen`: prints notifications as JSON lines, or runs a command for each.
 //
 // Guarantees that a notification is removed only after its line has been written to stdout, or its command
-// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept.
+// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept. What comes by
+// broadcast is printed or handed to the command too; it was never stored.
 //
 // Steps: recover if asked to; then one consumer in this process, or several in processes of their own.
 
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -17,10 +17,10 @@
 #include <pgpubsub/pgpubsub.hpp>
 
 #include "command.hpp"
-#include "commands.hpp"
 #include "exit_status.hpp"
 #include "guardian.hpp"
 #include "json_line.hpp"
+#include "listen.hpp"
 #include "report.hpp"
 #include "supervisor.hpp"
 
@@ -50,6 +50,7 @@ void run_for(const std::string& command, const guardian& guard, const notificati
     const auto outcome = run_command(command, n, json_line(n), guard, [&] { return ended_by_us = running.stop_requests() > 1; });
     if (outcome.wait_status == 0) return;
     if (ended_by_us) throw stop_consuming("the command was ended by the second request to stop");
+    if (is_rejection(outcome.wait_status)) throw rejected(failure_text(outcome));
     throw std::runtime_error(failure_text(outcome));
 }
 
@@ -59,10 +60,6 @@ consumer_options options_of(const listen_settings& s, bool replacement) {
     o.batch = s.batch.value_or(s.command ? 1 : o.batch);
     o.lease = s.lease;
     if (s.poll_interval) o.poll_interval = *s.poll_interval;
-    if (s.retry_delay) {
-        o.retry_delay_min = *s.retry_delay;
-        o.retry_delay_max = std::max(o.retry_delay_max, *s.retry_delay);
-    }
     o.give_up_after = s.give_up_after;
     // It takes the place of one that was connected: if the server is away just now, it comes back.
     if (replacement && !o.give_up_after) o.give_up_after = std::chrono::hours(24 * 365);
@@ -75,24 +72,33 @@ bool is_transactional(const listen_settings& s) {
     return s.mode.empty() ? !s.command : s.mode == "transactional";
 }
 
+bool is_of_other_kind(const error& e) { return e.sqlstate() == "42809"; }
+
 int consume(const listen_settings& s, bool replacement) try {
     std::optional<guardian> guard;
     if (s.command) guard.emplace();
     consumer running(options_of(s, replacement));
+    const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, *guard, n, running) : print_line(n); };
+    handler_options which{.filter = s.filter};
+    if (s.subscription) which.subscription = *s.subscription;
     for (const auto& channel : s.channels) {
-        const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, *guard, n, running) : print_line(n); };
         if (is_transactional(s))
-            running.on(channel, [handle](const notification& n, transaction&) { handle(n); });
+            running.on(channel, which, [handle](const notification& n, transaction&) { handle(n); });
         else
-            running.on(channel, handle);
+            running.on(channel, which, handle);
+        if (queue_only_option(s) == nullptr) running.on_broadcast(channel, handle);
     }
     running.run();
     if (!s.drain || running.failures() == 0) return success;
     report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") + " failed",
-           "SELECT id, channel, attempts, last_error FROM pgpubsub.notifications WHERE last_error IS NOT NULL;");
+           "SELECT id, channel, attempts, last_error FROM pgpubsub.notifications WHERE last_error IS NOT NULL; "
+           "those without attempts left: pgpubsub dead-letters CHANNEL");
     return unfinished;
 } catch (const error& e) {
-    report(e);
+    if (const char* option = queue_only_option(s); option != nullptr && is_of_other_kind(e))
+        report(e.what(), std::string(option) + " is for queue channels only; leave it out to listen to a broadcast channel.");
+    else
+        report(e);
     return failure;
 } catch (const std::exception& e) {
     report(e.what());
@@ -106,6 +112,7 @@ void recover_all(const listen_settings& s) {
             const auto count = server.recover(channel);
             report("channel \"" + channel + "\": recovered " + std::to_string(count));
         } catch (const error& e) {
+            if (is_of_other_kind(e)) continue;  // the listener says what is wrong with that
             if (e.sqlstate() != "42704") throw;
             report(std::string("nothing to recover: ") + e.what());
         }
@@ -113,6 +120,18 @@ void recover_all(const listen_settings& s) {
 }
 
 }  // namespace
+
+const char* queue_only_option(const listen_settings& s) {
+    if (s.subscription) return "--subscription";
+    if (s.filter) return "--filter";
+    if (s.processes.value_or(1) > 1) return "--processes";  // each would get each broadcast
+    if (s.recover) return "--recover";
+    if (!s.mode.empty()) return "--mode";
+    if (s.batch) return "--batch";
+    if (s.lease) return "--lease";
+    if (s.drain) return "--drain";
+    return nullptr;
+}
 
 int listen(const listen_settings& s) {
     if (s.recover) recover_all(s);  // its connection is closed again before any process is forked

@@ -12,9 +12,9 @@
 
 #include <pgpubsub/pgpubsub.hpp>
 
-#include "commands.hpp"
 #include "exit_status.hpp"
 #include "json_line.hpp"
+#include "publish.hpp"
 #include "report.hpp"
 
 namespace pgpubsub::cli {
@@ -52,7 +52,9 @@ int publish(const publish_settings& s) {
                  .key = s.key,
                  .headers = s.headers,
                  .deliver_at = s.deliver_at,
-                 .priority = s.priority};
+                 .priority = s.priority,
+                 .dedup_key = s.dedup_key,
+                 .replace_waiting = s.replace};
     check_json(from_stdin ? "the payload on stdin" : "the payload", what.payload);
 
     session server({.dsn = s.dsn, .log = log_to_stderr(log_level::warning)});

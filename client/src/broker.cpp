@@ -29,6 +29,10 @@ constexpr std::string_view needed_version = "0.1.0";
 
 std::string interval(milliseconds time) { return fmt::format("{} milliseconds", time.count()); }
 
+std::optional<std::string> interval(std::optional<milliseconds> time) {
+    return time ? std::optional(interval(*time)) : std::nullopt;
+}
+
 std::string_view text_at(const PGresult* rows, int row, int column) {
     return value_at(rows, row, column).value_or(std::string_view());
 }
@@ -68,31 +72,34 @@ notification read_notification(const PGresult* rows, int row) {
 
 }  // namespace
 
-statement take_statement(const std::string& channel, int max_count) {
-    return {"SELECT " PGPUBSUB_COLUMNS " FROM pgpubsub.take($1, $2)", {channel, max_count}};
+statement take_statement(const queue& from, int max_count) {
+    return {"SELECT " PGPUBSUB_COLUMNS " FROM pgpubsub.take($1, $2, $3, $4)",
+            {from.channel, max_count, from.subscription, from.filter}};
 }
 
-statement requeue_statement(std::int64_t id, milliseconds delay, std::string_view failure) {
-    return {"SELECT pgpubsub.requeue($1, $2, $3)",
-            {fmt::format("{{{}}}", id), interval(delay), storable_error(failure)}};
+statement requeue_statement(std::int64_t id, const handler_failure& failure) {
+    return {"SELECT pgpubsub.requeue($1, $2, $3, $4)",
+            {fmt::format("{{{}}}", id), interval(failure.delay), storable_error(failure.text), failure.reject}};
 }
 
-statement claim_statement(const std::string& channel, int max_count, milliseconds lease) {
-    return {"SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3)",
-            {channel, max_count, interval(lease)}};
+statement claim_statement(const queue& from, int max_count, milliseconds lease) {
+    return {"SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3, $4, $5)",
+            {from.channel, max_count, interval(lease), from.subscription, from.filter}};
 }
 
-statement blind_claim_statement(const std::string& channel, milliseconds lease) {
-    return {"SELECT receipt, id, attempts FROM pgpubsub.claim($1, 1, $2)", {channel, interval(lease)}};
+statement blind_claim_statement(const queue& from, milliseconds lease) {
+    return {"SELECT receipt, id, attempts FROM pgpubsub.claim($1, 1, $2, $3, $4)",
+            {from.channel, interval(lease), from.subscription, from.filter}};
 }
 
 statement ack_statement(const std::vector<std::string>& receipts) {
     return {"SELECT pgpubsub.ack($1)", {array_literal(receipts)}};
 }
 
-statement nack_statement(const std::string& receipt, milliseconds delay, std::string_view failure) {
-    return {"SELECT pgpubsub.nack($1, $2, $3)",
-            {array_literal(std::array{std::string_view(receipt)}), interval(delay), storable_error(failure)}};
+statement nack_statement(const std::string& receipt, const handler_failure& failure) {
+    return {"SELECT pgpubsub.nack($1, $2, $3, $4)",
+            {array_literal(std::array{std::string_view(receipt)}), interval(failure.delay), storable_error(failure.text),
+             failure.reject}};
 }
 
 statement release_statement(const std::vector<std::string>& receipts) {
@@ -103,19 +110,40 @@ statement extend_statement(const std::vector<std::string>& receipts, millisecond
     return {"SELECT pgpubsub.extend($1, $2)", {array_literal(receipts), interval(lease)}};
 }
 
-statement recover_statement(std::string_view channel) { return {"SELECT pgpubsub.recover($1)", {channel}}; }
+statement recover_statement(const std::optional<std::string>& channel, int chunk_size) {
+    return {"CALL pgpubsub.recover($1, $2)", {channel, chunk_size}};
+}
 
 statement publish_statement(const message& what) {
     return {"SELECT pgpubsub.publish(channel => $1, payload => $2, key => $3, headers => $4, deliver_at => $5,"
-            " priority => $6)",
-            {what.channel, what.payload, what.key, what.headers, what.deliver_at, what.priority}};
+            " priority => $6, dedup_key => $7, replace => $8)",
+            {what.channel, what.payload, what.key, what.headers, what.deliver_at, what.priority, what.dedup_key,
+             what.replace_waiting}};
 }
 
-statement next_due_statement(const std::string& channel) {
+statement publish_batch_statement(const message_batch& what) {
+    const auto null_or_array = [](const std::vector<std::optional<std::string>>& elements) {
+        return elements.empty() ? std::nullopt : std::optional(array_literal(elements));
+    };
+    return {"SELECT * FROM pg_catalog.unnest(pgpubsub.publish_batch(channel => $1, payloads => $2, keys => $3,"
+            " headers => $4, deliver_at => $5, priority => $6))",
+            {what.channel, array_literal(what.payloads), null_or_array(what.keys), null_or_array(what.headers),
+             what.deliver_at, what.priority}};
+}
+
+statement next_due_statement(const queue& from) {
     // Not the difference of two timestamps: that is an error when one is infinite.
-    return {"SELECT pg_catalog.date_part('epoch', pgpubsub.next_due($1)) OPERATOR(pg_catalog.-)"
+    return {"SELECT pg_catalog.date_part('epoch', pgpubsub.next_due($1, $2, $3)) OPERATOR(pg_catalog.-)"
             " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())",
-            {channel}};
+            {from.channel, from.subscription, from.filter}};
+}
+
+statement read_broadcast_statement(const std::string& channel, std::int64_t id) {
+    return {"SELECT pgpubsub.read_broadcast($1, $2)", {channel, id}};
+}
+
+statement channel_kind_statement(const std::string& channel) {
+    return {"SELECT kind FROM pgpubsub.channels WHERE name OPERATOR(pg_catalog.=) $1", {channel}};
 }
 
 std::vector<notification> read_taken(const PGresult* rows) {
@@ -135,6 +163,16 @@ std::vector<claimed> read_claimed(const PGresult* rows) {
 
 std::int64_t read_number(const PGresult* rows) {
     return PQntuples(rows) > 0 ? number_at<std::int64_t>(rows, 0, 0) : 0;
+}
+
+std::vector<std::int64_t> read_numbers(const PGresult* rows) {
+    std::vector<std::int64_t> numbers;
+    for (int row = 0; row < PQntuples(rows); ++row) numbers.push_back(number_at<std::int64_t>(rows, row, 0));
+    return numbers;
+}
+
+std::optional<std::string> read_text(const PGresult* rows) {
+    return PQntuples(rows) > 0 ? optional_at(rows, 0, 0) : std::nullopt;
 }
 
 std::optional<milliseconds> read_next_due(const PGresult* rows) {

@@ -20,23 +20,45 @@ struct claimed {
     std::string receipt;
 };
 
+// What a consumer takes from.
+struct queue {
+    std::string channel;
+    std::string subscription = "default";
+    std::optional<std::string> filter = {};  // jsonb containment on the payload
+};
+
+// How a notification failed.
+struct handler_failure {
+    std::string text;
+    std::optional<milliseconds> delay = {};  // nothing: the back-off of the subscription
+    bool reject = false;                     // it becomes a dead letter at once
+};
+
 // Each returns a statement for connection::pipeline() or exec().
-statement take_statement(const std::string& channel, int max_count);
-statement requeue_statement(std::int64_t id, milliseconds delay, std::string_view failure);
-statement claim_statement(const std::string& channel, int max_count, milliseconds lease);
-// The oldest one, with nothing that the connection's encoding might not carry: receipt, id, attempts.
-statement blind_claim_statement(const std::string& channel, milliseconds lease);
+statement take_statement(const queue& from, int max_count);
+// Puts one back; its reply is how many: on an ordered channel those of its key that were taken after it come back too.
+statement requeue_statement(std::int64_t id, const handler_failure& failure);
+statement claim_statement(const queue& from, int max_count, milliseconds lease);
+// The next one, with nothing that the connection's encoding might not carry: receipt, id, attempts.
+statement blind_claim_statement(const queue& from, milliseconds lease);
 statement ack_statement(const std::vector<std::string>& receipts);
-statement nack_statement(const std::string& receipt, milliseconds delay, std::string_view failure);
+statement nack_statement(const std::string& receipt, const handler_failure& failure);
 statement release_statement(const std::vector<std::string>& receipts);
 statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease);
-statement recover_statement(std::string_view channel);
+statement recover_statement(const std::optional<std::string>& channel, int chunk_size);
 statement publish_statement(const message& what);
-statement next_due_statement(const std::string& channel);
+statement publish_batch_statement(const message_batch& what);
+statement next_due_statement(const queue& from);
+// The envelope of a broadcast that was sent by reference, or null.
+statement read_broadcast_statement(const std::string& channel, std::int64_t id);
+// "queue" or "broadcast"; no row when there is no such channel, or the user may not use it.
+statement channel_kind_statement(const std::string& channel);
 
 std::vector<notification> read_taken(const PGresult* rows);
 std::vector<claimed> read_claimed(const PGresult* rows);
 std::int64_t read_number(const PGresult* rows);
+std::vector<std::int64_t> read_numbers(const PGresult* rows);
+std::optional<std::string> read_text(const PGresult* rows);  // nothing: null, or no row
 std::optional<milliseconds> read_next_due(const PGresult* rows);
 
 // Throws error 0A000 with a hint unless the database has the extension, new enough for this client.

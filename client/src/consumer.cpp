@@ -33,13 +33,16 @@ void check_pair(const char* minimum_name, milliseconds minimum, const char* maxi
                            maximum.count()));
 }
 
+void check_name(const char* what, std::string_view name) {
+    if (const char* problem = name_problem(name)) refuse(fmt::format("the name of a {} {}", what, problem));
+}
+
 void check(const consumer_options& o) {
     if (o.batch < 1 || o.batch > 1000) refuse(fmt::format("batch is {}, and must be from 1 to 1000", o.batch));
     if (o.lease && *o.lease < std::chrono::seconds(1))
         refuse(fmt::format("lease is {} ms, and must be at least 1000 ms", o.lease->count()));
     if (o.poll_interval.count() <= 0) refuse("poll_interval must be longer than zero");
     if (o.give_up_after && o.give_up_after->count() < 0) refuse("give_up_after can't be negative");
-    check_pair("retry_delay_min", o.retry_delay_min, "retry_delay_max", o.retry_delay_max);
     check_pair("reconnect_delay_min", o.reconnect_delay_min, "reconnect_delay_max", o.reconnect_delay_max);
 }
 
@@ -52,26 +55,54 @@ public:
         target = parse_dsn(options.dsn, options.application_name);
     }
 
-    void add(std::string name, std::variant<transactional_handler, leased_handler> handler) {
-        if (const char* problem = channel_name_problem(name)) refuse(problem);
-        if (std::visit([](const auto& f) { return !f; }, handler))
-            refuse(fmt::format("the handler of channel \"{}\" is empty", name));
-        for (const auto& c : channels)
-            if (c.name == name) refuse(fmt::format("channel \"{}\" has a handler already", name));
+    void add(std::string channel, handler_options which, std::variant<transactional_handler, leased_handler> handler) {
+        check_name("channel", channel);
+        check_name("subscription", which.subscription);
         channel_state c;
-        c.name = std::move(name);
+        c.label = fmt::format("channel \"{}\"", channel);
+        if (which.subscription != "default") c.label += fmt::format(", subscription \"{}\"", which.subscription);
+        if (std::visit([](const auto& f) { return !f; }, handler)) refuse(fmt::format("the handler of {} is empty", c.label));
+        for (const auto& other : channels)
+            if (other.label == c.label) refuse(fmt::format("{} has a handler already", c.label));
+        c.from = {.channel = std::move(channel), .subscription = std::move(which.subscription), .filter = std::move(which.filter)};
         c.handler = std::move(handler);
         channels.push_back(std::move(c));
     }
 
-    void run() {
-        if (channels.empty()) refuse("the consumer has no handler", "Register one with on(channel, handler).");
+    void add(std::string channel, broadcast_handler handler) {
+        check_name("channel", channel);
+        if (!handler) refuse(fmt::format("the broadcast handler of channel \"{}\" is empty", channel));
+        for (const auto& other : broadcasts)
+            if (other.name == channel) refuse(fmt::format("channel \"{}\" has a broadcast handler already", channel));
+        broadcasts.push_back({.name = std::move(channel), .handler = std::move(handler)});
+    }
+
+    void check_handlers() const {
+        if (channels.empty() && broadcasts.empty())
+            refuse("the consumer has no handler", "Register one with on(channel, handler).");
         const bool any_leased = std::any_of(channels.begin(), channels.end(), [](const channel_state& c) {
             return std::holds_alternative<leased_handler>(c.handler);
         });
         if (options.lease && !any_leased)
-            refuse("lease is set, but on() was given transactional handlers only",
+            refuse("lease is set, but no handler is leased: on() was given transactional handlers only",
                    "Leave lease unset, or register a handler without the transaction parameter.");
+        if (options.drain && !broadcasts.empty())
+            refuse(fmt::format("drain is set, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
+                   "Broadcasts are not stored, so there is nothing to drain.");
+    }
+
+    // Who is told of what; and which channels have handlers of both kinds.
+    recipients_by_channel distribute() {
+        recipients_by_channel told;
+        for (std::size_t i = 0; i < channels.size(); ++i) told[channels[i].from.channel].queues.push_back(i);
+        for (std::size_t i = 0; i < broadcasts.size(); ++i) told[broadcasts[i].name].broadcast = i;
+        for (auto& c : channels) c.may_be_broadcast = told[c.from.channel].broadcast.has_value();
+        for (auto& b : broadcasts) b.may_be_queue = !told[b.name].queues.empty();
+        return told;
+    }
+
+    void run() {
+        check_handlers();
 
         struct forget_stops {
             inbox& in;
@@ -84,15 +115,14 @@ public:
         if (options.stop_on_signals) signals.emplace(in);
 
         shared_state shared(channels.size());
-        worker work(options, target, channels, log, shared, in);
+        auto told = distribute();
+        worker work(options, target, channels, broadcasts, log, shared, in);
         struct remember_failures {
             const worker& from;
             int& to;
             ~remember_failures() { to = from.failures; }
         } remember{work, failures};
-        std::vector<std::string> names;
-        for (const auto& c : channels) names.push_back(c.name);
-        listener listen(options, target, std::move(names), log, shared, in);
+        listener listen(options, target, std::move(told), log, shared, in);
         try {
             if (in.read(), in.stops() > 0) return;
             work.connect();
@@ -109,6 +139,7 @@ public:
     logger log;
     conninfo target;
     std::vector<channel_state> channels;
+    std::vector<broadcast_state> broadcasts;
     inbox in;
     int failures = 0;
 };
@@ -119,11 +150,24 @@ consumer::consumer(consumer&&) noexcept = default;
 consumer& consumer::operator=(consumer&&) noexcept = default;
 
 consumer& consumer::on(std::string channel, transactional_handler handler) {
-    impl_->add(std::move(channel), std::move(handler));
-    return *this;
+    return on(std::move(channel), handler_options(), std::move(handler));
 }
 
 consumer& consumer::on(std::string channel, leased_handler handler) {
+    return on(std::move(channel), handler_options(), std::move(handler));
+}
+
+consumer& consumer::on(std::string channel, handler_options which, transactional_handler handler) {
+    impl_->add(std::move(channel), std::move(which), std::move(handler));
+    return *this;
+}
+
+consumer& consumer::on(std::string channel, handler_options which, leased_handler handler) {
+    impl_->add(std::move(channel), std::move(which), std::move(handler));
+    return *this;
+}
+
+consumer& consumer::on_broadcast(std::string channel, broadcast_handler handler) {
     impl_->add(std::move(channel), std::move(handler));
     return *this;
 }

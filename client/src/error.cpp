@@ -1,8 +1,10 @@
-// The exception type. Copying can't throw: the facts are shared.
+// The exception types. Copying an error can't throw: the facts are shared.
 
-#include <pgpubsub/consumer.hpp>
 #include <pgpubsub/error.hpp>
+#include <pgpubsub/handler.hpp>
 #include <pgpubsub/version.hpp>
+
+#include <algorithm>
 
 #include "sqlstate.hpp"
 
@@ -19,6 +21,14 @@ const std::string& error::hint() const noexcept { return facts_->hint; }
 bool error::connection_lost() const noexcept { return facts_->connection_lost; }
 bool error::in_doubt() const noexcept { return facts_->in_doubt; }
 bool error::retryable() const noexcept { return facts_->connection_lost || sqlstate::is_retryable(facts_->sqlstate); }
+
+rejected::rejected(const std::string& reason) : std::runtime_error(reason) {}
+rejected::~rejected() = default;
+
+retry_after::retry_after(std::chrono::milliseconds delay, const std::string& reason)
+    : std::runtime_error(reason), delay_(std::max(delay, std::chrono::milliseconds(0))) {}
+retry_after::~retry_after() = default;
+std::chrono::milliseconds retry_after::delay() const noexcept { return delay_; }
 
 stop_consuming::stop_consuming(const std::string& reason) : std::runtime_error(reason) {}
 stop_consuming::~stop_consuming() = default;

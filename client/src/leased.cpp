@@ -35,7 +35,7 @@ public:
         for (auto batch_begun = begun;; batch_begun = clock::now()) {
             run_handlers();
             const int received = static_cast<int>(batch_.size());
-            const bool last = received < asked || w_.stops() > 0 || clock::now() - begun >= turn;
+            const bool last = received == 0 || w_.stops() > 0 || clock::now() - begun >= turn;
             if (last) flush();
             if (c_.alone == 0) w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
             one_less_alone(c_, received);
@@ -48,7 +48,7 @@ public:
 private:
     void claim(int asked) try {
         batch_.clear();
-        const auto call = claim_statement(c_.name, asked, w_.lease());
+        const auto call = claim_statement(c_.from, asked, w_.lease());
         batch_ = read_claimed(w_.server->exec(call.sql, call.parameters).get());
         for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
     } catch (const error& e) {
@@ -59,7 +59,7 @@ private:
     void run_handlers() {
         for (std::size_t i = 0; i < batch_.size(); ++i) {
             if (i > 0 && w_.stops() > 1) {
-                w_.log.info("channel \"{}\": stopping at once, {} notifications go back", c_.name, batch_.size() - i);
+                w_.log.info("{}: stopping at once, {} notifications go back", c_.label, batch_.size() - i);
                 return release_from(i);
             }
             run_handler(i);
@@ -69,7 +69,7 @@ private:
     void run_handler(std::size_t i) {
         const auto& n = batch_[i].what;
         const auto& receipt = batch_[i].receipt;
-        std::optional<std::string> failure;
+        std::optional<handler_failure> failure;
         try {
             failure = failure_of([&] { handler_(n); });
         } catch (const stop_consuming&) {
@@ -79,9 +79,8 @@ private:
         }
         if (acks_.empty() && nacks_.empty()) gathering_since_ = clock::now();
         if (failure) {
-            const auto delay = w_.retry_delay(n.attempts);
-            w_.handler_failed(c_, n, delay, *failure);
-            nacks_.emplace_back(receipt, nack_statement(receipt, delay, *failure));
+            w_.handler_failed(c_, n, *failure);
+            nacks_.emplace_back(receipt, nack_statement(receipt, *failure));
         } else {
             acks_.push_back(receipt);
         }
@@ -94,7 +93,7 @@ private:
 
     void flush_and_claim(int asked) {
         auto statements = gathered();
-        statements.push_back(claim_statement(c_.name, asked, w_.lease()));
+        statements.push_back(claim_statement(c_.from, asked, w_.lease()));
         try {
             auto results = w_.server->pipeline(statements);
             batch_ = read_claimed(results.back().get());
@@ -118,11 +117,10 @@ private:
                     forget();
                     throw;
                 }
-                w_.lost(fmt::format("{}; the acks of channel \"{}\" are sent again", e.what(), c_.name));
+                w_.lost(fmt::format("{}; the acks of {} are sent again", e.what(), c_.label));
             } catch (...) {
-                w_.log.warning("channel \"{}\": {} acks could not be sent; those notifications come again when their "
-                               "leases end",
-                               c_.name, acks_.size());
+                w_.log.warning("{}: {} acks could not be sent; those notifications come again when their leases end",
+                               c_.label, acks_.size());
                 forget();
                 throw;
             }
@@ -142,9 +140,8 @@ private:
         for (const auto& result : results) ended += read_number(result.get());
         const auto expected = static_cast<std::int64_t>(acks_.size() + nacks_.size() + releases_.size());
         if (ended < expected && !in_doubt)
-            w_.log.warning("channel \"{}\": {} of {} leases were lost before their ack; another consumer may repeat "
-                           "that work",
-                           c_.name, expected - ended, expected);
+            w_.log.warning("{}: {} of {} leases were lost before their ack; another consumer may repeat that work",
+                           c_.label, expected - ended, expected);
         forget();
     }
 

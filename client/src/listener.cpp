@@ -1,14 +1,15 @@
 // Guarantees that a wake-up reaches the worker however long its handler runs, that the server's notify
 // queue never fills up because of this client, that leases in hand are extended, and that a connection
 // which died silently is noticed (by the ping) and replaced. A wake-up is a hint only: after each
-// reconnect all channels are marked, since anything may have been missed.
+// reconnect all channels are marked, since anything may have been missed. A broadcast is the thing itself: it is handed
+// on as it came, and one that was sent while there was no connection is missed.
 //
 // Who owns what: the thread owns server_ from start() on, and no one else touches it; before, it belongs
 // to the thread that calls open(). The worker's connection is never used here. The two threads share
-// hints, receipts and a counter (shared_state), and wake each other through their inboxes.
+// hints, broadcasts, receipts and a counter (shared_state), and wake each other through their inboxes.
 //
-// Steps: LISTEN to all channels, mark them all; then for ever: pass on the hints that have arrived, extend
-// leases and ping when it is time, look for hints again (they arrive with any reply), sleep in poll().
+// Steps: LISTEN to all channels, mark them all; then for ever: pass on what has arrived, extend
+// leases and ping when it is time, look again (a NOTIFY arrives with any reply), sleep in poll().
 
 #include "listener.hpp"
 
@@ -28,7 +29,7 @@ constexpr milliseconds answer_limit = std::chrono::seconds(10);
 
 }  // namespace
 
-listener::listener(const consumer_options& options, const conninfo& target, std::vector<std::string> channels,
+listener::listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels,
                    logger& log, shared_state& shared, inbox& worker)
     : options_(options),
       target_(target),
@@ -36,9 +37,7 @@ listener::listener(const consumer_options& options, const conninfo& target, std:
       log_(log),
       shared_(shared),
       worker_(worker),
-      patience_(options, log, inbox_, "the listening connection") {
-    for (std::size_t i = 0; i < channels_.size(); ++i) index_.emplace(channels_[i], i);
-}
+      patience_(options, log, inbox_, "the listening connection") {}
 
 listener::~listener() {
     inbox_.post_stop();
@@ -49,7 +48,7 @@ void listener::open(inbox* in) {
     server_.reset();
     server_.emplace(target_, log_, in);
     server_->exec_within(stay_connected, {}, answer_limit, in != nullptr ? *in : inbox_);
-    for (const auto& channel : channels_)
+    for (const auto& [channel, told] : channels_)
         server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, in != nullptr ? *in : inbox_);
     sweeps_at_listen_ = shared_.sweeps;
     shared_.hints.set_all();
@@ -87,6 +86,11 @@ void listener::reopen() {
     else
         patience_.pause("lost before the first sweep");
     patience_.until_connected([this] { open(nullptr); });
+    if (any_broadcast()) log_.warning("broadcasts that were sent while the listening connection was lost are missed");
+}
+
+bool listener::any_broadcast() const {
+    return std::any_of(channels_.begin(), channels_.end(), [](const auto& c) { return c.second.broadcast.has_value(); });
 }
 
 void listener::serve() {
@@ -94,7 +98,7 @@ void listener::serve() {
     auto next_extension = clock::now() + lease_tick;
     auto next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
     for (;;) {
-        pass_on_hints();
+        pass_on_notifies();
         if (clock::now() >= next_extension) {
             extend_leases();
             next_extension = clock::now() + lease_tick;
@@ -103,7 +107,7 @@ void listener::serve() {
             ping();
             next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
         }
-        if (pass_on_hints()) continue;  // they came with a reply, so poll() would not tell
+        if (pass_on_notifies()) continue;  // they came with a reply, so poll() would not tell
 
         std::array<pollfd, 2> waits{{{server_->socket(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}}};
         if (!poll_until(waits, std::min(next_extension, next_ping))) continue;
@@ -115,12 +119,16 @@ void listener::serve() {
     }
 }
 
-bool listener::pass_on_hints() {
+bool listener::pass_on_notifies() {
     bool any = false;
-    while (const pg_notify hint = server_->next_notify()) {
-        const auto found = index_.find(hint->relname);
-        if (found == index_.end()) continue;
-        shared_.hints.set(found->second);
+    while (const pg_notify notify = server_->next_notify()) {
+        const auto found = channels_.find(notify->relname);
+        if (found == channels_.end()) continue;
+        // A hint has no payload. Somebody's own NOTIFY may have one, and wakes all the same.
+        if (const auto& told = found->second; told.broadcast && *notify->extra != '\0')
+            shared_.broadcasts.push({*told.broadcast, notify->extra});
+        else
+            for (const auto handler : told.queues) shared_.hints.set(handler);
         any = true;
     }
     if (any) worker_.post_wake();

@@ -1,6 +1,7 @@
 // The listening side of a consumer: one connection that LISTENs, and the thread that owns it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,9 +19,16 @@
 
 namespace pgpubsub::inline v0 {
 
+// Who is told of a NOTIFY on a channel: handlers by their number.
+struct recipients {
+    std::vector<std::size_t> queues;       // a channel has one for each subscription
+    std::optional<std::size_t> broadcast;
+};
+using recipients_by_channel = std::unordered_map<std::string, recipients>;
+
 class listener {
 public:
-    listener(const consumer_options& options, const conninfo& target, std::vector<std::string> channels, logger& log,
+    listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels, logger& log,
              shared_state& shared, inbox& worker);
     ~listener();  // ends the thread
 
@@ -34,14 +42,14 @@ private:
     void run() noexcept;
     void serve();
     void reopen();
-    bool pass_on_hints();
+    bool pass_on_notifies();
+    bool any_broadcast() const;
     void extend_leases();
     void ping();
 
     const consumer_options& options_;
     const conninfo& target_;
-    const std::vector<std::string> channels_;
-    std::unordered_map<std::string, std::size_t> index_;
+    const recipients_by_channel channels_;
     logger& log_;
     shared_state& shared_;
     inbox& worker_;

@@ -33,27 +33,34 @@ inline std::string quote_literal(std::string_view text) {
     return quoted += '\'';
 }
 
-// The text form of an array of text: every element quoted, so that NULL, braces and commas are plain text.
+// The text form of an array of text: every element quoted, so that NULL, braces and commas are plain text. An element
+// without a value (of a range of optionals) is null.
 template <typename Range>
 std::string array_literal(const Range& elements) {
     std::string literal = "{";
-    for (const std::string_view element : elements) {
-        if (literal.size() > 1) literal += ',';
+    const auto append = [&](std::string_view element) {
         literal += '"';
         for (const char c : element) {
             if (c == '"' || c == '\\') literal += '\\';
             literal += c;
         }
         literal += '"';
+    };
+    for (const auto& element : elements) {
+        if (literal.size() > 1) literal += ',';
+        if constexpr (requires { element.has_value(); })
+            element ? append(*element) : void(literal += "NULL");
+        else
+            append(element);
     }
     return literal += '}';
 }
 
-// What is wrong with the name of a channel, or nothing.
-inline const char* channel_name_problem(std::string_view name) {
-    if (name.empty()) return "the name of a channel can't be empty";
-    if (name.size() > 63) return "the name of a channel is limited to 63 bytes";
-    if (name.find('\0') != std::string_view::npos) return "the name of a channel can't contain a zero byte";
+// What is wrong with the name of a channel or subscription, or nothing.
+inline const char* name_problem(std::string_view name) {
+    if (name.empty()) return "can't be empty";
+    if (name.size() > 63) return "is limited to 63 bytes";
+    if (name.find('\0') != std::string_view::npos) return "can't contain a zero byte";
     return nullptr;
 }
 

@@ -30,6 +30,11 @@ std::size_t result::rows() const noexcept { return static_cast<std::size_t>(PQnt
 std::size_t result::columns() const noexcept { return static_cast<std::size_t>(PQnfields(impl_->handle.get())); }
 std::uint64_t result::affected() const noexcept { return affected_rows(impl_->handle.get()); }
 
+std::string_view result::name(std::size_t column) const {
+    if (column >= columns()) throw std::out_of_range("the result has no column " + std::to_string(column));
+    return PQfname(impl_->handle.get(), static_cast<int>(column));
+}
+
 std::optional<std::string_view> result::at(std::size_t row, std::size_t column) const {
     if (row >= rows()) throw std::out_of_range("the result has no row " + std::to_string(row));
     if (column >= columns()) throw std::out_of_range("the result has no column " + std::to_string(column));

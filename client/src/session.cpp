@@ -33,23 +33,37 @@ result session::query(std::string_view sql, const params& parameters) {
     return make_result(impl_->server.exec(std::string(sql), parameters));
 }
 
-std::int64_t session::publish(const message& what) {
-    const statement call = publish_statement(what);
+namespace {
+
+// What became of a publication whose reply got lost nobody knows; without the right to publish it says who gives it.
+template <typename Read>
+auto publish_by(connection& server, const statement& call, const std::string& channel, Read read) {
     try {
-        return read_number(impl_->server.exec(call.sql, call.parameters).get());
+        return read(server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        if (!e.connection_lost()) throw with_privilege_hint(e, impl_->server, what.channel, "publish");
-        throw error(std::string(e.what()) + "; whether the notification was stored is unknown",
+        if (!e.connection_lost()) throw with_privilege_hint(e, server, channel, "publish");
+        throw error(std::string(e.what()) + "; whether it was stored is unknown",
                     {.sqlstate = e.sqlstate(), .hint = e.hint(), .connection_lost = true, .in_doubt = true});
     }
 }
 
-std::int64_t session::recover(std::string_view channel) {
-    const statement call = recover_statement(channel);
+}  // namespace
+
+std::int64_t session::publish(const message& what) {
+    return publish_by(impl_->server, publish_statement(what), what.channel, read_number);
+}
+
+std::vector<std::int64_t> session::publish_batch(const message_batch& what) {
+    return publish_by(impl_->server, publish_batch_statement(what), what.channel, read_numbers);
+}
+
+std::int64_t session::recover(const std::optional<std::string>& channel, int chunk_size) {
+    const statement call = recover_statement(channel, chunk_size);
     try {
         return read_number(impl_->server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        throw with_privilege_hint(e, impl_->server, channel, "consume");
+        if (!channel) throw;
+        throw with_privilege_hint(e, impl_->server, *channel, "consume");
     }
 }
 

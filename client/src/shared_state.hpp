@@ -9,18 +9,20 @@
 #include <string>
 #include <vector>
 
+#include "broadcast_queue.hpp"
+
 namespace pgpubsub::inline v0 {
 
-// For each channel, whether there may be work: set by the listener, taken by the worker.
+// For each handler of a queue channel, whether there may be work: set by the listener, taken by the worker.
 class hint_board {
 public:
-    explicit hint_board(std::size_t channels) : hints_(channels) {}
+    explicit hint_board(std::size_t handlers) : hints_(handlers) {}
 
-    void set(std::size_t channel) { hints_[channel].store(true); }
+    void set(std::size_t handler) { hints_[handler].store(true); }
     void set_all() {
         for (auto& hint : hints_) hint.store(true);
     }
-    bool take(std::size_t channel) { return hints_[channel].exchange(false); }
+    bool take(std::size_t handler) { return hints_[handler].exchange(false); }
 
 private:
     std::vector<std::atomic<bool>> hints_;
@@ -65,9 +67,10 @@ private:
 };
 
 struct shared_state {
-    explicit shared_state(std::size_t channels) : hints(channels) {}
+    explicit shared_state(std::size_t handlers) : hints(handlers) {}
 
     hint_board hints;
+    broadcast_queue broadcasts;
     leases_in_hand leases;
     failure_slot listener_failure;
     std::atomic<unsigned long> sweeps = 0;  // how many times the worker has drained all channels

@@ -11,6 +11,7 @@ inline constexpr std::string_view server_rejected = "08004";
 inline constexpr std::string_view outcome_unknown = "08007";
 inline constexpr std::string_view feature_missing = "0A000";
 inline constexpr std::string_view invalid_parameter = "22023";
+inline constexpr std::string_view invalid_text = "22P02";
 inline constexpr std::string_view transaction_control = "2D000";
 inline constexpr std::string_view serialization_failure = "40001";
 inline constexpr std::string_view read_only = "25006";
@@ -20,6 +21,7 @@ inline constexpr std::string_view no_privilege = "42501";
 inline constexpr std::string_view undefined_object = "42704";
 inline constexpr std::string_view undefined_function = "42883";
 inline constexpr std::string_view undefined_schema = "3F000";
+inline constexpr std::string_view wrong_object_type = "42809";
 
 // Whether the same work may succeed if it is simply tried again.
 constexpr bool is_retryable(std::string_view state) {
@@ -41,10 +43,11 @@ constexpr bool ends_connection(std::string_view state) {
 // Whether a row can't be sent, because the connection's encoding (UTF-8) has no way to write what it holds.
 constexpr bool is_unreadable(std::string_view state) { return state == "22021" || state == "22P05"; }
 
-// Whether waiting does not help: somebody has to grant, install or upgrade something.
+// Whether waiting does not help: somebody has to grant, install, upgrade or correct something.
 constexpr bool is_permanent(std::string_view state) {
     return state == no_privilege || state == undefined_function || state == undefined_schema ||
-           state == feature_missing || state == invalid_parameter;
+           state == feature_missing || state == invalid_parameter || state == wrong_object_type ||
+           state == invalid_text;
 }
 
 }  // namespace pgpubsub::inline v0::sqlstate

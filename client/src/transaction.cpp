@@ -44,13 +44,15 @@ pg_result transaction::impl::run(std::string_view sql, const params& parameters)
     }
 }
 
-void transaction::impl::fail(std::int64_t id, milliseconds delay, std::string_view failure) {
+std::int64_t transaction::impl::fail(std::int64_t id, const handler_failure& failure) {
     std::vector<statement> statements;
     if (touched_) statements.push_back({undo_to_savepoint});
-    statements.push_back(requeue_statement(id, delay, failure));
+    statements.push_back(requeue_statement(id, failure));
     const auto results = server_.pipeline(statements);
-    if (read_number(results.back().get()) != 1)
+    const auto put_back = read_number(results.back().get());
+    if (put_back < 1)
         throw error("the notification could not be put back", {.sqlstate = std::string(sqlstate::undefined_object)});
+    return put_back;
 }
 
 transaction::transaction(impl& state) noexcept : impl_(&state) {}
@@ -66,6 +68,11 @@ result transaction::query(std::string_view sql, const params& parameters) {
 std::int64_t transaction::publish(const message& what) {
     const statement call = publish_statement(what);
     return read_number(impl_->run(call.sql, call.parameters).get());
+}
+
+std::vector<std::int64_t> transaction::publish_batch(const message_batch& what) {
+    const statement call = publish_batch_statement(what);
+    return read_numbers(impl_->run(call.sql, call.parameters).get());
 }
 
 }  // namespace pgpubsub::inline v0

@@ -26,8 +26,9 @@ public:
     }
     void end_handler() noexcept { in_handler_ = false; }
 
-    // Undoes what the current handler did and puts its notification back with the failure.
-    void fail(std::int64_t id, milliseconds delay, std::string_view failure);
+    // Undoes what the current handler did and puts its notification back with the failure. Returns how many came back:
+    // more than one when others of its key, taken later on an ordered channel, have to wait for it.
+    std::int64_t fail(std::int64_t id, const handler_failure& failure);
 
     // The first SQL error that the current handler got, for the case that it swallowed it.
     const std::string& first_error() const noexcept { return first_error_; }

@@ -23,7 +23,7 @@ inline std::optional<std::chrono::milliseconds> parse_due(std::string_view secon
 }
 
 // When to look at a drained channel again because of its next due time. Something that is overdue and
-// still was not handed out (another consumer holds its lock just now) is asked for again soon, but ever
+// still was not handed out (another consumer's open transaction holds it just now) is asked for again soon, but ever
 // less often: `empty_rounds` is how many times in a row nothing came although something was due.
 constexpr std::optional<std::chrono::milliseconds> due_wait(std::optional<std::chrono::milliseconds> due_in,
                                                             int empty_rounds) {

@@ -1,11 +1,11 @@
 // Guarantees that whatever is ready reaches a handler: after a wake-up, when a due time comes, after each
 // (re)connect, and at the latest after the poll interval; that channels take turns, so a busy one does not
-// starve the others; and that trouble with the server is logged and retried, or ends run() with an error
-// when waiting does not help.
+// starve the others, and that broadcasts have theirs between batches; and that trouble with the server is
+// logged and retried, or ends run() with an error when waiting does not help.
 //
-// Steps: look at the inbox and the hints; one batch for each channel that may have work; when none is left,
-// sleep until something is posted, the server closes the connection, or it is time to look again. A hint
-// is taken down before its channel is looked at, so one that arrives meanwhile is not lost.
+// Steps: look at the inbox, the broadcasts and the hints; one batch for each channel that may have work; when
+// none is left, sleep until something is posted, the server closes the connection, or it is time to look
+// again. A hint is taken down before its channel is looked at, so one that arrives meanwhile is not lost.
 //
 // The connection belongs to the thread that runs work(); handlers run in it too.
 
@@ -24,13 +24,14 @@
 namespace pgpubsub::inline v0 {
 
 worker::worker(const consumer_options& settings, const conninfo& target, std::vector<channel_state> channels,
-               logger& logs, shared_state& state, inbox& inbox)
+               std::vector<broadcast_state> broadcasts, logger& logs, shared_state& state, inbox& inbox)
     : options(settings),
       log(logs),
       shared(state),
       in(inbox),
       target_(target),
       channels_(std::move(channels)),
+      broadcasts_(std::move(broadcasts)),
       patience_(settings, logs, inbox, "the working connection") {}
 
 void worker::connect() {
@@ -39,7 +40,30 @@ void worker::connect() {
         server.emplace(target_, log, &in);
         check_extension(*server);
         server->exec(stay_connected);
+        check_broadcast_channels();
     });
+}
+
+// A handler for broadcasts would wait for ever on a queue channel.
+void worker::check_broadcast_channels() {
+    if (broadcast_channels_checked_) return;
+    for (const auto& b : broadcasts_) {
+        if (b.may_be_queue) continue;
+        std::optional<std::string> kind;
+        try {
+            const auto call = channel_kind_statement(b.name);
+            kind = read_text(server->exec(call.sql, call.parameters).get());
+        } catch (const error& e) {
+            if (e.sqlstate() != sqlstate::no_privilege) throw;
+            continue;  // whoever has no right to look may listen all the same
+        }
+        if (kind && *kind != "broadcast")
+            throw error(fmt::format("channel \"{}\" is a {} channel, and on_broadcast() is for broadcast channels", b.name, *kind),
+                        {.sqlstate = std::string(sqlstate::wrong_object_type), .hint = "Register the handler with on()."});
+        if (!kind)
+            log.warning("channel \"{}\" does not exist, or you may not use it; listening all the same", b.name);
+    }
+    broadcast_channels_checked_ = true;
 }
 
 void worker::reconnect() {
@@ -50,20 +74,19 @@ void worker::reconnect() {
 
 void worker::adapt(channel_state& c, batch_outcome outcome, clock::duration took) {
     if (outcome.received == 0) return;
+    c.empty_rounds = 0;
     const auto ms = std::chrono::duration_cast<milliseconds>(took);
-    log.debug("channel \"{}\": {} of at most {} notifications in {} ms", c.name, outcome.received, outcome.asked,
+    log.debug("{}: {} of at most {} notifications in {} ms", c.label, outcome.received, outcome.asked,
               ms.count());
     c.batch = next_batch_size(outcome.asked, outcome.received, ms, options.batch);
 }
 
-milliseconds worker::retry_delay(int attempts) const {
-    return backoff_delay(std::max(1, attempts), options.retry_delay_min, options.retry_delay_max, random_unit());
-}
-
-void worker::handler_failed(const channel_state& c, const notification& n, milliseconds delay, std::string_view failure) {
+void worker::handler_failed(const channel_state& c, const notification& n, const handler_failure& failure) {
     ++failures;
-    log.warning("channel \"{}\": notification {} failed (attempt {}), next attempt in {:.1f} s: {}", c.name, n.id,
-                n.attempts, static_cast<double>(delay.count()) / 1000, excerpt(failure));
+    if (failure.reject)
+        log.warning("{}: notification {} was rejected (attempt {}): {}", c.label, n.id, n.attempts, excerpt(failure.text));
+    else
+        log.warning("{}: notification {} failed (attempt {}): {}", c.label, n.id, n.attempts, excerpt(failure.text));
 }
 
 void worker::work() {
@@ -71,6 +94,7 @@ void worker::work() {
         for (;;) {
             if (stops() > 0) return;
             shared.listener_failure.rethrow_if_set();
+            deliver_broadcasts(*this, broadcasts_);
             if (any_ready()) {
                 for (auto& c : channels_)
                     if (c.ready && stops() == 0) process(c);
@@ -80,7 +104,7 @@ void worker::work() {
             patience_.proved();
             ++shared.sweeps;
             if (options.drain) return check_all_exist();
-            sleep();
+            if (shared.broadcasts.size() == 0) sleep();
         }
     } catch (const interrupted&) {  // a stop came while there was no connection
     } catch (const stop_consuming& stop) {
@@ -91,9 +115,11 @@ void worker::work() {
 void worker::check_all_exist() const {
     for (const auto& c : channels_)
         if (c.missing)
-            throw error(fmt::format("channel \"{}\" does not exist", c.name),
-                        {.sqlstate = std::string(sqlstate::undefined_object),
-                         .hint = "Check the spelling: SELECT name FROM pgpubsub.channels."});
+            throw error(c.missing->what(),
+                        {.sqlstate = c.missing->sqlstate(),
+                         .hint = c.from.subscription == "default"
+                                     ? "Check the spelling: SELECT name FROM pgpubsub.channels."
+                                     : "Check the spelling: SELECT channel, subscription FROM pgpubsub.subscriptions."});
 }
 
 bool worker::any_ready() {
@@ -101,10 +127,7 @@ bool worker::any_ready() {
     bool any = false;
     for (std::size_t i = 0; i < channels_.size(); ++i) {
         auto& c = channels_[i];
-        if (shared.hints.take(i)) {
-            c.ready = true;
-            c.empty_rounds = 0;
-        }
+        if (shared.hints.take(i)) c.ready = true;
         if (!options.drain && now >= c.look_again) c.ready = true;
         any = any || c.ready;
     }
@@ -122,7 +145,7 @@ void worker::process(channel_state& c) {
                     return run_leased_batch(*this, c, handler);
             },
             c.handler);
-        c.missing = false;
+        c.missing.reset();
         if (outcome.received < outcome.asked) drained(c, outcome.received);
     } catch (const unreadable& u) {
         try {
@@ -142,51 +165,63 @@ void worker::process(channel_state& c) {
 void worker::set_aside(channel_state& c, const unreadable& u) {
     if (u.asked > 1) {
         c.alone = u.asked;
-        log.warning("channel \"{}\": a notification can't be sent to this client ({}); they are taken one at a time",
-                    c.name, u.why.what());
+        log.warning("{}: a notification can't be sent to this client ({}); they are taken one at a time", c.label,
+                    u.why.what());
         return;
     }
-    const auto results = server->pipeline({{"BEGIN"}, blind_claim_statement(c.name, lease())});
+    const auto results = server->pipeline({{"BEGIN"}, blind_claim_statement(c.from, lease())});
     const auto* row = results.back().get();
     if (PQntuples(row) == 0) return server->rollback();
     notification n;
     n.id = std::stoll(std::string(*value_at(row, 0, 1)));
     n.attempts = std::stoi(std::string(*value_at(row, 0, 2)));
-    const auto delay = retry_delay(n.attempts);
-    const std::string failure = fmt::format("the notification can't be sent to the client: {}", u.why.what());
-    const auto call = nack_statement(std::string(*value_at(row, 0, 0)), delay, failure);
+    const handler_failure failure{.text = fmt::format("the notification can't be sent to the client: {}", u.why.what())};
+    const auto call = nack_statement(std::string(*value_at(row, 0, 0)), failure);
     server->exec(call.sql, call.parameters);
     server->commit();
-    handler_failed(c, n, delay, failure);
+    handler_failed(c, n, failure);
     one_less_alone(c, 1);
 }
 
-// Nothing more is ready just now: find out when that may change by itself.
+// Fewer came than were asked for. That need not be all: of an ordered channel a call hands out a limited number of keys,
+// and under a lease one notification for each. When nothing came, find out when that may change by itself.
 void worker::drained(channel_state& c, int received) {
+    if (options.drain && received > 0) return;  // what is left is for the next look
     c.ready = false;
     c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
     if (options.drain || stops() > 0) return;
 
-    const auto call = next_due_statement(c.name);
+    const auto call = next_due_statement(c.from);
     const auto due_in = read_next_due(server->exec(call.sql, call.parameters).get());
-    c.empty_rounds = received == 0 && due_in && due_in->count() <= 0 ? c.empty_rounds + 1 : 0;
+    if (due_in && due_in->count() <= 0 && received > 0) {
+        c.ready = true;
+        return;
+    }
+    c.empty_rounds = due_in && due_in->count() <= 0 ? c.empty_rounds + 1 : 0;
     if (const auto wait = due_wait(due_in, c.empty_rounds))
         c.look_again = std::min(c.look_again, clock::now() + *wait);
 }
 
 void worker::failed(channel_state& c, const error& e) {
     if (e.sqlstate() == sqlstate::undefined_object) {
-        // Made when a capture trigger first fires, or by create_channel(): its first notification wakes us.
+        // Made when a capture trigger first fires, or by create_channel() or subscribe(): its first notification wakes us.
         if (!c.missing && !options.drain)
-            log.warning("{}; listening all the same, until somebody makes it with pgpubsub.create_channel() or a "
-                        "capture trigger fires. Check the spelling: SELECT name FROM pgpubsub.channels",
-                        e.what());
-        c.missing = true;
+            log.warning("{}; listening all the same, until somebody makes it with {}. Check the spelling: {}", e.what(),
+                        c.from.subscription == "default" ? "pgpubsub.create_channel() or a capture trigger fires"
+                                                         : "pgpubsub.subscribe()",
+                        c.from.subscription == "default" ? "SELECT name FROM pgpubsub.channels"
+                                                         : "SELECT channel, subscription FROM pgpubsub.subscriptions");
+        c.missing = e;
         c.ready = false;
         c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
         return;
     }
-    if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.name, "consume");
+    if (e.sqlstate() == sqlstate::wrong_object_type && c.may_be_broadcast) {
+        c.ready = false;  // its other handler gets what comes
+        c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
+        return;
+    }
+    if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {
         lost(e.what());
         return reconnect();
@@ -194,7 +229,7 @@ void worker::failed(channel_state& c, const error& e) {
     // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
     if (options.drain && !sqlstate::is_conflict(e.sqlstate())) throw e;
     if (e.sqlstate() == sqlstate::read_only) server.reset();  // a standby by now: the primary may be elsewhere
-    patience_.pause(fmt::format("channel \"{}\": {}{}{}{}", c.name, e.what(), e.hint().empty() ? "" : " (", e.hint(),
+    patience_.pause(fmt::format("{}: {}{}{}{}", c.label, e.what(), e.hint().empty() ? "" : " (", e.hint(),
                                 e.hint().empty() ? "" : ")"));
 }
 

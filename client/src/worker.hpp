@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,18 +31,27 @@ struct suspect {
     std::string failure;
 };
 
-// What the worker remembers of a channel.
+// What the worker remembers of a handler of a queue channel.
 struct channel_state {
-    std::string name;
+    queue from;
+    std::string label;  // for messages: channel "media", or channel "media", subscription "audit"
     std::variant<transactional_handler, leased_handler> handler;
+    bool may_be_broadcast = false;         // the channel has a broadcast handler too: the one that suits it is used
 
     bool ready = true;                     // there may be work
-    bool missing = false;                  // it did not exist when last looked at
+    std::optional<error> missing;          // the channel or subscription did not exist when last looked at
     int batch = 1;                         // how many to ask for next
     int alone = 0;                         // so many of the next ones get a transaction each
     suspect last_suspect;
     int empty_rounds = 0;                  // how many times in a row nothing came although something was due
     clock::time_point look_again{};        // when to look without being woken
+};
+
+// The handler of a broadcast channel.
+struct broadcast_state {
+    std::string name;
+    broadcast_handler handler;
+    bool may_be_queue = false;  // the channel has a handler for queue channels too
 };
 
 struct batch_outcome {
@@ -57,8 +67,8 @@ struct unreadable {
 
 class worker {
 public:
-    worker(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels, logger& log,
-           shared_state& shared, inbox& in);
+    worker(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels,
+           std::vector<broadcast_state> broadcasts, logger& log, shared_state& shared, inbox& in);
 
     // Connects and checks the extension; the connection is this object's thread's.
     void connect();
@@ -83,9 +93,8 @@ public:
     void lost(std::string_view why) { patience_.lost(why); }
     // Learns from a batch how many to ask for next.
     void adapt(channel_state& c, batch_outcome outcome, clock::duration took);
-    milliseconds retry_delay(int attempts) const;
     // Logs that a handler failed, and counts it.
-    void handler_failed(const channel_state& c, const notification& n, milliseconds delay, std::string_view failure);
+    void handler_failed(const channel_state& c, const notification& n, const handler_failure& failure);
     int failures = 0;  // how many times a notification has failed
     milliseconds lease() const { return options.lease.value_or(std::chrono::seconds(30)); }
 
@@ -95,11 +104,14 @@ private:
     void failed(channel_state& c, const error& e);
     void set_aside(channel_state& c, const unreadable& u);
     void check_all_exist() const;
+    void check_broadcast_channels();
     bool any_ready();
     void sleep();
 
     const conninfo& target_;
     std::vector<channel_state> channels_;
+    std::vector<broadcast_state> broadcasts_;
+    bool broadcast_channels_checked_ = false;
     reconnector patience_;
 };
 
@@ -109,24 +121,34 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
 // Claims a batch and runs its handlers under leases. leased.cpp
 batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler& handler);
 
+// Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
+void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts);
+
 // How many to ask for next.
 inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch; }
 
 // Notes that one of those that get a batch of their own is done.
 inline void one_less_alone(channel_state& c, int received) { c.alone = received == 0 ? 0 : std::max(0, c.alone - 1); }
 
-// Calls a handler and returns the text of its failure, if it fails. Lets stop_consuming through.
+// Calls a handler and returns its failure, if it fails. Lets stop_consuming through.
 template <typename Call>
-std::optional<std::string> failure_of(Call call) {
+std::optional<handler_failure> failure_of(Call call) {
+    const auto text = [](const std::exception& e) {
+        return *e.what() != '\0' ? std::string(e.what()) : std::string("the handler failed without a message");
+    };
     try {
         call();
         return std::nullopt;
     } catch (const stop_consuming&) {
         throw;
+    } catch (const rejected& e) {
+        return handler_failure{.text = text(e), .reject = true};
+    } catch (const retry_after& e) {
+        return handler_failure{.text = text(e), .delay = e.delay()};
     } catch (const std::exception& e) {
-        return *e.what() != '\0' ? std::string(e.what()) : std::string("the handler failed without a message");
+        return handler_failure{.text = text(e)};
     } catch (...) {
-        return std::string("the handler threw something that is no std::exception");
+        return handler_failure{.text = "the handler threw something that is no std::exception"};
     }
 }
 

@@ -16,7 +16,7 @@ sub sql { return $node->safe_psql('postgres', $_[0]) }
 sub run_all { my ($command, @more) = @_; return cli('listen', 'work', '--exec', $command, '--drain', @more, '--dsn', $dsn) }
 sub purge { sql(q{SELECT count(*) FROM pgpubsub.recover('work')}); sql(q{DELETE FROM pgpubsub.notification}) }
 
-sql(q{SELECT pgpubsub.create_channel('work')});
+sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_max => '1 hour')});
 
 # What it gets: the line on stdin, and variables; its stdout is ours.
 sql(q{SELECT pgpubsub.publish('work', '{"n": 1.10}', 'k 1', '{"h": true}')});
@@ -29,11 +29,11 @@ like($variables, qr/^[0-9]+\|work\|1\|k 1$/, 'the variables');
 is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'exit 0 acks');
 
 # Five good ones and four that fail, interleaved: first as they come (live), then in recovery.
-my $consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--retry-delay', '1h', '--verbose', '--exec',
+my $consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--verbose', '--exec',
 	"grep -q bad && { echo \"this is bad\" >&2; exit 3; }; echo \$PGPUBSUB_ID >> $dir/good");
 eventually(sub { text_of($consumer->{err}) =~ /listening/ }, 'listens');
 sql(q{SELECT pgpubsub.publish('work', CASE i % 2 WHEN 1 THEN '"good"'::jsonb ELSE '"bad"' END) FROM generate_series(1, 9) i});
-query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'delayed'}, '4', 'live: the failing ones are kept');
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'retrying'}, '4', 'live: the failing ones are kept');
 eventually(sub { (() = text_of("$dir/good") =~ /\n/g) == 5 }, 'live: the good ones are done');
 query_is($node, q{SELECT string_agg(DISTINCT payload::text || ': ' || last_error || ', ' || attempts, '; ') FROM pgpubsub.notifications},
 	'"bad": the command exited with status 3: this is bad, 1', 'live: stderr is the last error');
@@ -45,7 +45,7 @@ sql(q{SELECT pgpubsub.publish('work', CASE i % 2 WHEN 1 THEN '"good"'::jsonb ELS
 for my $mode ('leased', 'transactional')
 {
 	my $already = () = text_of("$dir/good") =~ /\n/g;
-	($status) = run_all("grep -q bad && { echo again >&2; exit 1; }; echo \$PGPUBSUB_ID >> $dir/good", '--mode', $mode, '--recover', '--batch', 50, '--retry-delay', '1h');
+	($status) = run_all("grep -q bad && { echo again >&2; exit 1; }; echo \$PGPUBSUB_ID >> $dir/good", '--mode', $mode, '--recover', '--batch', 50);
 	is($status, 1, "recovery, $mode: failing ones show in the status of --drain");
 	like($err = (cli('listen', 'work', '--drain', '--dsn', $dsn))[2], qr/^\z/, 'and are not tried again at once');
 	is((() = text_of("$dir/good") =~ /\n/g) - $already, 5, "recovery, $mode: the good ones are done");
@@ -56,14 +56,28 @@ for my $mode ('leased', 'transactional')
 }
 purge();
 
-# A retry comes when its delay is over, though the poll interval is an hour.
+# A retry comes when the back-off of the channel is over, though the poll interval is an hour.
+sql(q{SELECT pgpubsub.alter_channel('work', backoff_base => '0.2 seconds', backoff_factor => 1)});
 sql(q{SELECT pgpubsub.publish('work', '"retry"')});
-$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--retry-delay', '1s', '--poll-interval', '1h', '--exec',
+$consumer = background(cli_path(), 'listen', 'work', '--dsn', $dsn, '--poll-interval', '1h', '--exec',
 	"echo x >> $dir/tries; [ \"\$(wc -l < $dir/tries)\" = 3 ]");
 query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'failing twice, then good: retried without a poll');
 is(text_of("$dir/tries"), "x\nx\nx\n", 'three tries');
 kill TERM => $consumer->{pid};
 is(wait_for_exit($consumer), 0, 'stopped');
+sql(q{SELECT pgpubsub.alter_channel('work', backoff_base => '1 hour')});
+
+# 65 rejects, in either mode: a dead letter at once, whatever attempts are left.
+for my $mode ('leased', 'transactional')
+{
+	sql(q{SELECT pgpubsub.publish('work', '"wrong"')});
+	($status, $out, $err) = run_all('echo "no such user" >&2; exit 65', '--mode', $mode);
+	is($status, 1, "$mode: a rejection shows in the status of --drain");
+	like($err, qr/^pgpubsub: warning: channel "work": notification [0-9]+ was rejected \(attempt 1\): the command exited with status 65: no such user$/m, 'and is told');
+	is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'it is not tried again');
+	is(sql(q{SELECT payload::text || ' ' || attempts || ' ' || last_error FROM pgpubsub.dead_letters}), '"wrong" 1 the command exited with status 65: no such user', 'but a dead letter');
+	sql(q{SELECT pgpubsub.purge_dead_letters('work')});
+}
 
 # Commands that misbehave.
 my $mb = q{SELECT pgpubsub.publish('work', to_jsonb(repeat('x', 1048576)))};
@@ -89,7 +103,7 @@ for my $case (
 	['exit 1', qr/^the command exited with status 1$/])
 {
 	sql(q{SELECT pgpubsub.publish('work', '1')});
-	($status, $out, $err) = run_all($case->[0], '--retry-delay', '1h');
+	($status, $out, $err) = run_all($case->[0]);
 	is($status, 1, "fails: $case->[0]");
 	like($err, qr/^pgpubsub: 1 notification failed\nhint: SELECT .*last_error/m, 'and says how many');
 	unlike($err, qr/notification [0-9]+ failed.{450}/, 'with little of what it wrote in the warning');

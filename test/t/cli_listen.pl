@@ -163,7 +163,7 @@ like(text_of($program->{err}), qr/stopped/, 'in good order');
 # Contradictions.
 for my $wrong (['--mode', 'transactional', '--lease', '5s'], ['--lease', '5s'], ['--mode', 'both'], ['--batch', '0'],
 	['--processes', '0'], ['--lease', '10ms', '--exec', 'true'], ['--poll-interval', 'often'], ['--poll-interval', '0'],
-	['--retry-delay', '0'], ['--stop-timeout', '5s'], ['--exec', ''], ['--exec', " \n"])
+	['--stop-timeout', '5s'], ['--exec', ''], ['--exec', " \n"])
 {
 	($status, $out, $err) = cli('listen', 'media', @$wrong, '--dsn', $dsn);
 	is($status, 2, "usage: @$wrong");

@@ -19,7 +19,7 @@ sub distinct { my ($name) = @_; my %seen; $seen{$_}++ for split /\n/, text_of($n
 # The shells of the commands in hand, and what they started; beside them each worker has its guard.
 sub running_commands { my @workers = @_; my @shells = grep { text_of("/proc/$_/comm") eq "sh\n" } map { children_of($_) } @workers; return (@shells, map { children_of($_) } @shells) }
 
-sql(q{SELECT pgpubsub.create_channel('work')});
+sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_max => '1 hour')});
 
 # SIGTERM and SIGINT end all.
 for my $signal ('TERM', 'INT')
@@ -82,7 +82,7 @@ is($status, 0, '--drain with three processes');
 is(scalar(split /\n/, $out), 200, 'prints all, each once');
 
 published(3);
-($status, $out, my $drained) = cli('listen', 'work', '--processes', 2, '--drain', '--dsn', $dsn, '--retry-delay', '1h', '--exec', 'grep -q \'"payload":2,\' && exit 1; cat');
+($status, $out, my $drained) = cli('listen', 'work', '--processes', 2, '--drain', '--dsn', $dsn, '--exec', 'grep -q \'"payload":2,\' && exit 1; cat');
 is($status, 1, '--drain with several: one that fails shows in the status');
 is(scalar(split /\n/, $drained), 3, 'is told, by its worker');
 is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 1, 'and keeps nobody from the others');

@@ -39,6 +39,17 @@ is(stored(q{payload ->> 'big'}, $out), '123456789012345678901234567890.123456789
 is($status, 0, 'all fields');
 is(stored(q{concat_ws('|', channel, payload, key, headers, deliver_at AT TIME ZONE 'UTC', priority, state)}, $out),
 	q{Say "hi" it's|null|k'1|{"h": [1]}|2999-01-02 03:04:05|-7|delayed}, 'are stored');
+# One that waits already.
+($status, my $first) = cli('publish', 'media', '{"v": 1}', '--dedup-key', 'd 1', '--dsn', $dsn);
+($status, $out) = cli('publish', 'media', '{"v": 2}', '--dedup-key', 'd 1', '--dsn', $dsn);
+is($out, $first, 'with the dedup_key of one that waits: its id is printed');
+is(stored('payload', $first), '{"v": 1}', 'and nothing is changed');
+($status, $out) = cli('publish', 'media', '{"v": 3}', '--dedup-key', 'd 1', '--replace', '--dsn', $dsn);
+is($out, $first, '--replace: the same id');
+is(stored('payload', $first), '{"v": 3}', 'and the new payload');
+($status, $out, $err) = cli('publish', 'media', '1', '--replace', '--dsn', $dsn);
+is($status, 2, '--replace alone');
+like($err, qr/^pgpubsub: --replace: needs --dedup-key$/m, 'is refused');
 ($status, $out) = cli({ env => { PGPUBSUB_DSN => $dsn } }, 'publish', 'media', '2');
 is($status, 0, 'the DSN from PGPUBSUB_DSN');
 
@@ -78,7 +89,7 @@ for my $usage ([], ['publish'], ['unknown'], ['publish', 'media', '1', '--colour
 	is($out, '', 'prints nothing');
 }
 ($status, $out, $err) = cli('lisen', 'media');
-is($err, qq(pgpubsub: unknown subcommand "lisen"; there are: listen, publish\nhint: See pgpubsub --help.\n), 'a misspelt subcommand');
+is($err, qq(pgpubsub: unknown subcommand "lisen"; there are: listen, publish, channels, stats, dead-letters, redrive, purge-dead-letters, recover, pause, resume, purge, subscribe, unsubscribe\nhint: See pgpubsub --help.\n), 'a misspelt subcommand');
 ($status, $out, $err) = cli('--version');
 is($status, 0, '--version');
 like($out, qr/^pgpubsub [0-9]+\.[0-9]+\.[0-9]+\n\z/, 'prints the version');

@@ -24,7 +24,7 @@ sub effects { return sql(q{SELECT coalesce(string_agg(value::text, ',' ORDER BY 
 sub kept { return sql(q{SELECT coalesce(string_agg(payload ->> 'do' || ' ' || (payload ->> 'value') || ' ' || state || ' ' || attempts || ': ' || coalesce(last_error, ''), E'\n' ORDER BY id), '') FROM pgpubsub.notifications}) }
 sub reset_all { sql(q{TRUNCATE effect; DELETE FROM pgpubsub.notification}) }
 
-sql(q{SELECT pgpubsub.create_channel('work'); SELECT pgpubsub.create_channel('next');
+sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_max => '1 hour'); SELECT pgpubsub.create_channel('next');
       CREATE TABLE effect (value bigint UNIQUE DEFERRABLE INITIALLY DEFERRED, notification bigint)});
 
 # One batch with everything that can go wrong in a handler.
@@ -34,10 +34,10 @@ for my $batch (1, 50)
 	my $program = drain('transactional', PROBE_BATCH => $batch);
 	is(effects(), '1,3,5,7,9,10', "batches of $batch: the good ones are done, and nothing of the others is left");
 	is(kept(), join("\n",
-		'fail 2 delayed 1: failed as told',
-		'error 4 delayed 1: division by zero',
-		'swallow 6 delayed 1: the handler caught an SQL error and left its transaction aborted: division by zero',
-		q{commit 8 delayed 1: a handler can't begin or end the transaction of its notification}),
+		'fail 2 retrying 1: failed as told',
+		'error 4 retrying 1: division by zero',
+		'swallow 6 retrying 1: the handler caught an SQL error and left its transaction aborted: division by zero',
+		q{commit 8 retrying 1: a handler can't begin or end the transaction of its notification}),
 		'the failing ones are kept with their errors');
 	is(scalar(lines_of($program)), 10, 'each handler ran once');
 	reset_all();
@@ -48,12 +48,12 @@ sql(q{INSERT INTO effect VALUES (3)});
 publish(qw(insert insert duplicate insert insert));
 drain('transactional');
 is(effects(), '1,2,3,4,5', 'a deferred constraint: the others are done');
-like(kept(), qr/^duplicate 3 delayed 1: duplicate key value violates unique constraint.*\z/, 'the one at fault is kept with its error, alone');
+like(kept(), qr/^duplicate 3 retrying 1: duplicate key value violates unique constraint.*\z/, 'the one at fault is kept with its error, alone');
 reset_all();
 sql(q{INSERT INTO effect VALUES (1)});
 publish(qw(duplicate));
 drain('transactional');
-like(kept(), qr/^duplicate 1 delayed 1: duplicate key/, 'the same, alone from the start');
+like(kept(), qr/^duplicate 1 retrying 1: duplicate key/, 'the same, alone from the start');
 reset_all();
 
 # Publishing from a handler; stopping from a handler.
@@ -71,7 +71,7 @@ reset_all();
 publish(qw(insert fail insert fail insert));
 drain('leased');
 is(effects(), '1,3,5', 'leased: the good ones are done');
-is(kept(), "fail 2 delayed 1: failed as told\nfail 4 delayed 1: failed as told", 'leased: the failing ones are kept with their errors');
+is(kept(), "fail 2 retrying 1: failed as told\nfail 4 retrying 1: failed as told", 'leased: the failing ones are kept with their errors');
 reset_all();
 
 # Leased: the lease (1 s) is extended while the handler runs, so nobody else gets it meanwhile.

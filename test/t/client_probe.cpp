@@ -1,6 +1,10 @@
 // A consumer for the tests of the library (client_*.pl), whose handler does what the payload says.
 //
-//   client_probe transactional|leased DSN CHANNEL [drain]
+//   client_probe transactional|leased|broadcast DSN CHANNEL [drain]
+//
+// PROBE_SUBSCRIPTION adds a second handler, for that subscription of the channel, which only writes "id audited";
+// PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch. broadcast registers on_broadcast(), and on() for
+// the channel PROBE_QUEUE, if given.
 //
 // {"do": ACTION, "value": N} with ACTION
 //   insert      insert N into effect
@@ -14,7 +18,11 @@
 //   outlive     insert N, wait until the server has ended the session, then return
 //   outlive_sql the same, then run SQL
 //   publish     publish N to the channel "next"
+//   publish_batch  publish N and N + 1 to the channel "next"
 //   stop        ask the consumer to stop
+//   reject      insert N, then throw rejected
+//   later       insert N, then throw retry_after of an hour and a half
+//   flaky       insert N, then throw if it is the first attempt
 // Each handler that runs writes a line "id action" to stdout. For its insert a leased handler uses a session.
 
 #include <chrono>
@@ -58,6 +66,12 @@ void note(const pgpubsub::notification& n, const std::string& action) {
     std::fflush(stdout);
 }
 
+void throw_as_told(const pgpubsub::notification& n, const std::string& action) {
+    if (action == "fail" || (action == "flaky" && n.attempts == 1)) throw std::runtime_error("failed as told");
+    if (action == "reject") throw pgpubsub::rejected("rejected as told");
+    if (action == "later") throw pgpubsub::retry_after(std::chrono::minutes(90), "later, as told");
+}
+
 void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer, const std::string& dsn) {
     const auto action = value_of(n.payload, "do");
     const auto value = std::stoll(value_of(n.payload, "value"));
@@ -66,10 +80,17 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
         tx.publish({.channel = "next", .payload = std::to_string(value), .key = "k"});
         return;
     }
+    if (action == "publish_batch") {
+        const auto ids = tx.publish_batch({.channel = "next",
+                                           .payloads = {std::to_string(value), std::to_string(value + 1)},
+                                           .keys = {std::nullopt, "NULL"}});
+        if (ids.size() != 2 || ids[0] >= ids[1]) throw std::logic_error("publish_batch returned no two ids in order");
+        return;
+    }
     if (action == "savepoint") tx.execute("SAVEPOINT mine");
     if (action == "error") tx.query("SELECT 1 / $1::int", {0});
     if (action != "savepoint") tx.execute(insert, {value, n.id});
-    if (action == "fail") throw std::runtime_error("failed as told");
+    throw_as_told(n, action);
     if (action == "swallow" || action == "savepoint") {
         try {
             tx.execute("SELECT 1 / $1::int", {0});
@@ -101,7 +122,6 @@ int main(int argc, char** argv) try {
     const bool leased = mode == "leased";
     pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
     options.drain = argc > 4;
-    options.retry_delay_min = options.retry_delay_max = std::chrono::hours(1);
     if (leased) options.lease = std::chrono::seconds(1);
     if (const char* batch = std::getenv("PROBE_BATCH")) options.batch = std::atoi(batch);
     options.log = [](pgpubsub::log_level level, std::string_view message) {
@@ -110,17 +130,33 @@ int main(int argc, char** argv) try {
     };
     pgpubsub::consumer consumer(options);
     const std::string dsn = argv[2];
+    if (mode == "broadcast") {
+        const char* queue = std::getenv("PROBE_QUEUE");
+        if (queue != nullptr) consumer.on(queue, [](const pgpubsub::notification& n) { note(n, "queued"); });
+        consumer.on_broadcast(argv[3], [](const pgpubsub::notification& n) {
+            note(n, n.payload.size() > 100 ? std::to_string(n.payload.size()) + " bytes" : n.payload + " " + n.key.value_or("-"));
+            if (n.payload == "\"fail\"") throw std::runtime_error("failed as told");
+        });
+        consumer.run();
+        return 0;
+    }
+    pgpubsub::handler_options which;
+    if (const char* filter = std::getenv("PROBE_FILTER")) which.filter = filter;
+    if (const char* subscription = std::getenv("PROBE_SUBSCRIPTION"))
+        consumer.on(argv[3], {.subscription = subscription}, [](const pgpubsub::notification& n) { note(n, "audited"); });
     if (leased) {
-        consumer.on(argv[3], [&](const pgpubsub::notification& n) {
+        consumer.on(argv[3], which, [&](const pgpubsub::notification& n) {
             const auto action = value_of(n.payload, "do");
             note(n, action);
-            if (action == "fail") throw std::runtime_error("failed as told");
+            throw_as_told(n, action);
             if (action == "wait") wait_for_gate();
-            pgpubsub::session(pgpubsub::session_options{.dsn = dsn})
-                .execute(insert, {std::stoll(value_of(n.payload, "value")), n.id});
+            pgpubsub::session session({.dsn = dsn});
+            if (action == "publish_batch")
+                return void(session.publish_batch({.channel = "next", .payloads = {"1", "2"}, .keys = {std::nullopt, "NULL"}}));
+            session.execute(insert, {std::stoll(value_of(n.payload, "value")), n.id});
         });
     } else {
-        consumer.on(argv[3], [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer, dsn); });
+        consumer.on(argv[3], which, [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer, dsn); });
     }
     consumer.run();
 } catch (const pgpubsub::error& e) {

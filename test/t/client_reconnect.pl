@@ -21,7 +21,7 @@ sub done_are { my ($values, $what) = @_; query_is($node, q{SELECT string_agg(val
 sub reset_all { unlink $gate; sql(q{TRUNCATE effect; DELETE FROM pgpubsub.notification}) }
 
 # No unique constraint: a second effect would show.
-sql(q{SELECT pgpubsub.create_channel('work'); CREATE TABLE effect (value bigint, notification bigint)});
+sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_max => '1 hour'); CREATE TABLE effect (value bigint, notification bigint)});
 
 for my $mode ('transactional', 'leased')
 {
@@ -43,6 +43,7 @@ for my $mode ('transactional', 'leased')
 
 	# The listening backend dies, and no hint tells of what was stored meanwhile: the sweep that follows the new LISTEN
 	# must find it. (The poll interval is an hour, and the working connection is left alone.)
+	query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}, '1', "$mode: the listening connection is back too");
 	sql(q{SET pgpubsub.wakeup = off; SELECT pgpubsub.publish('work', '{"do": "insert", "value": 5}')});
 	is(sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}), 1, "$mode: listening backend killed");
 	done_are('1,2,3,4,5', 'what no hint told of is found by the sweep after the reconnect');
@@ -88,7 +89,7 @@ sql(q{CREATE FUNCTION kill_me() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NE
 publish('insert', 1, 6);
 my $program = start('transactional');
 done_are('1,2,4,5,6', 'a handler that loses its connection each time: the others are done');
-query_is($node, q{SELECT (payload ->> 'value') || ' ' || state || ' ' || attempts FROM pgpubsub.notifications}, '3 delayed 1', 'and it is put aside');
+query_is($node, q{SELECT (payload ->> 'value') || ' ' || state || ' ' || attempts FROM pgpubsub.notifications}, '3 retrying 1', 'and it is put aside');
 like(sql(q{SELECT last_error FROM pgpubsub.notifications}), qr/terminating connection/, 'with its error');
 stop($program);
 
@@ -101,7 +102,7 @@ for my $action ('outlive', 'outlive_sql')
 	publish('insert', 2, 2);
 	$program = start('transactional');
 	done_are('2', "$action: the others are done");
-	query_is($node, q{SELECT state || ' ' || attempts FROM pgpubsub.notifications}, 'delayed 1', 'and it is put aside');
+	query_is($node, q{SELECT state || ' ' || attempts FROM pgpubsub.notifications}, 'retrying 1', 'and it is put aside');
 	like(sql(q{SELECT last_error FROM pgpubsub.notifications}), qr/idle-in-transaction timeout .*needs leased mode/, 'with its error, and what to do');
 	is(scalar(grep { /outlive/ } lines_of($program)), 2, 'after two tries');
 	stop($program);

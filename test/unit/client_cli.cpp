@@ -11,6 +11,7 @@
 #include "duration.hpp"
 #include "exit_status.hpp"
 #include "json_line.hpp"
+#include "listen.hpp"
 #include "text.hpp"
 
 using namespace pgpubsub;
@@ -45,6 +46,22 @@ TEST_CASE("what a worker's end means") {
     CHECK(judge_worker(SIGSEGV, true) == verdict::replace);
     CHECK(describe_end(exited(3)) == "exited with status 3");
     CHECK(describe_end(SIGKILL) == "was killed by signal 9 (Killed)");
+}
+
+TEST_CASE("what a command's exit status 65 means") {
+    CHECK(is_rejection(65 << 8));
+    CHECK_FALSE(is_rejection(0));
+    CHECK_FALSE(is_rejection(1 << 8));
+    CHECK_FALSE(is_rejection(65));  // a signal
+}
+
+TEST_CASE("options that make sense for queue channels only") {
+    CHECK(queue_only_option({.command = "true", .poll_interval = 1s}) == nullptr);
+    CHECK(queue_only_option({.processes = 1}) == nullptr);
+    CHECK(queue_only_option({.processes = 2}) == "--processes"s);
+    CHECK(queue_only_option({.drain = true}) == "--drain"s);
+    CHECK(queue_only_option({.subscription = "default"}) == "--subscription"s);
+    CHECK(queue_only_option({.mode = "leased", .lease = 2s}) == "--mode"s);
 }
 
 TEST_CASE("what a failed command leaves as its error") {

@@ -40,16 +40,18 @@ TEST_CASE("sensible options are accepted") {
     CHECK(refusal_of({}).empty());
     CHECK(refusal_of({.dsn = "dbname=app", .batch = 1000, .lease = 1s, .drain = true}).empty());
     CHECK(refusal_of({.dsn = "postgresql://user@host:5432/app?connect_timeout=3"}).empty());
-    CHECK(refusal_of({.retry_delay_min = 5s, .retry_delay_max = 5s}).empty());
+    CHECK(refusal_of({.reconnect_delay_min = 5s, .reconnect_delay_max = 5s}).empty());
 }
 
 TEST_CASE("contradictions are refused, and both options named") {
-    CHECK(names(refusal_of({.retry_delay_min = 2h}), {"retry_delay_min", "retry_delay_max"}));
     CHECK(names(refusal_of({.reconnect_delay_min = 2s, .reconnect_delay_max = 1s}),
                 {"reconnect_delay_min", "reconnect_delay_max"}));
     consumer c({.dsn = "host=/nowhere", .lease = 30s});
     c.on("x", [](const notification&, transaction&) {});
     CHECK(names(refusal([&] { c.run(); }), {"lease", "transactional"}));
+    consumer d({.dsn = "host=/nowhere", .drain = true});
+    d.on_broadcast("prices", nothing);
+    CHECK(names(refusal([&] { d.run(); }), {"drain", "on_broadcast", "\"prices\""}));
 }
 
 TEST_CASE("impossible values are refused") {
@@ -57,7 +59,7 @@ TEST_CASE("impossible values are refused") {
     CHECK(names(refusal_of({.batch = 1001}), {"batch", "1001"}));
     CHECK(names(refusal_of({.lease = 999ms}), {"lease", "999"}));
     CHECK(names(refusal_of({.poll_interval = 0s}), {"poll_interval"}));
-    CHECK(names(refusal_of({.retry_delay_min = 0s}), {"retry_delay_min"}));
+    CHECK(names(refusal_of({.reconnect_delay_min = 0s}), {"reconnect_delay_min"}));
     CHECK(names(refusal_of({.give_up_after = -1s}), {"give_up_after"}));
     CHECK(names(refusal_of({.dsn = "dbname"}), {"DSN"}));
     CHECK(names(refusal_of({.dsn = "colour=blue"}), {"DSN", "colour"}));
@@ -72,4 +74,25 @@ TEST_CASE("handlers are checked") {
     CHECK(names(refusal([&] { c.on(std::string(64, 'x'), nothing); }), {"63 bytes"}));
     CHECK(names(refusal([&] { c.on("b", leased_handler()); }), {"\"b\"", "empty"}));
     CHECK(refusal([&] { c.on("A", nothing).on("c", nothing); }).empty());
+}
+
+TEST_CASE("a channel has a handler for each subscription, and one for broadcasts") {
+    consumer c;
+    CHECK(refusal([&] { c.on("a", nothing).on("a", {.subscription = "audit"}, nothing); }).empty());
+    CHECK(names(refusal([&] { c.on("a", {.subscription = "default"}, nothing); }), {"\"a\"", "already"}));
+    CHECK(names(refusal([&] { c.on("a", {.subscription = "audit", .filter = "{}"}, [](const notification&, transaction&) {}); }),
+                {"\"a\"", "\"audit\"", "already"}));
+    CHECK(names(refusal([&] { c.on("b", {.subscription = ""}, nothing); }), {"subscription", "empty"}));
+    CHECK(names(refusal([&] { c.on("b", {.subscription = std::string(64, 'x')}, nothing); }), {"subscription", "63 bytes"}));
+    CHECK(refusal([&] { c.on_broadcast("a", nothing); }).empty());
+    CHECK(names(refusal([&] { c.on_broadcast("a", nothing); }), {"\"a\"", "broadcast handler already"}));
+    CHECK(names(refusal([&] { c.on_broadcast("b", broadcast_handler()); }), {"\"b\"", "empty"}));
+    CHECK(names(refusal([&] { c.on_broadcast("", nothing); }), {"channel", "empty"}));
+}
+
+TEST_CASE("what a handler throws") {
+    CHECK(retry_after(5s, "busy").delay() == 5s);
+    CHECK(retry_after(-5s, "busy").delay() == 0s);
+    CHECK(std::string(retry_after(5s, "busy").what()) == "busy");
+    CHECK(std::string(rejected("no such user").what()) == "no such user");
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,16 +29,17 @@ TEST_CASE("arrays of text are quoted") {
     CHECK(array_literal(std::vector<std::string>{"NULL", "", "a,b", "{}"}) == R"({"NULL","","a,b","{}"})");
     CHECK(array_literal(std::vector<std::string>{R"(")", R"(\)"}) == R"({"\"","\\"})");
     CHECK(array_literal(std::array{std::string_view("x")}) == R"({"x"})");
+    CHECK(array_literal(std::vector<std::optional<std::string>>{"NULL", std::nullopt, "a"}) == R"({"NULL",NULL,"a"})");
 }
 
-TEST_CASE("names of channels") {
-    CHECK(channel_name_problem("a") == nullptr);
-    CHECK(channel_name_problem(std::string(63, 'x')) == nullptr);
-    CHECK(channel_name_problem("Ünïcödé \"and\" spaces") == nullptr);
-    CHECK(channel_name_problem("") != nullptr);
-    CHECK(channel_name_problem(std::string(64, 'x')) != nullptr);
-    CHECK(channel_name_problem(std::string(31, 'x') + "ääääääääääääääääää") != nullptr);  // 49 characters, 67 bytes
-    CHECK(channel_name_problem("a\0b"s) != nullptr);
+TEST_CASE("names of channels and subscriptions") {
+    CHECK(name_problem("a") == nullptr);
+    CHECK(name_problem(std::string(63, 'x')) == nullptr);
+    CHECK(name_problem("Ünïcödé \"and\" spaces") == nullptr);
+    CHECK(name_problem("") != nullptr);
+    CHECK(name_problem(std::string(64, 'x')) != nullptr);
+    CHECK(name_problem(std::string(31, 'x') + "ääääääääääääääääää") != nullptr);  // 49 characters, 67 bytes
+    CHECK(name_problem("a\0b"s) != nullptr);
 }
 
 TEST_CASE("UTF-8 sequences are recognised") {
@@ -126,7 +128,7 @@ TEST_CASE("SQLSTATEs are judged") {
         CHECK_MESSAGE(sqlstate::is_retryable(state), state);
     for (const std::string state : {"", "08004", "22023", "23505", "42501", "42704", "42883", "0A000", "57014"})
         CHECK_FALSE_MESSAGE(sqlstate::is_retryable(state), state);
-    for (const std::string state : {"42501", "42883", "3F000", "0A000", "22023"}) CHECK(sqlstate::is_permanent(state));
+    for (const std::string state : {"42501", "42883", "3F000", "0A000", "22023", "22P02", "42809"}) CHECK(sqlstate::is_permanent(state));
     for (const std::string state : {"42704", "40001", "08006", ""}) CHECK_FALSE(sqlstate::is_permanent(state));
     CHECK(sqlstate::is_unreadable("22021"));
     CHECK(sqlstate::is_unreadable("22P05"));

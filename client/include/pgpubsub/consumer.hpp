@@ -3,21 +3,19 @@
 #define PGPUBSUB_CONSUMER_HPP
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 #include <pgpubsub/error.hpp>
 #include <pgpubsub/export.hpp>
+#include <pgpubsub/handler.hpp>
 #include <pgpubsub/log.hpp>
-#include <pgpubsub/notification.hpp>
-#include <pgpubsub/transaction.hpp>
 
 namespace pgpubsub::inline v0 {
 
-/// How a consumer connects, waits and retries. Every field has a sensible default.
+/// How a consumer connects and waits. Every field has a sensible default. How often and after which delay a failed
+/// notification is tried again is a setting of its subscription: pgpubsub.alter_channel().
 struct consumer_options {
     /// A libpq connection string or URI; what it lacks comes from PGHOST, PGDATABASE and so on. TCP
     /// keepalives, connect_timeout and tcp_user_timeout are set where it does not set them.
@@ -41,11 +39,6 @@ struct consumer_options {
     /// a quarter to either side. Wake-ups and due times don't wait for it: it is the safety net.
     std::chrono::milliseconds poll_interval = std::chrono::seconds(60);
 
-    /// A notification whose handler failed is tried again after a delay that begins here …
-    std::chrono::milliseconds retry_delay_min = std::chrono::seconds(1);
-    /// … doubles with each attempt up to this, and is jittered downwards by up to a half.
-    std::chrono::milliseconds retry_delay_max = std::chrono::hours(1);
-
     /// The pause before reconnecting begins here …
     std::chrono::milliseconds reconnect_delay_min = std::chrono::milliseconds(100);
     /// … doubles with each failure up to this, and is jittered downwards by up to a half.
@@ -57,7 +50,7 @@ struct consumer_options {
     std::optional<std::chrono::milliseconds> give_up_after = {};
 
     /// run() returns once nothing is ready (delayed and leased notifications are not waited for). A channel that
-    /// does not exist, and an SQL error of the server other than a conflict, is an error then.
+    /// does not exist, and an SQL error of the server other than a conflict, is an error then. Excludes on_broadcast().
     bool drain = false;
 
     /// run() stops on SIGINT and SIGTERM, except where they are ignored when it starts, and on SIGHUP, if that has
@@ -66,24 +59,6 @@ struct consumer_options {
 
     /// Receives what happens. Unset: warnings and errors go to stderr.
     log_callback log = {};
-};
-
-/// Does its work in the transaction in which the notification was taken: exactly once for all that it
-/// does there. Throwing undoes its own work only; the notification is kept with the exception's what()
-/// as its last error, and tried again later.
-using transactional_handler = std::function<void(const notification&, transaction&)>;
-
-/// Does long work under a lease, with no transaction open. Returning acks; throwing nacks with the
-/// exception's what(). At least once: a crash, or a lease lost to a cut network, repeats the work.
-using leased_handler = std::function<void(const notification&)>;
-
-/// Thrown by a handler to end run(), when going on makes no sense (the place that results go to is gone).
-/// What is not yet committed or acked goes back, untried: for a transactional handler the whole batch,
-/// for a leased one this notification and those after it. run() throws an error with the same what().
-class PGPUBSUB_EXPORT stop_consuming : public std::runtime_error {
-public:
-    explicit stop_consuming(const std::string& reason);
-    ~stop_consuming() override;
 };
 
 /// Receives notifications and hands them to handlers, one at a time, in the thread that called run().
@@ -100,17 +75,29 @@ public:
     consumer(consumer&&) noexcept;
     consumer& operator=(consumer&&) noexcept;
 
-    /// Registers the handler of a channel; its signature chooses the mode. Before run() only.
+    /// Registers the handler of a queue channel; its signature chooses the mode. Before run() only.
     /// @param channel  1 to 63 bytes, any characters; it need not exist yet
-    /// @throws error 22023 when the channel has a handler already, or its name is not possible
+    /// @param which    a subscription other than the default one, a filter; a channel may have one handler for each
+    ///                 of its subscriptions
+    /// @throws error 22023 when there is a handler for this channel and subscription already, or a name is not possible
     consumer& on(std::string channel, transactional_handler handler);
     consumer& on(std::string channel, leased_handler handler);
+    consumer& on(std::string channel, handler_options which, transactional_handler handler);
+    consumer& on(std::string channel, handler_options which, leased_handler handler);
+
+    /// Registers the handler of a broadcast channel: it gets what is published from the moment in which run() listens.
+    /// What is sent while the connection is lost is missed; a warning in the log says so. Broadcasts wait in memory while
+    /// a handler runs, up to 64 MB; beyond that the oldest are dropped, with a warning. Before run() only.
+    /// A channel may have a handler of either kind (on() and on_broadcast()); the one that suits the channel is used.
+    /// @throws error 22023 as on()
+    consumer& on_broadcast(std::string channel, broadcast_handler handler);
 
     /// Processes what is stored, then what comes, until stop(), a signal, or (with drain) nothing is left.
     /// Returns with the batch in hand finished. Lost connections are restored.
     /// @throws error with a hint that says what to do. At the start: 22023 for a malformed dsn or no
     ///         handler, 08001 when no server answers, 08004 when it refuses. At any time: 0A000 when the
-    ///         extension is missing or too old, 42501 without the right to consume.
+    ///         extension is missing or too old, 42501 without the right to consume, 42809 when the channel is of the
+    ///         other kind: on() is for queue channels, on_broadcast() for broadcast channels.
     void run();
 
     /// Asks run() to return: the first call after the batch in hand, the second after the handler in hand
@@ -120,7 +107,7 @@ public:
     /// How often a stop was asked for, by stop() or by signals, in this run. For handlers only.
     int stop_requests() const;
 
-    /// How many times a notification failed in the latest run().
+    /// How many times a notification failed, was rejected or (a broadcast) was missed in the latest run().
     int failures() const noexcept;
 
 private:

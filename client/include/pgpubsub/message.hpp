@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pgpubsub::inline v0 {
 
@@ -16,6 +17,22 @@ struct message {
     std::optional<std::string> headers = {};     ///< JSON text, an object
     std::optional<std::string> deliver_at = {};  ///< not before this time, as PostgreSQL reads a timestamptz
     int priority = 0;                            ///< higher ones are delivered first
+
+    /// What it is about, for as long as it waits: while one with the same dedup_key waits for a subscription, nothing
+    /// is stored for it, and publish() returns the id of that one.
+    std::optional<std::string> dedup_key = {};
+    /// The waiting one gets this payload. Needs dedup_key.
+    bool replace_waiting = false;
+};
+
+/// Several notifications for one channel, published by one call: `{.channel = "media", .payloads = {"1", "2"}}`.
+struct message_batch {
+    std::string channel = {};                               ///< an existing channel, 1 to 63 bytes
+    std::vector<std::string> payloads = {};                 ///< JSON texts, one for each notification
+    std::vector<std::optional<std::string>> keys = {};      ///< their keys: as many as payloads, or none at all
+    std::vector<std::optional<std::string>> headers = {};   ///< JSON texts, objects: as many as payloads, or none at all
+    std::optional<std::string> deliver_at = {};             ///< for all of them, as in message
+    int priority = 0;                                       ///< for all of them, as in message
 };
 
 }  // namespace pgpubsub::inline v0

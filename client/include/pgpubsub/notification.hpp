@@ -8,7 +8,7 @@
 
 namespace pgpubsub::inline v0 {
 
-/// One notification, as the server stores it.
+/// One notification, as the server stores it. A broadcast has no deliver_at, no priority, and one attempt.
 struct notification {
     std::int64_t id = 0;                             ///< unique for ever: the idempotency key for outside effects
     std::string channel = {};                        ///< the channel that it came on

@@ -5,6 +5,7 @@
 #include <pgpubsub/consumer.hpp>
 #include <pgpubsub/error.hpp>
 #include <pgpubsub/export.hpp>
+#include <pgpubsub/handler.hpp>
 #include <pgpubsub/log.hpp>
 #include <pgpubsub/message.hpp>
 #include <pgpubsub/notification.hpp>

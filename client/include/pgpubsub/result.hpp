@@ -57,6 +57,10 @@ public:
     std::size_t rows() const noexcept;     ///< how many rows
     std::size_t columns() const noexcept;  ///< how many columns
 
+    /// The name of a column, valid as long as this result or a copy of it lives.
+    /// @throws std::out_of_range when there is no such column
+    std::string_view name(std::size_t column) const;
+
     /// How many rows an INSERT, UPDATE, DELETE or MERGE changed, or a SELECT returned.
     std::uint64_t affected() const noexcept;
 

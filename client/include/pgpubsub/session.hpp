@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <pgpubsub/export.hpp>
 #include <pgpubsub/log.hpp>
@@ -41,15 +43,23 @@ public:
     result query(std::string_view sql, const params& parameters = {});
 
     /// Publishes a notification.
-    /// @returns its id
+    /// @returns its id, or that of the one with the same dedup_key which still waits
     /// @throws error 42704 when the channel does not exist, 42501 without the right to publish to it,
     ///         22P02 when payload or headers are not JSON
     std::int64_t publish(const message& what);
 
-    /// Ends the leases and delays of a channel whose time is over and wakes its consumers.
+    /// Publishes several notifications to one channel, all or none; otherwise like publish().
+    /// @returns their ids, in the order of the payloads
+    std::vector<std::int64_t> publish_batch(const message_batch& what);
+
+    /// Ends the leases and delays whose time is over and wakes the consumers. It commits after each chunk, so it can't
+    /// be called between execute("BEGIN") and its end.
+    /// @param channel     nothing: all channels that the user may consume
+    /// @param chunk_size  how many notifications to a transaction, at least 1
     /// @returns how many it ended
-    /// @throws error 42704 when the channel does not exist, 42501 without the right to consume from it
-    std::int64_t recover(std::string_view channel);
+    /// @throws error 42704 when the channel does not exist, 42501 without the right to consume from it, 2D000 inside a
+    ///         transaction
+    std::int64_t recover(const std::optional<std::string>& channel = {}, int chunk_size = 10'000);
 
 private:
     class PGPUBSUB_HIDDEN impl;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include <pgpubsub/export.hpp>
 #include <pgpubsub/message.hpp>
@@ -36,10 +37,14 @@ public:
     result query(std::string_view sql, const params& parameters = {});
 
     /// Publishes a notification; it exists if and only if the transaction commits.
-    /// @returns its id
+    /// @returns its id, or that of the one with the same dedup_key which still waits
     /// @throws error 42704 when the channel does not exist, 42501 without the right to publish to it,
     ///         22P02 when payload or headers are not JSON
     std::int64_t publish(const message& what);
+
+    /// Publishes several notifications to one channel; otherwise like publish().
+    /// @returns their ids, in the order of the payloads
+    std::vector<std::int64_t> publish_batch(const message_batch& what);
 
 private:
     impl* impl_;

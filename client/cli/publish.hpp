@@ -1,0 +1,24 @@
+// `pgpubsub publish`, with what its command line says.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace pgpubsub::cli {
+
+struct publish_settings {
+    std::string dsn;
+    std::string channel;
+    std::optional<std::string> payload;  // "-" and nothing: stdin
+    std::optional<std::string> key;
+    std::optional<std::string> headers;
+    std::optional<std::string> deliver_at;
+    int priority = 0;
+    std::optional<std::string> dedup_key;
+    bool replace = false;
+};
+
+// Returns the exit status, and throws pgpubsub::error.
+int publish(const publish_settings& settings);
+
+}  // namespace pgpubsub::cli

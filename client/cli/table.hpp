@@ -1,0 +1,64 @@
+// Rows as a table for people. Pure.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgpubsub::cli {
+
+using table_row = std::vector<std::string>;
+
+// How many characters a text has, which is how wide a terminal shows most of them.
+inline std::size_t width_of(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// A text as a cell shows it: of a long one the beginning; control characters, which could end the line or drive the
+// terminal, as spaces.
+inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
+    std::string shown;
+    std::size_t width = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if ((byte & 0xC0) != 0x80 && ++width > limit) return shown + "…";
+        const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;  // U+0080 to U+009F
+        if (c1) ++i;
+        shown += byte < 0x20 || byte == 0x7F || c1 ? ' ' : text[i];
+    }
+    return shown;
+}
+
+// The header and the rows, columns side by side with two spaces between; a column of numbers stands on the right.
+inline std::string format_table(const table_row& header, const std::vector<table_row>& rows) {
+    std::vector<std::size_t> widths;
+    std::vector<bool> numbers;
+    for (std::size_t column = 0; column < header.size(); ++column) {
+        std::size_t width = width_of(header[column]);
+        bool all_numbers = !rows.empty();
+        for (const auto& row : rows) {
+            width = std::max(width, width_of(row[column]));
+            all_numbers = all_numbers && row[column].find_first_not_of("0123456789.-~") == std::string::npos;
+        }
+        widths.push_back(width);
+        numbers.push_back(all_numbers);
+    }
+    std::string table;
+    const auto append = [&](const table_row& row) {
+        std::string line;
+        for (std::size_t column = 0; column < row.size(); ++column) {
+            const std::string space(widths[column] - width_of(row[column]), ' ');
+            line += (column > 0 ? "  " : "") + (numbers[column] ? space + row[column] : row[column] + space);
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        table += line + '\n';
+    };
+    append(header);
+    for (const auto& row : rows) append(row);
+    return table;
+}
+
+}  // namespace pgpubsub::cli

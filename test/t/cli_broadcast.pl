@@ -1,0 +1,61 @@
+# pgpubsub listen on a broadcast channel: a line, or a command, for each broadcast; nothing to drain, to lease or to share.
+# A TAP test, since it is about programs that wait while others publish.
+use strict;
+use warnings;
+
+use ClientTest;
+use File::Temp qw(tempdir);
+use JSON::PP;
+use Test::More;
+
+my $node = start_cluster('cli_broadcast');
+my $dsn  = $node->connstr('postgres');
+my $dir  = tempdir(CLEANUP => 1);
+my $json = JSON::PP->new->utf8;
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub start { my @arguments = @_; return background(cli_path(), 'listen', @arguments, '--dsn', $dsn, '--verbose') }
+sub listening { my ($program) = @_; eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens') }
+sub stop { my ($program) = @_; kill TERM => $program->{pid}; is(wait_for_exit($program), 0, 'stopped') }
+
+sql(q{SELECT pgpubsub.create_channel('prices', kind => 'broadcast'); SELECT pgpubsub.create_channel('media')});
+
+# Lines: the kind of each channel is found out.
+my $program = start('prices', 'media');
+listening($program);
+sql(q{SET pgpubsub.db_version = 7; SELECT pgpubsub.publish('prices', '{"n": 1.10}', 'k', '{"h": 1e3}')});
+eventually(sub { lines_of($program) == 1 }, 'a broadcast is printed');
+sql(q{SELECT pgpubsub.publish('media', '2')});
+eventually(sub { lines_of($program) == 2 }, 'and a notification of a queue');
+my ($first) = lines_of($program);
+like($first, qr/"payload":\{"n": 1\.10\}/, 'numbers are exact');
+is_deeply([@{ $json->decode($first) }{qw(channel key headers deliver_at priority attempts db_version)}], ['prices', 'k', { h => 1000 }, undef, 0, 1, 7], 'with its fields');
+like($json->decode($first)->{created_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\z/, 'the time is ISO 8601');
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'the queue is empty');
+stop($program);
+
+# A command.
+$program = start('prices', '--exec', "echo \"\$PGPUBSUB_ID|\$PGPUBSUB_CHANNEL|\$PGPUBSUB_ATTEMPTS\" >> $dir/got; cat; grep -q 3 $dir/got && exit 1");
+listening($program);
+my $id = sql(q{SELECT pgpubsub.publish('prices', '3')});
+eventually(sub { text_of("$dir/got") eq "$id|prices|1\n" && lines_of($program) == 1 }, 'a command runs for each');
+stop($program);
+
+# A reader that goes away.
+$program = background('/bin/sh', '-c', '{ "$0" listen prices --dsn "$1" --verbose; echo "status $?" >&3; } 3>&2 | head -n 1', cli_path(), $dsn);
+eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens');
+eventually(sub { sql(q{SELECT pgpubsub.publish('prices', '4')}); text_of($program->{err}) =~ /status/ }, 'a closed stdout ends it');
+like(text_of($program->{err}), qr/^pgpubsub: could not write to stdout: Broken pipe$/m, 'with the reason');
+like(text_of($program->{err}), qr/^status 1$/m, 'and is a failure');
+wait_for_exit($program);
+
+# What makes no sense.
+for my $wrong (['--drain'], ['--processes', 2], ['--subscription', 'audit'], ['--filter', '{}'], ['--mode', 'leased'], ['--batch', 5],
+	['--exec', 'true', '--lease', '5s'], ['--recover'])
+{
+	my ($status, $out, $err) = cli('listen', 'prices', @$wrong, '--dsn', $dsn);
+	is($status, 1, "refused: @$wrong");
+	my $option = $wrong->[0] eq '--exec' ? '--lease' : $wrong->[0];
+	like($err, qr/^pgpubsub(\[\d\])?: .*"prices".*\nhint: \Q$option\E is for queue channels only; leave it out to listen to a broadcast channel\.$/m, 'names both');
+}
+
+done_testing();

@@ -1,0 +1,96 @@
+# Broadcast channels: each connected listener gets each broadcast, once, in the order of the commits. A TAP test, since
+# it is about several programs that listen, and connections that end.
+use strict;
+use warnings;
+
+use ClientTest;
+use Test::More;
+
+my $node  = start_cluster('broadcast');
+my $dsn   = $node->connstr('postgres');
+my $probe = build_probe();
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub start { my ($channel, %env) = @_; return background({ env => \%env }, $probe, 'broadcast', $dsn, $channel) }
+sub listening { my ($program) = @_; eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens') }
+sub stop { my ($program) = @_; kill TERM => $program->{pid}; is(wait_for_exit($program), 0, 'stopped') }
+sub heard { my ($program) = @_; return join ', ', map { s/^[0-9]+ //r } lines_of($program) }
+sub hears { my ($program, $what, $name) = @_; eventually(sub { heard($program) eq $what }, $name) or diag(heard($program)) }
+
+sql(q{SELECT pgpubsub.create_channel('prices', kind => 'broadcast', retention => '1 hour')});
+sql(q{SELECT pgpubsub.create_channel('work')});
+
+# Nobody listens: it is gone.
+sql(q{SELECT pgpubsub.publish('prices', '"before"')});
+my @listeners = map { start('prices') } 1 .. 2;
+listening($_) for @listeners;
+
+# What is committed, in order, equal ones too; numbers as they are; large ones by reference.
+sql(q{BEGIN; SELECT pgpubsub.publish('prices', '0'); ROLLBACK});
+sql(q{SELECT pgpubsub.publish('prices', '1', 'k "1"'), pgpubsub.publish('prices', '1', 'k "1"')});
+sql(q{SELECT pgpubsub.publish('prices', '12345678901234567890.10')});
+sql(q{SELECT pgpubsub.publish('prices', to_jsonb(repeat('x', 100000)))});
+sql(q{SELECT pgpubsub.publish('prices', '2')});
+my $so_far = '1 k "1", 1 k "1", 12345678901234567890.10 -, 100002 bytes, 2 -';
+hears($_, $so_far, 'each listener gets each, in order') for @listeners;
+my ($ids) = map { join ',', map { (split / /)[0] } lines_of($_) } @listeners;
+is($ids, join(',', sort { $a <=> $b } split /,/, $ids), 'with rising ids');
+
+# What others put on the channel is no broadcast, and harms nothing.
+sql(q{NOTIFY prices, 'hello'; NOTIFY prices, '{"pgpubsub": "broadcast", "id": 1, "channel": "other", "payload": 1}'; NOTIFY prices; NOTIFY prices, '{"pgpubsub": "reference", "id": 99999, "channel": "prices"}'});
+sql(q{SELECT pgpubsub.publish('prices', '3')});
+$so_far .= ', 3 -';
+hears($_, $so_far, 'somebody else\'s NOTIFY is ignored') for @listeners;
+like(text_of($listeners[0]->{err}), qr/warning: channel "prices": broadcast 99999 is missed: its retention time is over$/m, 'a reference that leads nowhere is told');
+
+# A handler that fails.
+sql(q{SELECT pgpubsub.publish('prices', '"fail"'), pgpubsub.publish('prices', '4')});
+$so_far .= ', "fail" -, 4 -';
+hears($_, $so_far, 'a failing handler does not keep the next one from coming') for @listeners;
+like(text_of($listeners[0]->{err}), qr/warning: channel "prices": the handler of broadcast [0-9]+ failed, and it does not come again: failed as told$/m, 'and is told');
+
+# A connection that is lost: what is sent meanwhile is missed, which is told, and what comes then arrives.
+stop($listeners[1]);
+$node->stop('fast');
+eventually(sub { text_of($listeners[0]->{err}) =~ /the listening connection: .*reconnecting/ }, 'the connection is lost');
+$node->start;
+eventually(sub { text_of($listeners[0]->{err}) =~ /warning: broadcasts that were sent while the listening connection was lost are missed/ }, 'the gap is told');
+sql(q{SELECT pgpubsub.publish('prices', '5'), pgpubsub.publish('prices', to_jsonb(repeat('y', 10000)))});
+$so_far .= ', 5 -, 10002 bytes';
+hears($listeners[0], $so_far, 'and it listens again');
+stop($listeners[0]);
+
+# Beside a queue in the same consumer.
+my $both = start('prices', PROBE_QUEUE => 'work');
+listening($both);
+sql(q{SELECT pgpubsub.publish('work', '1')});
+hears($both, 'queued', 'a queue');
+sql(q{SELECT pgpubsub.publish('prices', '6')});
+hears($both, 'queued, 6 -', 'and broadcasts in one consumer');
+stop($both);
+
+# The wrong kind of handler, and the one that is not known beforehand.
+my $wrong = start('work');
+is(wait_for_exit($wrong), 1, 'on_broadcast() on a queue channel');
+like(text_of($wrong->{err}), qr/^fatal: channel "work" is a queue channel, and on_broadcast\(\) is for broadcast channels \[42809\] Register the handler with on\(\)\.$/m, 'is refused, with what to do');
+$wrong = background($probe, 'transactional', $dsn, 'prices');
+is(wait_for_exit($wrong), 1, 'on() on a broadcast channel');
+like(text_of($wrong->{err}), qr/^fatal: .*\[42809\]/m, 'is refused too');
+for my $channel ('prices', 'work')
+{
+	my $either = start($channel, PROBE_QUEUE => $channel);
+	listening($either);
+	sql("SELECT pgpubsub.publish('$channel', '7')");
+	hears($either, $channel eq 'work' ? 'queued' : '7 -', "with both, the one that suits \"$channel\" is used");
+	stop($either);
+}
+
+# A channel that does not exist yet.
+my $early = start('later');
+eventually(sub { text_of($early->{err}) =~ /warning: channel "later" does not exist, or you may not use it; listening all the same/ }, 'a missing channel is told');
+listening($early);
+sql(q{SELECT pgpubsub.create_channel('later', kind => 'broadcast')});
+sql(q{SELECT pgpubsub.publish('later', '8')});
+hears($early, '8 -', 'and listened to');
+stop($early);
+
+done_testing();

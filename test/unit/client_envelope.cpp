@@ -1,0 +1,89 @@
+// What comes by NOTIFY on a broadcast channel, from pgpubsub and from anybody else, and where it waits.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "broadcast_queue.hpp"
+#include "envelope.hpp"
+
+using namespace pgpubsub;
+using namespace std::string_literals;
+
+TEST_CASE("a broadcast") {
+    const auto e = parse_envelope(R"({"pgpubsub": "broadcast", "id": 9007199254740993, "channel": "say \"hi\"", "created_at": "2026-01-02T03:04:05+00:00",)"
+                                  R"( "payload": {"n": 12345678901234567890.10, "huge": 1e400, "channel": "x"}, "key": "k\nö", "headers": {"h": [1]}, "db_version": 7})");
+    REQUIRE(e);
+    CHECK_FALSE(e->by_reference);
+    CHECK(e->what.id == 9007199254740993);
+    CHECK(e->what.channel == "say \"hi\"");
+    CHECK(e->what.created_at == "2026-01-02T03:04:05+00:00");
+    CHECK(e->what.payload == R"({"n": 12345678901234567890.10, "huge": 1e400, "channel": "x"})");
+    CHECK(e->what.key == "k\nö");
+    CHECK(e->what.headers == R"({"h": [1]})");
+    CHECK(e->what.db_version == 7);
+    CHECK(e->what.attempts == 1);
+}
+
+TEST_CASE("a broadcast with little, in the order of jsonb") {
+    const auto e = parse_envelope(R"({"id":1,"channel":"c","payload":null,"pgpubsub":"broadcast","created_at":"now"})");
+    REQUIRE(e);
+    CHECK(e->what.payload == "null");
+    CHECK_FALSE(e->what.key);
+    CHECK_FALSE(e->what.headers);
+    CHECK_FALSE(e->what.db_version);
+    const auto nulls = parse_envelope(R"({"pgpubsub":"broadcast","id":1,"channel":"c","payload":1,"key":null,"headers":null,"db_version":null})");
+    REQUIRE(nulls);
+    CHECK_FALSE(nulls->what.key);
+    CHECK_FALSE(nulls->what.headers);
+}
+
+TEST_CASE("a reference") {
+    const auto e = parse_envelope(R"({"pgpubsub": "reference", "id": 12, "channel": "prices"})");
+    REQUIRE(e);
+    CHECK(e->by_reference);
+    CHECK(e->what.id == 12);
+    CHECK(e->what.channel == "prices");
+}
+
+TEST_CASE("what is no envelope") {
+    for (const std::string text : {"", "hello", "1", "[]", "{}", "{", R"({"pgpubsub": "broadcast"})", R"({"pgpubsub": 1, "id": 1, "channel": "c", "payload": 1})",
+                                   R"({"pgpubsub": "other", "id": 1, "channel": "c", "payload": 1})", R"({"pgpubsub": "broadcast", "id": 1.5, "channel": "c", "payload": 1})",
+                                   R"({"pgpubsub": "broadcast", "id": "1", "channel": "c", "payload": 1})", R"({"pgpubsub": "broadcast", "id": 1, "channel": "c"})",
+                                   R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": 1} x)", R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": })",
+                                   R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": [1,]})"})
+        CHECK_MESSAGE(!parse_envelope(text), text);
+}
+
+TEST_CASE("JSON is read strictly") {
+    const auto accepts = [](const std::string& value) { return json_scanner("{\"a\": " + value + "}").members().has_value(); };
+    for (const std::string value : {"0", "-0", "-1.5e+3", "1E5", "12.0", "true", "false", "null", "\"\"", "\"\\u00e9\\ud83d\\ude00\\/\\b\"", "[]", "[ 1 , [2] ]", "{ \"b\" : { } }"})
+        CHECK_MESSAGE(accepts(value), value);
+    for (const std::string value : {"", "01", "1.", ".5", "-", "+1", "1e", "nul", "True", "\"", "\"\t\"", "\"\xFF\"", "\"\\x\"", "\"\\u12g4\"", "\"\\ud83d\"", "\"\\ude00\"",
+                                    "\"\\ud83d\\u0041\"", "[", "[1 2]", "[1,]", "{\"b\"}", "{\"b\":1,}", "{b:1}", "NaN", "'x'"})
+        CHECK_FALSE_MESSAGE(accepts(value), value);
+    CHECK(accepts(std::string(9'000, '[') + std::string(9'000, ']')));
+    CHECK_FALSE(accepts(std::string(1'000'000, '[') + std::string(1'000'000, ']')));
+}
+
+TEST_CASE("strings are unescaped") {
+    CHECK(json_scanner(R"("a\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00z")").string_value() == "a\"\\/\b\f\n\r\tAé€😀z");
+    CHECK(json_scanner(R"("\u0000")").string_value() == "\0"s);
+    CHECK_FALSE(json_scanner("1").string_value());
+    CHECK_FALSE(json_scanner(R"("a" )").string_value());
+}
+
+TEST_CASE("broadcasts wait in order, and the oldest are dropped when there is no room") {
+    broadcast_queue queue(3 * (sizeof(broadcast_queue::entry) + 1));
+    for (const std::string text : {"a", "b", "c"}) queue.push({1, text});
+    CHECK(queue.take_dropped() == 0);
+    queue.push({2, "d"});
+    CHECK(queue.size() == 3);
+    CHECK(queue.take_dropped() == 1);
+    CHECK(queue.take_dropped() == 0);
+    for (const std::string text : {"b", "c", "d"}) CHECK(queue.pop()->text == text);
+    CHECK_FALSE(queue.pop());
+    queue.push({1, std::string(1000, 'x')});  // larger than all the room: it is kept, alone
+    CHECK(queue.pop()->text.size() == 1000);
+    for (int i = 0; i < 3; ++i) queue.push({1, "y"});
+    CHECK(queue.take_dropped() == 0);
+}
