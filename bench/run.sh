@@ -35,7 +35,7 @@ spread() { sort -g | awk 'NR == 1 { low = $1 } { high = $1 } END { printf "%s–
 
 say "PostgreSQL $(sql -c 'SHOW server_version'), $(nproc) cores, ${server_settings[*]:2}"
 sql -c 'CREATE EXTENSION pgpubsub'
-for name in ${BENCH:-capture}; do
+for name in ${BENCH:-capture delivery}; do
     # shellcheck source=/dev/null
     . "$ROOT/bench/$name.sh"
 done
