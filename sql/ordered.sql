@@ -81,7 +81,7 @@ SELECT pgpubsub.nack(array_agg(receipt), reject => true) AS rejected FROM claim(
 SELECT take(1);
 SELECT pgpubsub.redrive('o') AS redriven;
 SELECT take();
--- so in a batch: what was taken behind it stays taken
+-- so in a batch: what was taken behind it goes back untried, and is the next
 SELECT pub('a1', 'a2');
 BEGIN;
 SELECT id_of('a1') AS a1, take() \gset

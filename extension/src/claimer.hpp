@@ -51,12 +51,14 @@ public:
             order_ = key_order::begin(table, request.s.id, mode);
     }
 
-    // False when it gave up before it had looked at all there is, so as not to take too long: the next call goes on.
+    // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction has a key.
     bool run() {
         if (walk_by_age() == walk_result::too_many_blocked)
             walk_by_key();
-        if (request_.c.ordered)
+        if (request_.c.ordered) {
+            has_given_up_ = has_given_up_ || order_.has_met_locks();
             order_.end();
+        }
         MemoryContextDelete(per_row_);
         return !has_given_up_;
     }

@@ -108,6 +108,16 @@ bool hold_key(int32 subscription_id, int64 order_key) {
     return false;
 }
 
+bool has_follower(const notification_table& table, int32 subscription_id, int64 order_key, int64 id) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), equals_int8(2, order_key), above_int8(3, id)};
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    notification_scan scan = notification_scan::begin(table, our_catalog().notification_ordered, snapshot, keys);
+    const bool found = scan.next();
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return found;
+}
+
 key_order key_order::begin(const notification_table& table, int32 subscription_id, claim_mode mode) {
     key_order order{};
     order.table_ = &table;
@@ -166,6 +176,7 @@ bool key_order::lock_and_look(key_state* state) {
     const lock_outcome outcome = lock_key(subscription_id_, state->order_key);
     state->is_locked = outcome != lock_outcome::refused;
     state->was_locked_here = outcome == lock_outcome::locked;
+    has_met_locks_ = has_met_locks_ || outcome == lock_outcome::refused;
     state->is_blocked = !state->is_locked || is_in_flight(state->order_key);
     if (!state->is_blocked)
         state->next_held = next_held(state->order_key, before_all);

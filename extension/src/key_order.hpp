@@ -5,7 +5,7 @@
 // 1. The caller's transaction holds the lock of the key. A consumer that takes keeps it until its transaction ends; one that
 //    leases needs it while it claims. It is asked for without waiting: who does not get it leaves the key to the other.
 // 2. No row of the key is leased, and no transaction is just changing a lease, as it is found after the lock was got. Neither
-//    take nor claim can change that while we hold the lock.
+//    take nor claim nor extend() can change that while we hold the lock.
 // 3. No row of the key that stands before it is held, in a snapshot that was taken after the lock: waits for its next attempt or
 //    its deliver_at, or has been given back. Such a row so holds back the whole key, and no other.
 // 4. Each other row of the key that stands before it was handed out by the same walk, which has met them all.
@@ -35,6 +35,8 @@ public:
     bool admits(int64 order_key, int64 id);
     // Whether no row of the key may be, for what is left of the walk.
     bool is_blocked(int64 order_key) const;
+    // Whether a row was refused since another transaction has its key.
+    bool has_met_locks() const { return has_met_locks_; }
     // Whether a further key can be locked; if not, rows of the keys that are locked may still be handed out.
     static bool has_room();
     // Tells what became of an admitted row: it left the channel, so that the next one may follow; or it was handed out,
@@ -59,6 +61,7 @@ private:
     MemoryContext context_;  // what the scans remember between calls is here
     int32 subscription_id_;
     claim_mode mode_;
+    bool has_met_locks_;
     HTAB* keys_;
     notification_scan in_flight_;
     bool in_flight_is_open_;
@@ -70,6 +73,9 @@ static_assert(survives_longjmp<key_order>);
 // Makes sure that the transaction holds the lock of the key, and waits for it if need be. False when it had to be got: what was
 // read before may have changed.
 bool hold_key(int32 subscription_id, int64 order_key);
+
+// Whether a row of the key stands behind that one.
+bool has_follower(const notification_table& table, int32 subscription_id, int64 order_key, int64 id);
 
 // Registers the callbacks that count how many keys a transaction holds. Called once, when the library is loaded.
 void watch_key_locks();

@@ -7,7 +7,7 @@ using namespace pgpubsub;
 namespace {
 
 // Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the search
-// took too long, there may be one.
+// took too long, or another transaction has a key of an ordered channel, there may be one.
 bool find_claimable(notification_table& table, const claim_request& request, Datum* since) {
     bool found = false;
     const auto look = [&](ItemPointer, const row_values& row) {
@@ -17,7 +17,7 @@ bool find_claimable(notification_table& table, const claim_request& request, Dat
     };
     const bool has_looked_at_all = claimer(table, request, claim_mode::look, look).run();
     if (!found && !has_looked_at_all)
-        *since = TimestampTzGetDatum(GetCurrentTimestamp());
+        *since = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
     return found || !has_looked_at_all;
 }
 

@@ -126,6 +126,10 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
         if (outcome != TM_Ok)
             return outcome;
         count_processed(leased.s.id);
+        // The next one of the key can be handed out; nobody else would tell those who found the key taken.
+        if (leased.c.ordered && has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
+                                             DatumGetInt64(leased.row.get(column::id))))
+            wake_consumers(leased.c);
         if (leased.s.history > 0) {
             store_processed(leased.row);
             sweep_processed(leased.s, 2);

@@ -2,7 +2,8 @@
 //
 // It is to take() what nack() is to claim(): the handler of one notification of a batch failed and was rolled back to
 // its savepoint; the notification stays in the queue with its error, and the rest of the batch commits. In an ordered
-// channel, those that the transaction took behind it with the same key go back too, untried: their turn comes after it.
+// channel, those that the transaction took behind it with the same key go back too, untried, even when it becomes a dead letter: who
+// works on a batch then need not know which of the two it was.
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "failure.hpp"
@@ -39,8 +40,8 @@ public:
         } else {
             prepare_retry(&row, s, failure_);
             table_.insert(row);
-            put_back_behind(taken);
         }
+        put_back_behind(taken);
         wake_consumers(c);
     }
 

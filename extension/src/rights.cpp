@@ -30,6 +30,19 @@ constexpr const char* functions_for_consume[] = {
     "FUNCTION pgpubsub.stat_backlog()",
     "FUNCTION pgpubsub.stat_rates()",
 };
+constexpr const char* functions_for_owner[] = {
+    "FUNCTION pgpubsub.alter_channel(text, boolean, integer, interval, double precision, interval, double precision, interval, "
+    "interval, jsonb, text, regrole)",
+    "FUNCTION pgpubsub.drop_channel(text)",
+    "FUNCTION pgpubsub.pause_channel(text, text)",
+    "FUNCTION pgpubsub.resume_channel(text, text)",
+    "FUNCTION pgpubsub.purge_channel(text, text)",
+    "FUNCTION pgpubsub.subscribe(text, text, jsonb, integer, interval, double precision, interval, double precision, interval, "
+    "boolean)",
+    "FUNCTION pgpubsub.unsubscribe(text, text)",
+    "FUNCTION pgpubsub.grant_channel(text, regrole, text)",
+    "FUNCTION pgpubsub.revoke_channel(text, regrole, text)",
+};
 constexpr const char* functions_for_both[] = {
     "FUNCTION pgpubsub.has_channel_privilege(text, text)",
 };
@@ -72,6 +85,8 @@ void pgpubsub::grant_usage(const char* quoted_role, privilege what) {
     grant_on("SELECT", views_for_both, quoted_role);
     if (what != privilege::consume)
         grant_on("EXECUTE", functions_for_publish, quoted_role);
+    if (what == privilege::owner)
+        grant_on("EXECUTE", functions_for_owner, quoted_role);
     if (what != privilege::publish) {
         grant_on("EXECUTE", functions_for_consume, quoted_role);
         grant_on("SELECT", views_for_consume, quoted_role);
