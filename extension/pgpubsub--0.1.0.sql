@@ -186,6 +186,10 @@ CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
     FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.channels_changed();
 CREATE TRIGGER channels_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgpubsub.channel_privilege
     FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.channels_changed();
+-- With session_replication_role = replica too, as a restore may set it.
+ALTER TABLE pgpubsub.channel           ENABLE ALWAYS TRIGGER channels_changed;
+ALTER TABLE pgpubsub.subscription      ENABLE ALWAYS TRIGGER channels_changed;
+ALTER TABLE pgpubsub.channel_privilege ENABLE ALWAYS TRIGGER channels_changed;
 
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights

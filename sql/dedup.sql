@@ -132,5 +132,19 @@ SELECT md5(payload #>> '{}') = (SELECT md5(string_agg(md5(i::text), '')) FROM ge
 SELECT pgpubsub.publish('jobs', '1', replace => true);
 SELECT pgpubsub.publish('jobs', '1', dedup_key => 'a', replace => NULL);
 
+-- Beside a DBA's index of a kind that is told of changes within a page (BRIN), the others are not: what is taken later is of
+-- the channel that was asked for.
+SELECT pgpubsub.purge_channel('jobs') AS purged;
+CREATE INDEX own_index ON pgpubsub.notification USING brin ((payload ->> 'x'));
+SELECT count(pgpubsub.publish('jobs', '{"x": "1"}', dedup_key => i::text)) FROM generate_series(1, 3) i;
+SELECT pgpubsub.publish('jobs', '{"x": "2"}', dedup_key => '3', replace => true) IS NOT NULL AS published;
+SELECT count(*) FROM pgpubsub.take('jobs', 3);
+VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) pgpubsub.notification;
+SELECT pgpubsub.create_channel('secret');
+SELECT count(pgpubsub.publish('secret', to_jsonb(i))) FROM generate_series(1, 5) i;
+SELECT count(*) AS of_another_channel FROM pgpubsub.take('jobs', 10);
+SELECT count(*) FROM pgpubsub.take('secret', 10);
+DROP INDEX pgpubsub.own_index;
+
 DROP VIEW queue;
 SELECT count(pgpubsub.drop_channel(name)) FROM (SELECT name FROM pgpubsub.channels) c;

@@ -275,4 +275,12 @@ DO $$ DECLARE call text; BEGIN
   END LOOP;
 END $$;
 SELECT pgpubsub.extend('{}', '0');
+
+-- several calls in one statement don't meet what the others have taken
+SELECT pgpubsub.purge_channel('jobs') >= 0 AS purged;
+SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 6) i;
+SELECT c.payload, pgpubsub.ack(ARRAY[c.receipt]) AS acked FROM generate_series(1, 2) g, LATERAL pgpubsub.claim('jobs', 1 + g - g) c;
+SELECT t.payload, pgpubsub.requeue(ARRAY[t.id], delay => '1 hour') AS requeued FROM generate_series(1, 2) g, LATERAL pgpubsub.take('jobs', 1 + g - g) t;
+SELECT (SELECT count(*) FROM pgpubsub.take('jobs', 1)) AS taken, pgpubsub.purge_channel('jobs') AS purged,
+       (SELECT count(*) FROM pgpubsub.take('jobs', 10)) AS taken;
 SELECT pgpubsub.drop_channel(name) FROM (SELECT name FROM pgpubsub.channels) c;

@@ -291,6 +291,45 @@ SELECT pgpubsub.detach('textual', 'o'), pgpubsub.attach('textual', 'plain');
 INSERT INTO textual VALUES ('x');
 SELECT key IS NULL AS no_key FROM pgpubsub.take('plain');
 
+-- The lock of a key lasts as long as what was taken of it, whoever ran when it was got: a cursor that fails in a later
+-- sub-transaction does not lose it, and one that is first fetched in a sub-transaction that is undone does not keep it.
+CREATE FUNCTION key_locks() RETURNS bigint LANGUAGE sql AS
+    'SELECT count(*) FROM pg_locks WHERE locktype = ''advisory'' AND objsubid = 3 AND pid = pg_backend_pid()';
+SELECT pub('a1', 'b1');
+BEGIN;
+DECLARE c CURSOR FOR SELECT CASE WHEN g = 1 THEN t.payload ELSE to_jsonb(1 / (g - 2)) END AS item
+    FROM pgpubsub.take('o') t, generate_series(1, 3) g;
+FETCH 1 FROM c;
+SAVEPOINT s;
+FETCH 5 FROM c;
+ROLLBACK TO s;
+SELECT key_locks();
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT payload AS item FROM pgpubsub.take('o');
+SAVEPOINT s;
+FETCH 1 FROM c;
+ROLLBACK TO s;
+SELECT key_locks();
+ROLLBACK;
+-- extend() keeps none, however many it extends
+SELECT array_agg(receipt) AS receipts FROM pgpubsub.claim('o', 10) \gset
+BEGIN;
+SELECT pgpubsub.extend(:'receipts') AS extended;
+SELECT key_locks();
+COMMIT;
+SELECT pgpubsub.ack(:'receipts') AS acked;
+-- what goes back into a channel that has become ordered is in order
+SELECT pgpubsub.create_channel('later');
+SELECT count(pgpubsub.publish('later', to_jsonb(i), key => 'k')) FROM generate_series(1, 3) i;
+BEGIN;
+SELECT array_agg(id ORDER BY id) AS ids FROM pgpubsub.take('later', 10) \gset
+SELECT pgpubsub.alter_channel('later', ordered => true);
+SELECT pgpubsub.requeue(:'ids', delay => '0') AS requeued;
+COMMIT;
+SELECT payload FROM pgpubsub.claim('later', 10);
+DROP FUNCTION key_locks;
+
 DROP TABLE single, composite, textual, uuids, dates, numbers, included, identity, both_of_them, none, deferred, parted;
 DROP VIEW queue;
 DROP FUNCTION pub, take, claim, id_of;

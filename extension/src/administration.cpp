@@ -135,7 +135,7 @@ void change_owner(const channel& c, Oid owner) {
     const char* const name = GetUserNameFromId(owner, true);
     if (name == nullptr)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", owner));
-    if (!is_member_of_role(GetUserId(), owner))
+    if (!may_give_to(GetUserId(), owner))
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be member of role \"%s\"", name));
     as_extension_owner([&] {
         run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "

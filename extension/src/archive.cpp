@@ -81,13 +81,14 @@ plain_scan scan_dead_letter(int32 subscription_id, int64 id) {
                                keys);
 }
 
-int64 sweep_processed(const subscription& s, int64 limit) {
-    ScanKeyData keys[2] = {equals_int4(archive_column::subscription_id, s.id)};
-    ScanKeyInit(&keys[1], archive_column::archived_at, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+int64 sweep_processed(const subscription& s, sweep_limits limits) {
+    ScanKeyData keys[2] = {equals_int4(1, s.id)};
+    ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
                 TimestampTzGetDatum(later_by(GetCurrentTimestamp(), -s.history)));
-    return remove_rows(plain_scan::begin(our_catalog().processed, archive_column::processed_count,
-                                           our_catalog().processed_at, keys),
-                       limit);
+    const Relation rel = open_processed();
+    const int64 swept = sweep_rows(rel, our_catalog().processed_at, keys, limits);
+    table_close(rel, NoLock);
+    return swept;
 }
 
 void remove_archives(int32 subscription_id) {

@@ -45,8 +45,11 @@ void forget_processed(const processed_place& place);
 plain_scan scan_dead_letters(int32 subscription_id);
 plain_scan scan_dead_letter(int32 subscription_id, int64 id);
 
-// Removes from the history of a subscription what is older than its setting says; as remove_rows().
-int64 sweep_processed(const subscription& s, int64 limit);
+// Removes from the history of a subscription what is older than its setting says; as sweep_rows().
+int64 sweep_processed(const subscription& s, sweep_limits limits);
+
+// What a consumer sweeps that has added so many rows: more than it added, so that they don't pile up.
+inline sweep_limits sweep_after(int64 added) { return {2 * added, 64 + 4 * added}; }
 
 // Removes the dead letters and the history of a subscription; as remove_all_rows().
 void remove_archives(int32 subscription_id);

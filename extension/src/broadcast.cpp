@@ -12,7 +12,6 @@
 #include "catalog.hpp"
 #include "interval.hpp"
 #include "jsonb_builder.hpp"
-#include "plain_table.hpp"
 #include "settings.hpp"
 
 using namespace pgpubsub;
@@ -24,7 +23,7 @@ namespace {
 constexpr int notify_limit = BLCKSZ - NAMEDATALEN - 128 - 1;
 
 // How many expired ones are removed by whoever stores a new one: more than one, so that they don't pile up.
-constexpr int sweep_per_broadcast = 4;
+constexpr sweep_limits sweep_per_broadcast = {4, 64};
 
 namespace broadcast_column {
 enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
@@ -100,13 +99,13 @@ int64 broadcast(const channel& c, const new_notification& n) {
     return id;
 }
 
-int64 sweep_broadcasts(const channel& c, int64 limit) {
-    ScanKeyData keys[2] = {equals_int4(broadcast_column::channel_id, c.id)};
-    ScanKeyInit(&keys[1], broadcast_column::expires_at, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-                TimestampTzGetDatum(GetCurrentTimestamp()));
-    return remove_rows(plain_scan::begin(our_catalog().broadcast, broadcast_column::count,
-                                         our_catalog().broadcast_expires_at, keys),
-                       limit);
+int64 sweep_broadcasts(const channel& c, sweep_limits limits) {
+    ScanKeyData keys[2] = {equals_int4(1, c.id)};
+    ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, TimestampTzGetDatum(GetCurrentTimestamp()));
+    const Relation rel = open_our_table(our_catalog().broadcast, RowExclusiveLock, broadcast_column::count);
+    const int64 swept = sweep_rows(rel, our_catalog().broadcast_expires_at, keys, limits);
+    table_close(rel, NoLock);
+    return swept;
 }
 
 int64 remove_broadcasts(int32 channel_id) {

@@ -3,15 +3,15 @@
 
 #include "channel.hpp"
 #include "notification.hpp"
+#include "plain_table.hpp"
 
 namespace pgpubsub {
 
 // Sends a notification on a broadcast channel when the transaction commits, and returns its id.
 int64 broadcast(const channel& c, const new_notification& n);
 
-// Removes payloads of the channel whose retention time is over: at most `limit`, and none that another transaction is at.
-// Returns how many.
-int64 sweep_broadcasts(const channel& c, int64 limit);
+// Removes payloads of the channel whose retention time is over; as sweep_rows().
+int64 sweep_broadcasts(const channel& c, sweep_limits limits);
 
 // Removes all stored payloads of the channel, and returns how many.
 int64 remove_broadcasts(int32 channel_id);

@@ -27,12 +27,6 @@ int64 microseconds_or(const optional_argument& a, int64 otherwise) {
     return a.is_given ? microseconds_of(*DatumGetIntervalP(a.value)) : otherwise;
 }
 
-Datum interval_from(int64 microseconds) {
-    auto* const span = static_cast<Interval*>(palloc0(sizeof(Interval)));
-    span->time = microseconds;
-    return IntervalPGetDatum(span);
-}
-
 }  // namespace
 
 subscription_settings subscription_settings::of(FunctionCallInfo fcinfo, int first) {
@@ -78,7 +72,7 @@ void check_settings(const subscription_settings& settings, const subscription& p
     if (base > max)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("\"backoff_base\" must not be more than \"backoff_max\""),
-                errdetail("They would be %s and %s.", shown(interval_from(base)), shown(interval_from(max))));
+                errdetail("They would be %s and %s.", shown(interval_of(base)), shown(interval_of(max))));
 }
 
 void store_settings(const subscription_settings& s, int32 subscription_id) {

@@ -92,7 +92,7 @@ PGPUBSUB_FUNCTION(pgpubsub_take) {
     if (!request.s.paused)
         claimer(table, request, claim_mode::take, hand_out).run();
     if (keeps_history)
-        sweep_processed(request.s, 2 * kept);
+        sweep_processed(request.s, sweep_after(kept));
     table.close();
     return Datum{0};
 }

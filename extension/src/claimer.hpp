@@ -53,12 +53,16 @@ public:
 
     // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction has a key.
     bool run() {
+        // What this statement did before is seen: a row that another call in it has taken is not tried again.
+        PushCopiedSnapshot(GetActiveSnapshot());
+        UpdateActiveSnapshotCommandId();
         if (walk_by_age() == walk_result::too_many_blocked)
             walk_by_key();
         if (request_.c.ordered) {
             has_given_up_ = has_given_up_ || order_.has_met_locks();
             order_.end();
         }
+        PopActiveSnapshot();
         MemoryContextDelete(per_row_);
         return !has_given_up_;
     }

@@ -11,12 +11,6 @@ Datum text_of(std::string_view s) {
     return PointerGetDatum(cstring_to_text_with_len(s.data(), static_cast<int>(s.size())));
 }
 
-Datum interval_of(int64 microseconds) {
-    auto* const span = static_cast<Interval*>(palloc0(sizeof(Interval)));
-    span->time = microseconds;
-    return IntervalPGetDatum(span);
-}
-
 void create_channel(std::string_view name, Oid owner) {
     const catalog& tables = our_catalog();
     const int32 id = static_cast<int32>(nextval_internal(tables.channel_id_seq, false));

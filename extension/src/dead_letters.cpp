@@ -111,10 +111,7 @@ row_values revived(const plain_scan& scan, const channel& c) {
     copy(column::deliver_at, archive_column::deliver_at);
     copy(column::last_error, archive_column::last_error);
     row.set(column::attempts, Int16GetDatum(0));
-    if (c.ordered)
-        row.set(column::order_key,
-                Int64GetDatum(order_key_of(row.is_null(column::key) ? nullptr : DatumGetTextPP(row.get(column::key)),
-                                           DatumGetInt64(row.get(column::id)))));
+    set_order_key(&row, c);
     make_ready(&row);
     return row;
 }

@@ -8,20 +8,16 @@
 #include "dedup.hpp"
 
 #include "catalog.hpp"
+#include "locks.hpp"
 
 namespace pgpubsub {
 namespace {
-
-// Beside key_order.cpp's, of advisory locks.
-constexpr uint16 lock_class = 4;
 
 LOCKTAG lock_of(const subscription& s, const text* dedup_key) {
     const std::string_view bytes = view_of(dedup_key);
     const uint64 place = DatumGetUInt64(hash_any_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
                                                           static_cast<int>(bytes.size()), static_cast<uint64>(s.id)));
-    LOCKTAG tag;
-    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(place >> 32), static_cast<uint32>(place), lock_class);
-    return tag;
+    return lock_tag(lock_class::dedup, place);
 }
 
 // Locks the row so that consumers leave it alone until this transaction ends. Those who joined it before are no hindrance.
@@ -76,18 +72,18 @@ attempt try_to_join(notification_table& table, const subscription& s, const new_
 // For one subscription: joins the row that waits, and gives its id; or stores one with *new_id.
 void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n, bool replace,
                    int64* new_id, int64* waiting_id) {
-    const LOCKTAG tag = lock_of(s, n.dedup_key);
+    momentary_lock lock;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         TransactionId busy = InvalidTransactionId;
-        LockAcquire(&tag, ExclusiveLock, false, false);
+        lock.acquire(lock_of(s, n.dedup_key));
         const attempt outcome = try_to_join(table, s, n, replace, waiting_id, &busy);
         if (outcome == attempt::none_waits) {
             if (*new_id == 0)
                 *new_id = next_notification_id();
             store_for(table, c, s, *new_id, n);
         }
-        LockRelease(&tag, ExclusiveLock, false);
+        lock.release();
         if (outcome != attempt::changed)
             return;
         if (TransactionIdIsValid(busy))

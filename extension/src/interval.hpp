@@ -15,6 +15,12 @@ inline int64 microseconds_of(const Interval& span) {
     return result;
 }
 
+inline Datum interval_of(int64 microseconds) {
+    auto* const span = static_cast<Interval*>(palloc0(sizeof(Interval)));
+    span->time = microseconds;
+    return IntervalPGetDatum(span);
+}
+
 // `from` plus the time; infinity where that is beyond what a timestamp can be.
 inline TimestampTz later_by(TimestampTz from, int64 microseconds) {
     TimestampTz result;

@@ -5,9 +5,6 @@
 namespace pgpubsub {
 namespace {
 
-// pg_advisory_lock() has the classes 1 and 2.
-constexpr uint16 lock_class = 3;
-
 // How many keys a transaction may lock: twice its fair share of the lock table, since most transactions use less than
 // theirs. The rest of the table is for everybody else.
 int key_limit() { return 2 * max_locks_per_xact; }
@@ -46,27 +43,24 @@ enum class lock_outcome { refused, locked, had_it };
 constexpr int64 before_all = PG_INT64_MIN;
 constexpr int64 none = PG_INT64_MAX;
 
-LOCKTAG lock_of(int32 subscription_id, int64 order_key) {
-    const uint64 place = hash_combine64(static_cast<uint64>(order_key), murmurhash32(static_cast<uint32>(subscription_id)));
-    LOCKTAG tag;
-    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(place >> 32), static_cast<uint32>(place), lock_class);
-    return tag;
+void release(const LOCKTAG& tag) {
+    with_transaction_owner([&tag] { return LockRelease(&tag, ExclusiveLock, false); });
 }
 
 // Locks a key for the transaction without waiting. Refused when another transaction has it, or when this one holds as many as
 // it may.
 lock_outcome lock_key(int32 subscription_id, int64 order_key) {
-    const LOCKTAG tag = lock_of(subscription_id, order_key);
+    const LOCKTAG tag = key_lock(subscription_id, order_key);
     if (!key_order::has_room() && !holds_lock(&tag, ExclusiveLock))
         return lock_outcome::refused;
-    switch (acquire_lock_if_free(&tag, ExclusiveLock)) {
+    switch (with_transaction_owner([&tag] { return acquire_lock_if_free(&tag, ExclusiveLock); })) {
         case LOCKACQUIRE_OK:
             ++locked_at(GetCurrentTransactionNestLevel());
             return lock_outcome::locked;
         case LOCKACQUIRE_ALREADY_HELD:
         case LOCKACQUIRE_ALREADY_CLEAR:
             // It is held once more; once is enough.
-            LockRelease(&tag, ExclusiveLock, false);
+            release(tag);
             return lock_outcome::had_it;
         case LOCKACQUIRE_NOT_AVAIL:
             break;
@@ -75,12 +69,16 @@ lock_outcome lock_key(int32 subscription_id, int64 order_key) {
 }
 
 void unlock_key(int32 subscription_id, int64 order_key) {
-    const LOCKTAG tag = lock_of(subscription_id, order_key);
-    LockRelease(&tag, ExclusiveLock, false);
+    release(key_lock(subscription_id, order_key));
     --locked_at(GetCurrentTransactionNestLevel());
 }
 
 }  // namespace
+
+LOCKTAG key_lock(int32 subscription_id, int64 order_key) {
+    const uint64 place = hash_combine64(static_cast<uint64>(order_key), murmurhash32(static_cast<uint32>(subscription_id)));
+    return lock_tag(lock_class::key, place);
+}
 
 struct key_order::key_state {
     int64 order_key;  // the hash key
@@ -95,17 +93,6 @@ struct key_order::key_state {
 void watch_key_locks() {
     RegisterXactCallback(forget_at_end, nullptr);
     RegisterSubXactCallback(follow_subtransaction, nullptr);
-}
-
-bool hold_key(int32 subscription_id, int64 order_key) {
-    const LOCKTAG tag = lock_of(subscription_id, order_key);
-    if (holds_lock(&tag, ExclusiveLock))
-        return true;
-    constexpr bool for_session = false;
-    constexpr bool dont_wait = false;
-    LockAcquire(&tag, ExclusiveLock, for_session, dont_wait);
-    ++locked_at(GetCurrentTransactionNestLevel());
-    return false;
 }
 
 bool has_follower(const notification_table& table, int32 subscription_id, int64 order_key, int64 id) {

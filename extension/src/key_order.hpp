@@ -17,6 +17,7 @@
 // transaction, goes with a prepared one, and is shown by pg_locks (objsubid 3).
 #pragma once
 
+#include "locks.hpp"
 #include "notification.hpp"
 
 namespace pgpubsub {
@@ -70,9 +71,8 @@ private:
 };
 static_assert(survives_longjmp<key_order>);
 
-// Makes sure that the transaction holds the lock of the key, and waits for it if need be. False when it had to be got: what was
-// read before may have changed.
-bool hold_key(int32 subscription_id, int64 order_key);
+// The lock of a key.
+LOCKTAG key_lock(int32 subscription_id, int64 order_key);
 
 // Whether a row of the key stands behind that one.
 bool has_follower(const notification_table& table, int32 subscription_id, int64 order_key, int64 id);

@@ -130,12 +130,14 @@ bool notification_table::is_only_ours(ItemPointer tid, TM_Result outcome, const 
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
     put_into_slot(row);
     TM_FailureData failure;
-    bool needs_index_entries;
-    TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &needs_index_entries);
+    index_update told;
+    TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &told);
     if (is_only_ours(tid, result, failure))
-        result = update_tuple(heap_, tid, slot_, true, &failure, &needs_index_entries);
-    if (result == TM_Ok && needs_index_entries)
+        result = update_tuple(heap_, tid, slot_, true, &failure, &told);
+    if (result == TM_Ok && told == index_update::all)
         insert_index_entries(row);
+    else if (result == TM_Ok && told == index_update::summarizing && target_ != nullptr)
+        executor_insert_index_entries(target_, slot_, estate_, true);
     return result;
 }
 
@@ -251,6 +253,12 @@ ScanKeyData due_by(TimestampTz now) {
     return key;
 }
 
+ScanKeyData due_from(TimestampTz begin) {
+    ScanKeyData key;
+    ScanKeyInit(&key, 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, TimestampTzGetDatum(begin));
+    return key;
+}
+
 ScanKeyData due_after(TimestampTz now) {
     ScanKeyData key;
     ScanKeyInit(&key, 2, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT, TimestampTzGetDatum(now));
@@ -262,6 +270,14 @@ int64 order_key_of(const text* key, int64 id) {
     const std::size_t size = key == nullptr ? sizeof id : VARSIZE_ANY_EXHDR(key);
     return static_cast<int64>(DatumGetUInt64(
         hash_any_extended(reinterpret_cast<const unsigned char*>(bytes), static_cast<int>(size), key == nullptr)));
+}
+
+void set_order_key(row_values* row, const channel& c) {
+    row->set_null(column::order_key);
+    if (c.ordered) {
+        const text* const key = row->is_null(column::key) ? nullptr : DatumGetTextPP(row->get(column::key));
+        row->set(column::order_key, Int64GetDatum(order_key_of(key, DatumGetInt64(row->get(column::id)))));
+    }
 }
 
 int64 next_notification_id() { return nextval_internal(our_catalog().notification_id_seq, false); }
@@ -282,8 +298,7 @@ void store_for(notification_table& table, const channel& c, const subscription& 
     row.set(column::payload, JsonbPGetDatum(n.payload));
     if (n.key != nullptr)
         row.set(column::key, PointerGetDatum(n.key));
-    if (c.ordered)
-        row.set(column::order_key, Int64GetDatum(order_key_of(n.key, id)));
+    set_order_key(&row, c);
     if (n.headers != nullptr)
         row.set(column::headers, JsonbPGetDatum(n.headers));
     if (const optional_int version = db_version(); version.has_value)

@@ -126,8 +126,9 @@ ScanKeyData equals_int8(AttrNumber index_column, int64 value);
 ScanKeyData above_int8(AttrNumber index_column, int64 value);
 ScanKeyData up_to_int8(AttrNumber index_column, int64 value);
 ScanKeyData equals_text(AttrNumber index_column, const text* value);
-// Of notification_due: what is due by then, and later.
+// Of notification_due: what is due by then, from then on, and later.
 ScanKeyData due_by(TimestampTz now);
+ScanKeyData due_from(TimestampTz begin);
 ScanKeyData due_after(TimestampTz now);
 
 // What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the same
@@ -144,6 +145,9 @@ struct new_notification {
     int16 priority;
     const text* dedup_key;      // null: none
 };
+
+// Sets the row's order_key by its key, or to null where the channel is not ordered.
+void set_order_key(row_values* row, const channel& c);
 
 int64 next_notification_id();
 

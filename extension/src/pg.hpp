@@ -137,19 +137,23 @@ inline IndexFetchTableData* begin_index_fetch(Relation heap) {
 #endif
 }
 
-inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* estate) {
+inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot* slot, EState* estate,
+                                          [[maybe_unused]] bool only_summarizing = false) {
 #if PG_VERSION_NUM >= 190000  // flags in place of the bools, in another order: EIIT_IS_UPDATE in executor.h
-    ExecInsertIndexTuples(target, estate, 0, slot, NIL, nullptr);
+    ExecInsertIndexTuples(target, estate, only_summarizing ? EIIT_ONLY_SUMMARIZING : 0, slot, NIL, nullptr);
 #elif PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an argument for summarizing indexes
-    ExecInsertIndexTuples(target, slot, estate, false, false, nullptr, NIL, false);
+    ExecInsertIndexTuples(target, slot, estate, false, false, nullptr, NIL, only_summarizing);
 #else
     ExecInsertIndexTuples(target, slot, estate, false, false, nullptr, NIL);
 #endif
 }
 
-// Stores a new version of the row at `tid` and tells by `needs_index_entries` whether the indexes must be told.
+// Which indexes must be told of a new version of a row.
+enum class index_update { none, summarizing, all };
+
+// Stores a new version of the row at `tid`.
 inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, bool wait,
-                              TM_FailureData* failure, bool* needs_index_entries) {
+                              TM_FailureData* failure, index_update* told) {
     LockTupleMode mode;
     const CommandId cid = GetCurrentCommandId(true);
 #if PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an enum in place of the bool
@@ -161,10 +165,12 @@ inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* sl
     const TM_Result result =
         table_tuple_update(heap, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot, wait, failure, &mode, &indexes);
 #endif
-    *needs_index_entries = indexes != TU_None;
+    *told = indexes == TU_None ? index_update::none : indexes == TU_All ? index_update::all : index_update::summarizing;
 #else
-    const TM_Result result = table_tuple_update(heap, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot, wait,
-                                                failure, &mode, needs_index_entries);
+    bool all;
+    const TM_Result result =
+        table_tuple_update(heap, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot, wait, failure, &mode, &all);
+    *told = all ? index_update::all : index_update::none;
 #endif
     return result;
 }
@@ -204,6 +210,15 @@ inline Oid primary_key_index(Relation table) {
     return RelationGetPrimaryKeyIndex(table, false);
 #else
     return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
+// Whether the role may give things to the other one, as ALTER ... OWNER TO demands.
+inline bool may_give_to(Oid role, Oid new_owner) {
+#if PG_VERSION_NUM >= 160000  // 3d14e171e9e2: membership alone does not allow SET ROLE
+    return member_can_set_role(role, new_owner);
+#else
+    return is_member_of_role(role, new_owner);
 #endif
 }
 

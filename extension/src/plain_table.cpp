@@ -1,5 +1,6 @@
 #include "plain_table.hpp"
 
+#include "bounded_scan.hpp"
 #include "catalog.hpp"
 
 namespace pgpubsub {
@@ -72,6 +73,19 @@ void remove_all_rows(plain_scan scan) {
         scan.remove(true);
     }
     scan.end();
+}
+
+int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits) {
+    int64 removed = 0;
+    // A row that this command has inserted can't be removed by it.
+    CommandCounterIncrement();
+    bounded_scan scan = bounded_scan::begin(table, index, SnapshotSelf, keys, limits.entries);
+    while (removed < limits.rows && scan.next()) {
+        TM_FailureData failure;
+        removed += delete_tuple(table, &scan.row()->tts_tid, false, &failure) == TM_Ok;
+    }
+    scan.end();
+    return removed;
 }
 
 }  // namespace pgpubsub

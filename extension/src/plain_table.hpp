@@ -33,6 +33,17 @@ private:
 };
 static_assert(survives_longjmp<plain_scan>);
 
+// How much a sweep does at most. Entries: an index keeps those of removed rows until they are vacuumed, and to walk over all
+// of them for each few rows would take ever longer.
+struct sweep_limits {
+    int64 rows;
+    int64 entries;
+};
+
+// Removes the rows that the index finds with these keys, which are of the index's columns; none that another transaction is at.
+// Returns how many. It takes no predicate locks, so that those who sweep in SERIALIZABLE transactions don't make each other fail.
+int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits);
+
 // Removes rows of the scan, at most `limit`, and none that another transaction is at; ends the scan. Returns how many.
 int64 remove_rows(plain_scan scan, int64 limit);
 // Removes all rows of the scan, waits for those that another transaction is at, and ends the scan.

@@ -66,9 +66,12 @@ bool find_home(leased_row* leased) {
     return true;
 }
 
-// Calls change(table, leased, wait) for the row of each receipt in argument 0, and returns how many it changed.
-template <typename Change>
-int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change) {
+constexpr auto nothing_to_do = [] {};
+
+// Calls change(table, leased, wait) for the row of each receipt in argument 0, again when that was changed meanwhile, and then
+// after_each(). Returns how many it changed.
+template <typename Change, typename AfterEach = decltype(nothing_to_do)>
+int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change, AfterEach after_each = nothing_to_do) {
     PreventCommandIfReadOnly(function);
     // Null is what array_agg() makes of no receipts.
     if (PG_ARGISNULL(0))
@@ -109,6 +112,7 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
                 if (outcome != TM_Updated && outcome != TM_Deleted)
                     break;
             }
+            after_each();
         });
         MemoryContextReset(per_row);
         CommandCounterIncrement();
@@ -121,7 +125,9 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_ack) {
-    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.ack()", [](notification_table& table, leased_row& leased, bool wait) {
+    int kept = 0;
+    subscription keeper{};  // the last one that keeps a history
+    const int acked = for_each_receipt(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
         const TM_Result outcome = table.remove(&leased.tid, wait);
         if (outcome != TM_Ok)
             return outcome;
@@ -132,10 +138,14 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
             wake_consumers(leased.c);
         if (leased.s.history > 0) {
             store_processed(leased.row);
-            sweep_processed(leased.s, 2);
+            keeper = leased.s;
+            ++kept;
         }
         return outcome;
-    }));
+    });
+    if (kept > 0)
+        sweep_processed(keeper, sweep_after(kept));
+    PG_RETURN_INT32(acked);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
@@ -161,17 +171,26 @@ PGPUBSUB_FUNCTION(pgpubsub_nack) {
 PGPUBSUB_FUNCTION(pgpubsub_extend) {
     const TimestampTz lease_end =
         deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
-    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
+    momentary_lock key;
+    const int extended = for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
         if (leased.c.ordered) {
-            // Another one of the same key may have been handed out since; and none shall be while this one's end is moved.
-            if (lease_has_ended(leased))
+            // Another one of the same key may have been handed out since; and nobody shall look for leases of the key while
+            // this one's end is moved.
+            if (lease_has_ended(leased)) {
+                key.release();
                 return TM_Invisible;
-            if (!hold_key(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))))
+            }
+            if (!key.is_held()) {
+                key.acquire(key_lock(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))));
                 return TM_Updated;  // to be looked at again
+            }
         }
         leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
-        return table.update(&leased.tid, leased.row, wait);
-    }));
+        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+        key.release();
+        return outcome;
+    }, [&] { key.release(); });
+    PG_RETURN_INT32(extended);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_release) {

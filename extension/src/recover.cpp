@@ -1,6 +1,6 @@
 // pgpubsub.recover(): the sweep after which nothing waits that need not.
 //
-// Guarantee: it ends leases and delays whose time is over, makes dead letters of what has used up its attempts, wakes the
+// Guarantee: it ends leases and delays whose time is over, makes dead letters of those whose attempts are used up, wakes the
 // consumers of what is ready, and removes what is kept too long. It works in chunks: memory does not grow with the number
 // of rows; the function does one chunk, and the procedure commits after each. What somebody else is at is left to them.
 #include "archive.hpp"
@@ -20,26 +20,36 @@ constexpr int64 default_chunk = 10'000;
 
 // Walks the rows that may have something to end: those that are due; in an ordered channel those that are leased, for there a delay
 // that is over needs no end: the row stays among the held ones, and claims find it.
-notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s, TimestampTz now,
-                              Snapshot snapshot) {
-    ScanKeyData keys[] = {equals_int4(1, s.id), due_by(now)};
+notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s, TimestampTz from,
+                              TimestampTz now, Snapshot snapshot) {
+    ScanKeyData keys[] = {equals_int4(1, s.id), due_from(from), due_by(now)};
     return c.ordered ? notification_scan::begin(table, our_catalog().notification_in_flight, snapshot, {keys, 1})
                      : notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
 }
 
-// Ends what is over, at most `limit` rows, and returns how many.
-int64 end_waits(notification_table& table, const channel& c, const subscription& s, int64 limit) {
+// How far the chunks of a channel have come: the subscription, and the due_at up to which its rows were looked at. So a chunk
+// does not walk over what those before it have left behind in the index.
+struct position {
+    int32 subscription_id;
+    TimestampTz due_at;
+};
+
+// Ends what is over, from *from on, at most `limit` rows, and returns how many. Moves *from to where it ended.
+int64 end_waits(notification_table& table, const channel& c, const subscription& s, int64 limit, TimestampTz* from) {
     int64 ended = 0;
     const TimestampTz now = GetCurrentTimestamp();
     const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub recover", ALLOCSET_DEFAULT_SIZES);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan waits = begin_waits(table, c, s, now, snapshot);
+    notification_scan waits = begin_waits(table, c, s, *from, now, snapshot);
     while (ended < limit && waits.next()) {
         CHECK_FOR_INTERRUPTS();
         row_values row = waits.values();
         // One with a dedup_key is not moved, so that publishers always find it; claims find it where it is.
-        if (DatumGetTimestampTz(row.get(column::due_at)) > now || !row.is_null(column::dedup_key))
+        const TimestampTz due_at = DatumGetTimestampTz(row.get(column::due_at));
+        if (due_at > now || !row.is_null(column::dedup_key))
             continue;
+        if (!c.ordered)
+            *from = due_at;
         ended += with_context(per_row, [&] {
             if (is_used_up(row, s))
                 return bury(table, waits.tid(), row) == TM_Ok;
@@ -75,19 +85,26 @@ struct progress {
     bool has_more;  // than fitted into the chunk
 };
 
-// One chunk of a channel: at most `limit` rows of each kind.
-progress recover_channel(const channel& c, int64 limit) {
+// One chunk of a channel, from *at on: at most `limit` rows of each kind.
+progress recover_channel(const channel& c, int64 limit, position* at) {
     notification_table table = notification_table::open();
+    const sweep_limits sweep = {limit, PG_INT64_MAX};
     int64 ended = 0;
     int64 swept = 0;
     bool wakes = false;
-    for (const subscription& s : subscriptions_of(c)) {
-        ended += end_waits(table, c, s, limit - ended);
-        swept += sweep_processed(s, limit - swept);
+    for (const subscription& s : subscriptions_of(c)) {  // in the order of their ids
+        if (s.id < at->subscription_id)
+            continue;
+        if (s.id > at->subscription_id)
+            *at = {s.id, DT_NOBEGIN};
+        ended += end_waits(table, c, s, limit - ended, &at->due_at);
+        swept += sweep_processed(s, sweep);
         wakes = wakes || (!s.paused && has_ready(table, s));
+        if (ended >= limit || swept >= limit)
+            break;
     }
     if (c.kind == channel_kind::broadcast)
-        swept = sweep_broadcasts(c, limit);
+        swept = sweep_broadcasts(c, sweep);
     if (wakes)
         wake_consumers(c);
     table.close();
@@ -118,8 +135,10 @@ auto with_snapshot(F f) {
 PGPUBSUB_FUNCTION(pgpubsub_recover) {
     PreventCommandIfReadOnly("pgpubsub.recover()");
     int64 ended = 0;
-    for (const channel& c : channels_argument(fcinfo))
-        ended += recover_channel(c, default_chunk - ended).ended;
+    for (const channel& c : channels_argument(fcinfo)) {
+        position start{};
+        ended += recover_channel(c, default_chunk - ended, &start).ended;
+    }
     PG_RETURN_INT64(ended);
 }
 
@@ -137,10 +156,11 @@ PGPUBSUB_FUNCTION(pgpubsub_recover_in_chunks) {
     int64 total = 0;
     for (const channel& c : channels) {
         progress done;
+        position at{};
         do {
             CHECK_FOR_INTERRUPTS();
             channel still_there;
-            done = with_snapshot([&] { return find_channel(c.id, &still_there) ? recover_channel(c, chunk) : progress{}; });
+            done = with_snapshot([&] { return find_channel(c.id, &still_there) ? recover_channel(c, chunk, &at) : progress{}; });
             total += done.ended;
             if (may_commit)
                 SPI_commit();

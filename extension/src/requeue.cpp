@@ -33,6 +33,7 @@ public:
         row_values row = row_values::of(removed_);
         row.set(column::attempts, Int16GetDatum(row.next_attempt()));
         row.set_null(column::dedup_key);  // it no longer waits for the first time
+        set_order_key(&row, c);           // the channel may have been altered since
         mark_requeued(taken);
         count_failed(s.id);
         if (is_dead(row, s, failure_)) {
@@ -41,7 +42,7 @@ public:
             prepare_retry(&row, s, failure_);
             table_.insert(row);
         }
-        put_back_behind(taken);
+        put_back_behind(taken, c);
         wake_consumers(c);
     }
 
@@ -52,12 +53,13 @@ public:
     }
 
 private:
-    void put_back_behind(const taken_notification* taken) {
+    void put_back_behind(const taken_notification* taken, const channel& c) {
         for (const taken_notification* last = taken;;) {
             taken_notification* const next = find_taken_behind(last, table_.heap(), removed_);
             if (next == nullptr)
                 return;
             row_values row = row_values::of(removed_);
+            set_order_key(&row, c);
             make_ready(&row);
             row.set_null(column::dedup_key);  // there may be another one by now
             table_.insert(row);

@@ -6,6 +6,7 @@
 // Steps for each subscription: the ready rows by their index; the rows that wait for a time by theirs, each looked at
 // for its state; the dead letters by theirs; the age of the oldest ready row. At last the leases, by the index that has only
 // them, where a sample had to stand for them: they are few beside a million delayed rows, and a sample would miss them.
+#include "archive.hpp"
 #include "bounded_scan.hpp"
 #include "catalog.hpp"
 #include "channel.hpp"
@@ -224,7 +225,7 @@ PGPUBSUB_FUNCTION(pgpubsub_stat_backlog) {
                         subscriptions.size()};
     const context c = {
         .notification = open_our_table(our_catalog().notification, AccessShareLock, column::count),
-        .dead_letter = table_open(our_catalog().dead_letter, AccessShareLock),
+        .dead_letter = open_our_table(our_catalog().dead_letter, AccessShareLock, archive_column::dead_letter_count),
         .snapshot = snapshot_without_locks(),
         .now = GetCurrentTimestamp(),
     };

@@ -15,9 +15,9 @@
 //   transaction is at is left to that one.
 #include "stat_count.hpp"
 
-#include "bounded_scan.hpp"
 #include "catalog.hpp"
 #include "channel.hpp"
+#include "plain_table.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -118,7 +118,7 @@ void forget_all() {
 
 // --- storing -------------------------------------------------------------------------------------------
 
-void insert_row(Relation table, int32 subscription_id, TimestampTz now, const tally& t) {
+void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const tally& t) {
     Datum values[] = {Int32GetDatum(subscription_id), TimestampTzGetDatum(now), Int64GetDatum(t.published),
                       Int64GetDatum(t.processed), Int64GetDatum(t.failed)};
     bool nulls[stat_count_column::count] = {};
@@ -127,19 +127,12 @@ void insert_row(Relation table, int32 subscription_id, TimestampTz now, const ta
     heap_freetuple(tuple);
 }
 
-// Removes rows of the subscription that were counted before some time. A row that another transaction is at is left to that
-// one. The snapshot takes no predicate locks: otherwise those who store counts in SERIALIZABLE transactions would
-// make each other fail.
-void remove_rows(Relation table, int32 subscription_id, TimestampTz before, int64 max_rows, int64 max_entries) {
+// Removes rows of the subscription that were counted before some time.
+void remove_rows(Relation table, int32 subscription_id, TimestampTz before, sweep_limits limits) {
     ScanKeyData keys[2];
     ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(subscription_id));
     ScanKeyInit(&keys[1], 2, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(before));
-    bounded_scan scan = bounded_scan::begin(table, our_catalog().stat_count_at, SnapshotSelf, keys, max_entries);
-    for (int64 i = 0; i < max_rows && scan.next(); ++i) {
-        TM_FailureData failure;
-        delete_tuple(table, &scan.row()->tts_tid, false, &failure);
-    }
-    scan.end();
+    sweep_rows(table, our_catalog().stat_count_at, keys, limits);
 }
 
 // False where the table can't be had now, or is not as the extension makes it.
@@ -170,8 +163,8 @@ bool write_rows(TimestampTz now) {
         // What is counted for a subscription that is gone would stay in the table for ever.
         if (subscription s; sum.is_zero() || !find_subscription(e->subscription_id, &s))
             continue;
-        insert_row(table, e->subscription_id, now, sum);
-        remove_rows(table, e->subscription_id, now - kept_for, removed_at_once, entries_looked_at);
+        insert_counts(table, e->subscription_id, now, sum);
+        remove_rows(table, e->subscription_id, now - kept_for, {removed_at_once, entries_looked_at});
     }
     PopActiveSnapshot();
     table_close(table, NoLock);
@@ -262,7 +255,7 @@ void count_failed(int32 subscription_id, int64 n) { counts_of(subscription_id).f
 // Not as SQL: a DELETE would be refused while there is a publication of all tables.
 void remove_counts(int32 subscription_id) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
-    remove_rows(table, subscription_id, DT_NOEND, PG_INT64_MAX, PG_INT64_MAX);
+    remove_rows(table, subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});
     table_close(table, NoLock);
 }
 
