@@ -14,7 +14,7 @@ export PGHOST=$sockets PGUSER=postgres PGDATABASE=postgres
 
 rm -rf "$data"
 as_server initdb -D "$data" -U postgres -A trust -E UTF8 --no-locale >"$BENCH_DIR/initdb.log"
-server_settings=(-c listen_addresses= -c "unix_socket_directories=$sockets" -c shared_buffers=1GB -c max_wal_size=8GB
+server_settings=(-c listen_addresses= -c "unix_socket_directories=$sockets" -c shared_buffers=4GB -c max_wal_size=8GB
                  -c checkpoint_timeout=1h -c autovacuum=off -c fsync=off)
 END_WITH_PARENT=INT become_server postgres -D "$data" "${server_settings[@]}" </dev/null >"$BENCH_DIR/server.log" 2>&1 &
 server_pid=$!

@@ -97,7 +97,8 @@ CREATE TABLE pgpubsub.notification (
 CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id) WHERE due_at IS NULL;
 CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notification_leased ON pgpubsub.notification (id) WHERE lease_token IS NOT NULL;
-CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id) WHERE order_key IS NOT NULL;
+CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id)
+    WHERE order_key IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_held ON pgpubsub.notification (subscription_id, order_key, id)
     WHERE order_key IS NOT NULL AND due_at IS NOT NULL;
 CREATE INDEX notification_in_flight ON pgpubsub.notification (subscription_id, order_key)

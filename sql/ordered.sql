@@ -319,6 +319,13 @@ SELECT pgpubsub.extend(:'receipts') AS extended;
 SELECT key_locks();
 COMMIT;
 SELECT pgpubsub.ack(:'receipts') AS acked;
+-- a lease that has ended is found behind more than a thousand rows that are held back, too
+SELECT pgpubsub.publish('o', '"poison"', key => 'poison', deliver_at => now() + interval '1 hour') IS NOT NULL AS published;
+SELECT count(pgpubsub.publish('o', '"behind it"', key => 'poison')) FROM generate_series(1, 1100);
+SELECT pub('l1', 'l2');
+SELECT payload FROM pgpubsub.claim('o', 1, '1 microsecond');
+SELECT payload FROM pgpubsub.take('o', 10);
+SELECT pgpubsub.purge_channel('o') AS purged;
 -- what goes back into a channel that has become ordered is in order
 SELECT pgpubsub.create_channel('later');
 SELECT count(pgpubsub.publish('later', to_jsonb(i), key => 'k')) FROM generate_series(1, 3) i;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arguments.hpp"
+#include "catalog.hpp"
 #include "claimable.hpp"
 #include "failure.hpp"
 #include "key_order.hpp"
@@ -56,8 +57,10 @@ public:
         // What this statement did before is seen: a row that another call in it has taken is not tried again.
         PushCopiedSnapshot(GetActiveSnapshot());
         UpdateActiveSnapshotCommandId();
-        if (walk_by_age() == walk_result::too_many_blocked)
+        if (walk_by_age() == walk_result::too_many_blocked) {
+            walk_ended_leases();
             walk_by_key();
+        }
         if (request_.c.ordered) {
             has_given_up_ = has_given_up_ || order_.has_met_locks();
             order_.end();
@@ -95,6 +98,21 @@ private:
         rows.end();
         has_given_up_ = buried_ == buried_limit;
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
+    }
+
+    // The walk by key does not meet them.
+    void walk_ended_leases() {
+        ScanKeyData keys[] = {equals_int4(1, request_.s.id)};
+        notification_scan leases =
+            notification_scan::begin(table_, our_catalog().notification_in_flight, GetActiveSnapshot(), keys);
+        const TimestampTz now = GetCurrentTimestamp();
+        while (!has_enough() && key_order::has_room() && leases.next()) {
+            CHECK_FOR_INTERRUPTS();
+            const row_values row = leases.values();
+            if (DatumGetTimestampTz(row.get(column::due_at)) <= now)
+                try_row(leases.tid(), row);
+        }
+        leases.end();
     }
 
     void walk_by_key() {

@@ -164,10 +164,10 @@ bool key_order::lock_and_look(key_state* state) {
     state->is_locked = outcome != lock_outcome::refused;
     state->was_locked_here = outcome == lock_outcome::locked;
     has_met_locks_ = has_met_locks_ || outcome == lock_outcome::refused;
-    state->is_blocked = !state->is_locked || is_in_flight(state->order_key);
-    if (!state->is_blocked)
-        state->next_held = next_held(state->order_key, before_all);
-    else
+    // What is leased is held, too: mostly nothing is, and one look is enough.
+    state->next_held = state->is_locked ? next_held(state->order_key, before_all) : none;
+    state->is_blocked = !state->is_locked || (state->next_held != none && is_in_flight(state->order_key));
+    if (state->is_blocked)
         unlock(state);
     return !state->is_blocked;
 }

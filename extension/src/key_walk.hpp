@@ -1,4 +1,4 @@
-// The rows of an ordered channel, key by key instead of by age.
+// The rows of an ordered channel that are not leased, key by key instead of by age.
 //
 // Where a long stretch of the oldest rows belongs to keys that are blocked, a claim that walks by age would step over all
 // of them each time. This walk passes a blocked key with one step, however many rows it has. The order between

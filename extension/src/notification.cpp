@@ -18,22 +18,27 @@ row_values row_values::of(TupleTableSlot* slot) {
 
 namespace {
 
-// The indexes that the extension's script creates.
-constexpr int our_index_count = 7;
+// The indexes that the extension's script creates, by their place in notification_table::indexes_.
+enum own_index { ready, due, leased, ordered, held, in_flight, dedup, own_index_count };
 
-void insert_index_entry(Relation heap, Oid index_oid, ItemPointer tid, std::span<const Datum> key) {
+constexpr Oid catalog::*index_oids[] = {
+    &catalog::notification_ready, &catalog::notification_due,       &catalog::notification_leased, &catalog::notification_ordered,
+    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,
+};
+static_assert(lengthof(index_oids) == own_index_count);
+
+}  // namespace
+
+void notification_table::insert_index_entry(int which, std::span<const Datum> key) {
+    static_assert(own_index_count == lengthof(decltype(indexes_){}));
+    Relation& index = indexes_[which];
+    if (index == nullptr)
+        index = index_open(our_catalog().*index_oids[which], RowExclusiveLock);
     Datum values[INDEX_MAX_KEYS];
     const bool nulls[INDEX_MAX_KEYS] = {};
     memcpy(values, key.data(), key.size_bytes());
-    // btree asks nothing of it.
-    IndexInfo* const info = makeNode(IndexInfo);
-    const Relation index = index_open(index_oid, RowExclusiveLock);
-    index_insert(index, values, const_cast<bool*>(nulls), tid, heap, UNIQUE_CHECK_NO, false, info);
-    index_close(index, NoLock);
-    pfree(info);
+    index_insert(index, values, const_cast<bool*>(nulls), &slot_->tts_tid, heap_, UNIQUE_CHECK_NO, false, info_);
 }
-
-}  // namespace
 
 notification_table notification_table::open() {
     // So that what others have committed of channels and rights holds from the next call on, in a running transaction too.
@@ -42,8 +47,9 @@ notification_table notification_table::open() {
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
 
+    table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
     List* const indexes = RelationGetIndexList(table.heap_);
-    if (list_length(indexes) != our_index_count) {
+    if (list_length(indexes) != own_index_count) {
         table.estate_ = CreateExecutorState();
         with_context(table.estate_->es_query_cxt, [&table] {
             table.target_ = makeNode(ResultRelInfo);
@@ -56,6 +62,9 @@ notification_table notification_table::open() {
 }
 
 void notification_table::close() {
+    for (const Relation index : indexes_)
+        if (index != nullptr)
+            index_close(index, NoLock);
     if (target_ != nullptr) {
         ExecCloseIndices(target_);
         FreeExecutorState(estate_);
@@ -72,32 +81,31 @@ void notification_table::insert_index_entries(const row_values& row) {
         ResetPerTupleExprContext(estate_);
         return;
     }
-    const ItemPointer tid = &slot_->tts_tid;
-    const catalog& tables = our_catalog();
     const Datum subscription_id = row.get(column::subscription_id);
     const bool is_leased = !row.is_null(column::lease_token);
     if (row.is_null(column::due_at)) {
         const Datum key[] = {subscription_id, row.get(column::priority), row.get(column::id)};
-        insert_index_entry(heap_, tables.notification_ready, tid, key);
+        insert_index_entry(own_index::ready, key);
     } else {
         const Datum key[] = {subscription_id, row.get(column::due_at)};
-        insert_index_entry(heap_, tables.notification_due, tid, key);
+        insert_index_entry(own_index::due, key);
     }
     if (is_leased) {
         const Datum key[] = {row.get(column::id)};
-        insert_index_entry(heap_, tables.notification_leased, tid, key);
+        insert_index_entry(own_index::leased, key);
     }
     if (!row.is_null(column::order_key)) {
         const Datum key[] = {subscription_id, row.get(column::order_key), row.get(column::id)};
-        insert_index_entry(heap_, tables.notification_ordered, tid, key);
+        if (!is_leased)
+            insert_index_entry(own_index::ordered, key);
         if (!row.is_null(column::due_at))
-            insert_index_entry(heap_, tables.notification_held, tid, key);
+            insert_index_entry(own_index::held, key);
         if (is_leased)
-            insert_index_entry(heap_, tables.notification_in_flight, tid, {key, 2});
+            insert_index_entry(own_index::in_flight, {key, 2});
     }
     if (!row.is_null(column::dedup_key)) {
         const Datum key[] = {subscription_id, row.get(column::dedup_key)};
-        insert_index_entry(heap_, tables.notification_dedup, tid, key);
+        insert_index_entry(own_index::dedup, key);
     }
 }
 

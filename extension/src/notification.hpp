@@ -87,9 +87,12 @@ private:
     int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
     void put_into_slot(const row_values& row);
     void insert_index_entries(const row_values& row);
+    void insert_index_entry(int which, std::span<const Datum> key);
 
     Relation heap_;
     TupleTableSlot* slot_;
+    Relation indexes_[7];  // our own, opened when first needed
+    IndexInfo* info_;
     // Only where somebody has added indexes to ours; null otherwise.
     EState* estate_;
     ResultRelInfo* target_;

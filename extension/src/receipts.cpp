@@ -127,15 +127,19 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
 PGPUBSUB_FUNCTION(pgpubsub_ack) {
     int kept = 0;
     subscription keeper{};  // the last one that keeps a history
+    int32 hinted = 0;       // the last channel whose consumers were told
     const int acked = for_each_receipt(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
         const TM_Result outcome = table.remove(&leased.tid, wait);
         if (outcome != TM_Ok)
             return outcome;
         count_processed(leased.s.id);
-        // The next one of the key can be handed out; nobody else would tell those who found the key taken.
-        if (leased.c.ordered && has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
-                                             DatumGetInt64(leased.row.get(column::id))))
+        // The next one of the key can be handed out; nobody else would tell those who found the key taken. One hint is enough.
+        if (leased.c.ordered && hinted != leased.c.id &&
+            has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
+                         DatumGetInt64(leased.row.get(column::id)))) {
             wake_consumers(leased.c);
+            hinted = leased.c.id;
+        }
         if (leased.s.history > 0) {
             store_processed(leased.row);
             keeper = leased.s;
