@@ -83,17 +83,12 @@ void make_broadcast(int32 channel_id) {
 }
 
 bool has_rows(const notification_table& table, const channel& c) {
-    bool found = false;
-    for (const subscription& s : subscriptions_of(c))
-        for (const Oid index : {our_catalog().notification_ready, our_catalog().notification_due}) {
-            ScanKeyData keys[] = {equals_int4(1, s.id)};
-            const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-            notification_scan scan = notification_scan::begin(table, index, snapshot, keys);
-            found = found || scan.next();
-            scan.end();
-            UnregisterSnapshot(snapshot);
-        }
-    return found;
+    for (const subscription& s : subscriptions_of(c)) {
+        ScanKeyData keys[] = {equals_int4(1, s.id)};
+        if (has_row(table, our_catalog().notification_ready, keys) || has_row(table, our_catalog().notification_due, keys))
+            return true;
+    }
+    return false;
 }
 
 // Rows that were stored under the other rule would be delivered by neither. Keeps publishers out until the transaction ends.
@@ -240,7 +235,7 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     const channel c = owned_channel(name);
     check_not_attached(c);
     remove_everything(subscriptions_of(c));
-    remove_broadcasts(c.id);
+    remove_broadcasts(c.id, true);
     as_extension_owner([&c] {
         run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
         run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
@@ -305,7 +300,7 @@ PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
     if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(1))
         contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
     if (c.kind == channel_kind::broadcast)
-        PG_RETURN_INT64(remove_broadcasts(c.id));
+        PG_RETURN_INT64(remove_broadcasts(c.id, false));
     notification_table table = notification_table::open();
     int64 removed = 0;
     for (const subscription& s : subscriptions_argument(fcinfo, 1, c))

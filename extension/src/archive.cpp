@@ -82,9 +82,7 @@ plain_scan scan_dead_letter(int32 subscription_id, int64 id) {
 }
 
 int64 sweep_processed(const subscription& s, sweep_limits limits) {
-    ScanKeyData keys[2] = {equals_int4(1, s.id)};
-    ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-                TimestampTzGetDatum(later_by(GetCurrentTimestamp(), -s.history)));
+    ScanKeyData keys[] = {equals_int4(1, s.id), until_time(2, later_by(GetCurrentTimestamp(), -s.history))};
     const Relation rel = open_processed();
     const int64 swept = sweep_rows(rel, our_catalog().processed_at, keys, limits);
     table_close(rel, NoLock);
@@ -92,10 +90,10 @@ int64 sweep_processed(const subscription& s, sweep_limits limits) {
 }
 
 void remove_archives(int32 subscription_id) {
-    remove_all_rows(scan_dead_letters(subscription_id));
+    remove_rows(scan_dead_letters(subscription_id), true);
     ScanKeyData keys[] = {equals_int4(archive_column::subscription_id, subscription_id)};
-    remove_all_rows(plain_scan::begin(our_catalog().processed, archive_column::processed_count, our_catalog().processed_at,
-                                      keys));
+    remove_rows(plain_scan::begin(our_catalog().processed, archive_column::processed_count, our_catalog().processed_at, keys),
+                true);
 }
 
 }  // namespace pgpubsub

@@ -17,6 +17,11 @@ inline std::string_view text_argument(FunctionCallInfo fcinfo, int index, const 
     return view_of(PG_GETARG_TEXT_PP(index));
 }
 
+// Null where the argument is.
+inline const Jsonb* optional_jsonb_argument(FunctionCallInfo fcinfo, int index) {
+    return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
+}
+
 // Errors: invalid_parameter_value (22023) when it is below 1.
 inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name) {
     require(fcinfo, index, name);

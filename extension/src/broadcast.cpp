@@ -100,18 +100,17 @@ int64 broadcast(const channel& c, const new_notification& n) {
 }
 
 int64 sweep_broadcasts(const channel& c, sweep_limits limits) {
-    ScanKeyData keys[2] = {equals_int4(1, c.id)};
-    ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, TimestampTzGetDatum(GetCurrentTimestamp()));
+    ScanKeyData keys[] = {equals_int4(1, c.id), until_time(2, GetCurrentTimestamp())};
     const Relation rel = open_our_table(our_catalog().broadcast, RowExclusiveLock, broadcast_column::count);
     const int64 swept = sweep_rows(rel, our_catalog().broadcast_expires_at, keys, limits);
     table_close(rel, NoLock);
     return swept;
 }
 
-int64 remove_broadcasts(int32 channel_id) {
+int64 remove_broadcasts(int32 channel_id, bool wait) {
     ScanKeyData keys[] = {equals_int4(broadcast_column::channel_id, channel_id)};
     return remove_rows(
-        plain_scan::begin(our_catalog().broadcast, broadcast_column::count, our_catalog().broadcast_id, keys), PG_INT64_MAX);
+        plain_scan::begin(our_catalog().broadcast, broadcast_column::count, our_catalog().broadcast_id, keys), wait);
 }
 
 }  // namespace pgpubsub

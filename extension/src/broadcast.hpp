@@ -13,7 +13,7 @@ int64 broadcast(const channel& c, const new_notification& n);
 // Removes payloads of the channel whose retention time is over; as sweep_rows().
 int64 sweep_broadcasts(const channel& c, sweep_limits limits);
 
-// Removes all stored payloads of the channel, and returns how many.
-int64 remove_broadcasts(int32 channel_id);
+// Removes all stored payloads of the channel; as remove_rows().
+int64 remove_broadcasts(int32 channel_id, bool wait);
 
 }  // namespace pgpubsub

@@ -8,6 +8,7 @@
 #include "catalog.hpp"
 #include "channel_tables.hpp"
 #include "interval.hpp"
+#include "scan_keys.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -90,8 +91,7 @@ void append(T*& items, int& count, const T& item) {
 }
 
 void read_grants(remembered* entry, Relation rights, Snapshot snapshot) {
-    ScanKeyData key;
-    ScanKeyInit(&key, privilege_column::channel_id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(entry->id));
+    ScanKeyData key = equals_int4(privilege_column::channel_id, entry->id);
     const SysScanDesc scan = systable_beginscan(rights, our_catalog().channel_privilege_pkey, true, snapshot, 1, &key);
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
@@ -121,8 +121,7 @@ subscription subscription_in(const table_row& row) {
 }
 
 void read_subscriptions(remembered* entry, Relation subscriptions, Snapshot snapshot) {
-    ScanKeyData key;
-    ScanKeyInit(&key, subscription_column::channel_id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(entry->id));
+    ScanKeyData key = equals_int4(subscription_column::channel_id, entry->id);
     const SysScanDesc scan =
         systable_beginscan(subscriptions, our_catalog().subscription_name_key, true, snapshot, 1, &key);
     HeapTuple tuple;
@@ -194,9 +193,7 @@ remembered* look_up(int32 id) {
     if (memory_is_valid)
         if (void* const entry = hash_search(by_id, &id, HASH_FIND, nullptr))
             return static_cast<remembered*>(entry);
-    ScanKeyData key;
-    ScanKeyInit(&key, channel_column::id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(id));
-    return read_channel(&catalog::channel_pkey, key);
+    return read_channel(&catalog::channel_pkey, equals_int4(channel_column::id, id));
 }
 
 remembered* look_up(std::string_view name) {
@@ -213,8 +210,7 @@ remembered* look_up(std::string_view name) {
 
 // The channel of a subscription, from the table; false where there is none.
 bool read_channel_id(int32 subscription_id, int32* channel_id) {
-    ScanKeyData key;
-    ScanKeyInit(&key, subscription_column::id, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(subscription_id));
+    ScanKeyData key = equals_int4(subscription_column::id, subscription_id);
     const Relation rel = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const SysScanDesc scan = systable_beginscan(rel, our_catalog().subscription_pkey, true, snapshot, 1, &key);

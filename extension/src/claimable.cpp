@@ -38,7 +38,7 @@ claimable_rows claimable_rows::begin(const notification_table& table, int32 subs
     claimable_rows rows{};
     rows.table_ = &table;
 
-    ScanKeyData due_keys[] = {equals_int4(1, subscription_id), due_by(GetCurrentTimestamp())};
+    ScanKeyData due_keys[] = {equals_int4(1, subscription_id), until_time(2, GetCurrentTimestamp())};
     rows.due_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, due_keys);
     rows.due_is_open_ = true;
     rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;

@@ -29,13 +29,8 @@ inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, i
     request.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
     check_privilege(request.c, GetUserId(), privilege::consume);
     request.s = get_subscription(request.c, text_argument(fcinfo, subscription_at, "subscription"));
-    request.filter = PG_ARGISNULL(subscription_at + 1) ? nullptr : PG_GETARG_JSONB_P(subscription_at + 1);
+    request.filter = optional_jsonb_argument(fcinfo, subscription_at + 1);
     return request;
-}
-
-inline bool matches(const row_values& row, const Jsonb* filter) {
-    return filter == nullptr ||
-           DatumGetBool(DirectFunctionCall2(jsonb_contains, row.get(column::payload), JsonbPGetDatum(filter)));
 }
 
 // Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes or
@@ -78,7 +73,9 @@ private:
     static constexpr int blocked_limit = 1000;
     static constexpr int blocked_limit_without_room = 100;
 
-    int limit() const { return key_order::has_room() ? blocked_limit : blocked_limit_without_room; }
+    static bool goes_on_after(int blocked) {
+        return blocked < blocked_limit_without_room || (blocked < blocked_limit && key_order::has_room());
+    }
 
     // How many dead letters one call makes, for instance after the limit of attempts was lowered.
     static constexpr int buried_limit = 1000;
@@ -90,7 +87,7 @@ private:
         ItemPointerData tid;
         row_values row;
         int blocked = 0;
-        while (!has_enough() && blocked < limit() && rows.next(&tid, &row)) {
+        while (!has_enough() && goes_on_after(blocked) && rows.next(&tid, &row)) {
             CHECK_FOR_INTERRUPTS();
             if (!try_row(&tid, row) && request_.c.ordered)
                 ++blocked;
@@ -138,7 +135,7 @@ private:
     }
 
     bool try_plain(ItemPointer tid, const row_values& row) {
-        if (!matches(row, request_.filter))
+        if (!passes(row.get(column::payload), request_.filter))
             return false;
         if (is_used_up(row, request_.s)) {
             buried_ += bury(table_, tid, row) == TM_Ok;
@@ -155,7 +152,7 @@ private:
         const int64 id = DatumGetInt64(row.get(column::id));
         if (order_.is_blocked(key))
             return false;
-        if (!matches(row, request_.filter)) {
+        if (!passes(row.get(column::payload), request_.filter)) {
             order_.block(key);
             return false;
         }

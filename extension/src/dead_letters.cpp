@@ -26,9 +26,7 @@ bool is_selected(const plain_scan& scan, const selection& wanted) {
     bool null;
     if (DatumGetTimestampTz(scan.get(archive_column::archived_at, &null)) > wanted.died_by)
         return false;
-    return wanted.filter == nullptr ||
-           DatumGetBool(DirectFunctionCall2(jsonb_contains, scan.get(archive_column::payload, &null),
-                                            JsonbPGetDatum(wanted.filter)));
+    return passes(scan.get(archive_column::payload, &null), wanted.filter);
 }
 
 // Calls act(scan) for those of the scan that are selected, and returns how often that was true.
@@ -86,14 +84,9 @@ selection selection_by_ids(FunctionCallInfo fcinfo) {
     return wanted;
 }
 
-const Jsonb* filter_argument(FunctionCallInfo fcinfo, int index) {
-    return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
-}
-
 // The row that a dead letter becomes; it points into the scan's present row.
 row_values revived(const plain_scan& scan, const channel& c) {
-    row_values row;
-    memset(row.nulls, true, sizeof row.nulls);
+    row_values row = row_values::empty();
     const auto copy = [&](AttrNumber to, AttrNumber from) {
         bool null;
         const Datum value = scan.get(from, &null);
@@ -141,14 +134,14 @@ int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
 // channel, filter, subscription.
 selection redriven_selection(FunctionCallInfo fcinfo) {
     selection wanted = selection_arguments(fcinfo, 2);
-    wanted.filter = filter_argument(fcinfo, 1);
+    wanted.filter = optional_jsonb_argument(fcinfo, 1);
     return wanted;
 }
 
 // channel, filter, older_than, subscription.
 selection purged_selection(FunctionCallInfo fcinfo) {
     selection wanted = selection_arguments(fcinfo, 3);
-    wanted.filter = filter_argument(fcinfo, 1);
+    wanted.filter = optional_jsonb_argument(fcinfo, 1);
     if (PG_ARGISNULL(2))
         return wanted;
     const int64 age = microseconds_of(*PG_GETARG_INTERVAL_P(2));

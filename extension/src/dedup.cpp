@@ -100,7 +100,7 @@ int64 store_once(notification_table& table, const channel& c, std::span<const su
     int64 new_id = 0;
     int64 waiting_id = 0;
     for (const subscription& s : subscriptions)
-        if (passes(s, n.payload))
+        if (passes(JsonbPGetDatum(n.payload), s.filter))
             join_or_store(table, c, s, n, replace, &new_id, &waiting_id);
     return new_id != 0 ? new_id : waiting_id != 0 ? waiting_id : next_notification_id();
 }

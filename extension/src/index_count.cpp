@@ -15,6 +15,7 @@
 #include <span>
 
 #include "bounded_scan.hpp"
+#include "scan_keys.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -221,8 +222,7 @@ double estimate_rows(Relation heap, Oid index, int32 key, Snapshot snapshot) {
 
 // Counts one by one; false when they are too many, or lie among too many entries of removed rows.
 bool walk_rows(Relation heap, Oid index, int32 key, Snapshot snapshot, double* rows) {
-    ScanKeyData first_column;
-    ScanKeyInit(&first_column, 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key));
+    ScanKeyData first_column = equals_int4(1, key);
     bounded_scan scan = bounded_scan::begin(heap, index, snapshot, {&first_column, 1}, walked_entries_limit);
     int64 count = 0;
     while (count <= exact_limit && scan.next())

@@ -97,12 +97,7 @@ void watch_key_locks() {
 
 bool has_follower(const notification_table& table, int32 subscription_id, int64 order_key, int64 id) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), equals_int8(2, order_key), above_int8(3, id)};
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan scan = notification_scan::begin(table, our_catalog().notification_ordered, snapshot, keys);
-    const bool found = scan.next();
-    scan.end();
-    UnregisterSnapshot(snapshot);
-    return found;
+    return has_row(table, our_catalog().notification_ordered, keys);
 }
 
 key_order key_order::begin(const notification_table& table, int32 subscription_id, claim_mode mode) {

@@ -23,7 +23,7 @@ bool find_claimable(notification_table& table, const claim_request& request, Dat
 
 // When the next wait of the subscription ends that has not ended yet; false when none waits.
 bool find_waiting(const notification_table& table, int32 subscription_id, Datum* until) {
-    ScanKeyData keys[] = {equals_int4(1, subscription_id), due_after(GetCurrentTimestamp())};
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, GetCurrentTimestamp())};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     notification_scan waiting = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
     const bool found = waiting.next();

@@ -224,53 +224,13 @@ void notification_scan::end() {
 
 row_values notification_scan::values() const { return row_values::of(slot_); }
 
-ScanKeyData equals_int4(AttrNumber index_column, int32 value) {
-    ScanKeyData key;
-    ScanKeyInit(&key, index_column, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(value));
-    return key;
-}
-
-ScanKeyData equals_int8(AttrNumber index_column, int64 value) {
-    ScanKeyData key;
-    ScanKeyInit(&key, index_column, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(value));
-    return key;
-}
-
-ScanKeyData above_int8(AttrNumber index_column, int64 value) {
-    ScanKeyData key;
-    ScanKeyInit(&key, index_column, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(value));
-    return key;
-}
-
-ScanKeyData up_to_int8(AttrNumber index_column, int64 value) {
-    ScanKeyData key;
-    ScanKeyInit(&key, index_column, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(value));
-    return key;
-}
-
-ScanKeyData equals_text(AttrNumber index_column, const text* value) {
-    ScanKeyData key;
-    ScanKeyEntryInitialize(&key, 0, index_column, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,
-                           PointerGetDatum(value));
-    return key;
-}
-
-ScanKeyData due_by(TimestampTz now) {
-    ScanKeyData key;
-    ScanKeyInit(&key, 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE, TimestampTzGetDatum(now));
-    return key;
-}
-
-ScanKeyData due_from(TimestampTz begin) {
-    ScanKeyData key;
-    ScanKeyInit(&key, 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE, TimestampTzGetDatum(begin));
-    return key;
-}
-
-ScanKeyData due_after(TimestampTz now) {
-    ScanKeyData key;
-    ScanKeyInit(&key, 2, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT, TimestampTzGetDatum(now));
-    return key;
+bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys) {
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    notification_scan scan = notification_scan::begin(table, index, snapshot, keys);
+    const bool found = scan.next();
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return found;
 }
 
 int64 order_key_of(const text* key, int64 id) {
@@ -290,14 +250,12 @@ void set_order_key(row_values* row, const channel& c) {
 
 int64 next_notification_id() { return nextval_internal(our_catalog().notification_id_seq, false); }
 
-bool passes(const subscription& s, const Jsonb* payload) {
-    return s.filter == nullptr ||
-           DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(payload), JsonbPGetDatum(s.filter)));
+bool passes(Datum payload, const Jsonb* filter) {
+    return filter == nullptr || DatumGetBool(DirectFunctionCall2(jsonb_contains, payload, JsonbPGetDatum(filter)));
 }
 
 void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
-    row_values row;
-    memset(row.nulls, true, sizeof row.nulls);
+    row_values row = row_values::empty();
     row.set(column::id, Int64GetDatum(id));
     row.set(column::created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
     row.set(column::subscription_id, Int32GetDatum(s.id));
@@ -326,7 +284,7 @@ int64 store(notification_table& table, const channel& c, std::span<const subscri
             const new_notification& n) {
     const int64 id = next_notification_id();
     for (const subscription& s : subscriptions)
-        if (passes(s, n.payload))
+        if (passes(JsonbPGetDatum(n.payload), s.filter))
             store_for(table, c, s, id, n);
     return id;
 }

@@ -7,6 +7,7 @@
 
 #include "channel.hpp"
 #include "pg.hpp"
+#include "scan_keys.hpp"
 
 namespace pgpubsub {
 
@@ -36,6 +37,12 @@ struct row_values {
     Datum values[column::count];
     bool nulls[column::count];
 
+    // All null.
+    static row_values empty() {
+        row_values row;
+        memset(row.nulls, true, sizeof row.nulls);
+        return row;
+    }
     // Of the row in the slot. They point into it, and hold as long as it does.
     static row_values of(TupleTableSlot* slot);
 
@@ -123,16 +130,8 @@ private:
 };
 static_assert(survives_longjmp<notification_scan>);
 
-// Keys for a scan of an index, by the number of the index's column.
-ScanKeyData equals_int4(AttrNumber index_column, int32 value);
-ScanKeyData equals_int8(AttrNumber index_column, int64 value);
-ScanKeyData above_int8(AttrNumber index_column, int64 value);
-ScanKeyData up_to_int8(AttrNumber index_column, int64 value);
-ScanKeyData equals_text(AttrNumber index_column, const text* value);
-// Of notification_due: what is due by then, from then on, and later.
-ScanKeyData due_by(TimestampTz now);
-ScanKeyData due_from(TimestampTz begin);
-ScanKeyData due_after(TimestampTz now);
+// Whether the index has a row with these keys, in the newest snapshot.
+bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys);
 
 // What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the same
 // hash would wait for each other, and nothing else. A notification without a key (null) waits for no other one.
@@ -154,8 +153,8 @@ void set_order_key(row_values* row, const channel& c);
 
 int64 next_notification_id();
 
-// Whether the subscription's filter lets the payload pass.
-bool passes(const subscription& s, const Jsonb* payload);
+// Whether the filter lets the payload pass, as payload @> filter; null lets all.
+bool passes(Datum payload, const Jsonb* filter);
 
 // Stores a row of a notification of that id for one subscription of the channel.
 void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n);

@@ -57,22 +57,14 @@ void plain_scan::end() {
     table_close(table_, NoLock);
 }
 
-int64 remove_rows(plain_scan scan, int64 limit) {
+int64 remove_rows(plain_scan scan, bool wait) {
     int64 removed = 0;
-    while (removed < limit && scan.next()) {
+    while (scan.next()) {
         CHECK_FOR_INTERRUPTS();
-        removed += scan.remove(false);
+        removed += scan.remove(wait);
     }
     scan.end();
     return removed;
-}
-
-void remove_all_rows(plain_scan scan) {
-    while (scan.next()) {
-        CHECK_FOR_INTERRUPTS();
-        scan.remove(true);
-    }
-    scan.end();
 }
 
 int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits) {

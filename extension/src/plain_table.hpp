@@ -44,9 +44,8 @@ struct sweep_limits {
 // Returns how many. It takes no predicate locks, so that those who sweep in SERIALIZABLE transactions don't make each other fail.
 int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits);
 
-// Removes rows of the scan, at most `limit`, and none that another transaction is at; ends the scan. Returns how many.
-int64 remove_rows(plain_scan scan, int64 limit);
-// Removes all rows of the scan, waits for those that another transaction is at, and ends the scan.
-void remove_all_rows(plain_scan scan);
+// Removes the rows of the scan, and ends it. Returns how many. With `wait` set, waits for those that another transaction is at;
+// else leaves them.
+int64 remove_rows(plain_scan scan, bool wait);
 
 }  // namespace pgpubsub

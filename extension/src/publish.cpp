@@ -94,7 +94,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
     const new_notification n = {
         .payload = PG_GETARG_JSONB_P(1),
         .key = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2),
-        .headers = PG_ARGISNULL(3) ? nullptr : PG_GETARG_JSONB_P(3),
+        .headers = optional_jsonb_argument(fcinfo, 3),
         .has_deliver_at = !PG_ARGISNULL(4),
         .deliver_at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4),
         .priority = priority_argument(fcinfo, 5),

@@ -180,19 +180,15 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
         if (leased.c.ordered) {
             // Another one of the same key may have been handed out since; and nobody shall look for leases of the key while
             // this one's end is moved.
-            if (lease_has_ended(leased)) {
-                key.release();
+            if (lease_has_ended(leased))
                 return TM_Invisible;
-            }
             if (!key.is_held()) {
                 key.acquire(key_lock(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))));
                 return TM_Updated;  // to be looked at again
             }
         }
         leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
-        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
-        key.release();
-        return outcome;
+        return table.update(&leased.tid, leased.row, wait);
     }, [&] { key.release(); });
     PG_RETURN_INT32(extended);
 }

@@ -22,7 +22,7 @@ constexpr int64 default_chunk = 10'000;
 // that is over needs no end: the row stays among the held ones, and claims find it.
 notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s, TimestampTz from,
                               TimestampTz now, Snapshot snapshot) {
-    ScanKeyData keys[] = {equals_int4(1, s.id), due_from(from), due_by(now)};
+    ScanKeyData keys[] = {equals_int4(1, s.id), from_time(2, from), until_time(2, now)};
     return c.ordered ? notification_scan::begin(table, our_catalog().notification_in_flight, snapshot, {keys, 1})
                      : notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
 }
@@ -64,18 +64,9 @@ int64 end_waits(notification_table& table, const channel& c, const subscription&
     return ended;
 }
 
-bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys) {
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan scan = notification_scan::begin(table, index, snapshot, keys);
-    const bool found = scan.next();
-    scan.end();
-    UnregisterSnapshot(snapshot);
-    return found;
-}
-
 bool has_ready(const notification_table& table, const subscription& s) {
     CommandCounterIncrement();
-    ScanKeyData keys[] = {equals_int4(1, s.id), due_by(GetCurrentTimestamp())};
+    ScanKeyData keys[] = {equals_int4(1, s.id), until_time(2, GetCurrentTimestamp())};
     return has_row(table, our_catalog().notification_ready, {keys, 1}) ||
            has_row(table, our_catalog().notification_due, keys);
 }

@@ -81,9 +81,7 @@ enum class part { overdue, to_come };
 // Counts a part row by row, by state. False when it is too long for that.
 bool walk_waiting(const context& c, part which, backlog* b, double (&rows)[state_count]) {
     const bool overdue = which == part::overdue;
-    ScanKeyData keys[] = {equals_int4(1, b->subscription_id), {}};
-    ScanKeyInit(&keys[1], 2, overdue ? BTLessEqualStrategyNumber : BTGreaterStrategyNumber,
-                overdue ? F_TIMESTAMPTZ_LE : F_TIMESTAMPTZ_GT, TimestampTzGetDatum(c.now));
+    ScanKeyData keys[] = {equals_int4(1, b->subscription_id), overdue ? until_time(2, c.now) : after_time(2, c.now)};
     bounded_scan scan = bounded_scan::begin(c.notification, our_catalog().notification_due, c.snapshot, keys,
                                             walked_entries_limit);
     int64 count = 0;

@@ -18,6 +18,7 @@
 #include "catalog.hpp"
 #include "channel.hpp"
 #include "plain_table.hpp"
+#include "scan_keys.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -128,10 +129,8 @@ void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const
 }
 
 // Removes rows of the subscription that were counted before some time.
-void remove_rows(Relation table, int32 subscription_id, TimestampTz before, sweep_limits limits) {
-    ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(subscription_id));
-    ScanKeyInit(&keys[1], 2, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(before));
+void remove_counted_before(Relation table, int32 subscription_id, TimestampTz before, sweep_limits limits) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), before_time(2, before)};
     sweep_rows(table, our_catalog().stat_count_at, keys, limits);
 }
 
@@ -164,7 +163,7 @@ bool write_rows(TimestampTz now) {
         if (subscription s; sum.is_zero() || !find_subscription(e->subscription_id, &s))
             continue;
         insert_counts(table, e->subscription_id, now, sum);
-        remove_rows(table, e->subscription_id, now - kept_for, {removed_at_once, entries_looked_at});
+        remove_counted_before(table, e->subscription_id, now - kept_for, {removed_at_once, entries_looked_at});
     }
     PopActiveSnapshot();
     table_close(table, NoLock);
@@ -255,7 +254,7 @@ void count_failed(int32 subscription_id, int64 n) { counts_of(subscription_id).f
 // Not as SQL: a DELETE would be refused while there is a publication of all tables.
 void remove_counts(int32 subscription_id) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
-    remove_rows(table, subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});
+    remove_counted_before(table, subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});
     table_close(table, NoLock);
 }
 

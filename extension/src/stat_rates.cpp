@@ -2,6 +2,7 @@
 #include "bounded_scan.hpp"
 #include "catalog.hpp"
 #include "channel.hpp"
+#include "scan_keys.hpp"
 #include "stat_count.hpp"
 
 using namespace pgpubsub;
@@ -19,10 +20,7 @@ struct sums {
 // By a snapshot that takes no predicate locks: a monitor that runs in SERIALIZABLE transactions would otherwise make those
 // of publishers and consumers fail.
 sums read_sums(Relation table, int32 subscription_id, TimestampTz now) {
-    ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(subscription_id));
-    ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT,
-                TimestampTzGetDatum(now - seconds_looked_at * USECS_PER_SEC));
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, now - seconds_looked_at * USECS_PER_SEC)};
     sums s{};
     bounded_scan scan = bounded_scan::begin(table, our_catalog().stat_count_at, SnapshotSelf, keys, PG_INT64_MAX);
     while (scan.next()) {
