@@ -29,7 +29,7 @@ static_assert(lengthof(index_oids) == own_index_count);
 
 }  // namespace
 
-void notification_table::insert_index_entry(int which, std::span<const Datum> key) {
+void notification_table::insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid) {
     static_assert(own_index_count == lengthof(decltype(indexes_){}));
     Relation& index = indexes_[which];
     if (index == nullptr)
@@ -37,7 +37,7 @@ void notification_table::insert_index_entry(int which, std::span<const Datum> ke
     Datum values[INDEX_MAX_KEYS];
     const bool nulls[INDEX_MAX_KEYS] = {};
     memcpy(values, key.data(), key.size_bytes());
-    index_insert(index, values, const_cast<bool*>(nulls), &slot_->tts_tid, heap_, UNIQUE_CHECK_NO, false, info_);
+    index_insert(index, values, const_cast<bool*>(nulls), tid, heap_, UNIQUE_CHECK_NO, false, info_);
 }
 
 notification_table notification_table::open() {
@@ -75,37 +75,38 @@ void notification_table::close() {
 
 // What the predicates of the indexes say, said again here, is what saves a row most of the executor's work. Where
 // somebody has added an index of their own, the executor does it.
-void notification_table::insert_index_entries(const row_values& row) {
+void notification_table::insert_index_entries(const row_values& row, TupleTableSlot* slot) {
     if (target_ != nullptr) {
-        executor_insert_index_entries(target_, slot_, estate_);
+        executor_insert_index_entries(target_, slot, estate_);
         ResetPerTupleExprContext(estate_);
         return;
     }
+    const ItemPointer tid = &slot->tts_tid;
     const Datum subscription_id = row.get(column::subscription_id);
     const bool is_leased = !row.is_null(column::lease_token);
     if (row.is_null(column::due_at)) {
         const Datum key[] = {subscription_id, row.get(column::priority), row.get(column::id)};
-        insert_index_entry(own_index::ready, key);
+        insert_index_entry(own_index::ready, key, tid);
     } else {
         const Datum key[] = {subscription_id, row.get(column::due_at)};
-        insert_index_entry(own_index::due, key);
+        insert_index_entry(own_index::due, key, tid);
     }
     if (is_leased) {
         const Datum key[] = {row.get(column::id)};
-        insert_index_entry(own_index::leased, key);
+        insert_index_entry(own_index::leased, key, tid);
     }
     if (!row.is_null(column::order_key)) {
         const Datum key[] = {subscription_id, row.get(column::order_key), row.get(column::id)};
         if (!is_leased)
-            insert_index_entry(own_index::ordered, key);
+            insert_index_entry(own_index::ordered, key, tid);
         if (!row.is_null(column::due_at))
-            insert_index_entry(own_index::held, key);
+            insert_index_entry(own_index::held, key, tid);
         if (is_leased)
-            insert_index_entry(own_index::in_flight, {key, 2});
+            insert_index_entry(own_index::in_flight, {key, 2}, tid);
     }
     if (!row.is_null(column::dedup_key)) {
         const Datum key[] = {subscription_id, row.get(column::dedup_key)};
-        insert_index_entry(own_index::dedup, key);
+        insert_index_entry(own_index::dedup, key, tid);
     }
 }
 
@@ -126,7 +127,13 @@ void make_ready(row_values* row) {
 void notification_table::insert(const row_values& row) {
     put_into_slot(row);
     table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
-    insert_index_entries(row);
+    insert_index_entries(row, slot_);
+}
+
+void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows) {
+    table_multi_insert(heap_, slots.data(), static_cast<int>(slots.size()), GetCurrentCommandId(true), 0, nullptr);
+    for (std::size_t i = 0; i < slots.size(); ++i)
+        insert_index_entries(rows[i], slots[i]);
 }
 
 // A lock that only this transaction has, since it joined the row by its dedup_key, counts as being modified too. With the
@@ -143,7 +150,7 @@ TM_Result notification_table::update(ItemPointer tid, const row_values& row, boo
     if (is_only_ours(tid, result, failure))
         result = update_tuple(heap_, tid, slot_, true, &failure, &told);
     if (result == TM_Ok && told == index_update::all)
-        insert_index_entries(row);
+        insert_index_entries(row, slot_);
     else if (result == TM_Ok && told == index_update::summarizing && target_ != nullptr)
         executor_insert_index_entries(target_, slot_, estate_, true);
     return result;
@@ -254,7 +261,7 @@ bool passes(Datum payload, const Jsonb* filter) {
     return filter == nullptr || DatumGetBool(DirectFunctionCall2(jsonb_contains, payload, JsonbPGetDatum(filter)));
 }
 
-void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
+row_values new_row(const channel& c, const subscription& s, int64 id, const new_notification& n) {
     row_values row = row_values::empty();
     row.set(column::id, Int64GetDatum(id));
     row.set(column::created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
@@ -276,7 +283,11 @@ void store_for(notification_table& table, const channel& c, const subscription& 
     }
     if (n.dedup_key != nullptr)
         row.set(column::dedup_key, PointerGetDatum(n.dedup_key));
-    table.insert(row);
+    return row;
+}
+
+void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
+    table.insert(new_row(c, s, id, n));
     count_published(s.id);
 }
 

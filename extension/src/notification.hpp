@@ -74,6 +74,8 @@ public:
     Relation heap() const { return heap_; }
 
     void insert(const row_values& row);
+    // Many rows at once. Each slot holds a tuple of the row's values, and gets its place.
+    void insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows);
 
     // Replaces, or removes, the row version at `tid`. Not TM_Ok: another transaction was there first, or, with `wait`
     // unset, is at it now (TM_BeingModified). With `wait` set, waits for that transaction to end.
@@ -93,8 +95,8 @@ private:
     bool is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure);
     int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
     void put_into_slot(const row_values& row);
-    void insert_index_entries(const row_values& row);
-    void insert_index_entry(int which, std::span<const Datum> key);
+    void insert_index_entries(const row_values& row, TupleTableSlot* slot);
+    void insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid);
 
     Relation heap_;
     TupleTableSlot* slot_;
@@ -155,6 +157,9 @@ int64 next_notification_id();
 
 // Whether the filter lets the payload pass, as payload @> filter; null lets all.
 bool passes(Datum payload, const Jsonb* filter);
+
+// The row of a notification of that id for one subscription of the channel. It points to what n points to.
+row_values new_row(const channel& c, const subscription& s, int64 id, const new_notification& n);
 
 // Stores a row of a notification of that id for one subscription of the channel.
 void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n);

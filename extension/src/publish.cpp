@@ -4,6 +4,7 @@
 #include "channel.hpp"
 #include "dedup.hpp"
 #include "notification.hpp"
+#include "notification_batch.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
@@ -138,8 +139,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
     notification_table table = notification_table::open();
     const channel c = publishable_channel(name);
     check_contradictions(c, n);
-    const std::span<const subscription> subscriptions = subscriptions_of(c);
-
+    notification_batch batch = notification_batch::begin(&table, c);
     auto* const ids = static_cast<Datum*>(palloc(Max(payloads.count, 1) * sizeof(Datum)));
     const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub publish", ALLOCSET_DEFAULT_SIZES);
     for (int i = 0; i < payloads.count; ++i) {
@@ -151,11 +151,12 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
             n.payload = DatumGetJsonbP(payloads.values[i]);
             n.key = has(keys, i) ? DatumGetTextPP(keys.values[i]) : nullptr;
             n.headers = has(headers, i) ? DatumGetJsonbP(headers.values[i]) : nullptr;
-            return c.kind == channel_kind::broadcast ? broadcast(c, n) : store(table, c, subscriptions, n);
+            return c.kind == channel_kind::broadcast ? broadcast(c, n) : batch.add(n);
         });
         ids[i] = Int64GetDatum(id);
         MemoryContextReset(per_row);
     }
+    batch.end();
     table.close();
     if (c.kind == channel_kind::queue && payloads.count > 0)
         wake_consumers(c);
