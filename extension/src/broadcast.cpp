@@ -11,7 +11,7 @@
 #include "arguments.hpp"
 #include "catalog.hpp"
 #include "interval.hpp"
-#include "jsonb_builder.hpp"
+#include "jsonb_writer.hpp"
 #include "settings.hpp"
 
 using namespace pgpubsub;
@@ -29,43 +29,45 @@ namespace broadcast_column {
 enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
 }
 
-void begin_envelope(jsonb_builder& json, const char* type, const channel& c, int64 id) {
-    json.begin_object();
-    json.key("pgpubsub");
-    json.string(type);
-    json.key("id");
-    json.number(int64_to_numeric(id));
-    json.key("channel");
-    json.string(c.name);
+// What an envelope may have, in the order in which jsonb keeps members, and so in which they are written.
+namespace member {
+enum { id, key, channel, headers, payload, kind, created_at, db_version, count };
 }
+constexpr std::string_view member_names[member::count] = {"id",      "key",      "channel",    "headers",
+                                                    "payload", "pgpubsub", "created_at", "db_version"};
 
 const Jsonb* whole_envelope(const channel& c, int64 id, const new_notification& n) {
-    jsonb_builder json;
-    begin_envelope(json, "broadcast", c, id);
-    json.key("created_at");
-    json.string(JsonEncodeDateTime(nullptr, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), TIMESTAMPTZOID, nullptr));
-    if (n.key != nullptr) {
-        json.key("key");
+    const optional_int version = db_version();
+    const bool included[member::count] = {true, n.key != nullptr, true, n.headers != nullptr, true, true, true, version.has_value};
+    char created_at[MAXDATELEN + 1];
+    JsonEncodeDateTime(created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), TIMESTAMPTZOID, nullptr);
+
+    jsonb_writer json = jsonb_writer::make();
+    json.begin_object(*make_object_shape(member_names), included);
+    json.integer(id);
+    if (included[member::key])
         json.string(view_of(n.key));
-    }
-    if (n.headers != nullptr) {
-        json.key("headers");
+    json.string(c.name);
+    if (included[member::headers])
         json.value(n.headers);
-    }
-    if (const optional_int version = db_version(); version.has_value) {
-        json.key("db_version");
-        json.number(int64_to_numeric(version.value));
-    }
-    json.key("payload");
     json.value(n.payload);
-    json.end_object();
+    json.string("broadcast");
+    json.string(created_at);
+    if (included[member::db_version])
+        json.integer(version.value);
+    json.end();
     return json.finish();
 }
 
 const Jsonb* reference(const channel& c, int64 id) {
-    jsonb_builder json;
-    begin_envelope(json, "reference", c, id);
-    json.end_object();
+    bool included[member::count] = {};
+    included[member::id] = included[member::channel] = included[member::kind] = true;
+    jsonb_writer json = jsonb_writer::make();
+    json.begin_object(*make_object_shape(member_names), included);
+    json.integer(id);
+    json.string(c.name);
+    json.string("reference");
+    json.end();
     return json.finish();
 }
 

@@ -45,46 +45,47 @@ channel channel_of(const TriggerData& trigger) {
     return c;
 }
 
-void add_row_or_null(jsonb_builder& json, std::string_view key, HeapTuple tuple, TupleDesc columns) {
-    json.key(key);
+void add_row_or_null(jsonb_writer& json, HeapTuple tuple, TupleDesc desc) {
     if (tuple == nullptr)
-        json.null();
-    else
-        add_row(json, tuple, columns);
+        return json.null();
+    auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
+    auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
+    heap_deform_tuple(tuple, desc, values, nulls);
+    add_row(json, *describe_columns(desc, {}), values, nulls);
 }
 
-Jsonb* payload_of(const TriggerData& trigger) {
+const Jsonb* payload_of(const TriggerData& trigger, bool is_truncated = false) {
     const TriggerEvent event = trigger.tg_event;
     const bool is_insert = TRIGGER_FIRED_BY_INSERT(event);
     const bool is_update = TRIGGER_FIRED_BY_UPDATE(event);
     const Relation table = trigger.tg_relation;
     const char* const schema = get_namespace_name(RelationGetNamespace(table));
 
-    jsonb_builder json;
-    json.begin_object();
-    json.key("op");
+    constexpr std::string_view names[] = {"op", "new", "old", "table", "schema", "context", "truncated"};
+    jsonb_writer json = jsonb_writer::make();
+    json.begin_object(*make_object_shape({names, is_truncated ? std::size(names) : std::size(names) - 1}));
     json.string(is_insert ? "insert" : is_update ? "update" : "delete");
-    json.key("schema");
-    json.string(schema == nullptr ? "" : schema);
-    json.key("table");
+    add_row_or_null(json, is_insert ? trigger.tg_trigtuple : is_update ? trigger.tg_newtuple : nullptr, RelationGetDescr(table));
+    add_row_or_null(json, is_insert ? nullptr : trigger.tg_trigtuple, RelationGetDescr(table));
     json.string(RelationGetRelationName(table));
-    add_row_or_null(json, "old", is_insert ? nullptr : trigger.tg_trigtuple, RelationGetDescr(table));
-    add_row_or_null(json, "new", is_insert ? trigger.tg_trigtuple : is_update ? trigger.tg_newtuple : nullptr,
-                    RelationGetDescr(table));
-    json.key("context");
+    json.string(schema == nullptr ? "" : schema);
     json.value(notification_context());
-    if (json.is_truncated()) {
-        json.key("truncated");
+    if (is_truncated)
         json.boolean(true);
-    }
-    json.end_object();
+    json.end();
+    if (json.is_truncated() && !is_truncated)
+        return payload_of(trigger, true);
     return json.finish();
 }
 
 // The key by which the changes of one row stay in order: that of the row as it is now, or was at last.
 const text* key_of(const TriggerData& trigger) {
     const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
-    return row_key(trigger.tg_relation, is_update ? trigger.tg_newtuple : trigger.tg_trigtuple);
+    const TupleDesc desc = RelationGetDescr(trigger.tg_relation);
+    auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
+    auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
+    heap_deform_tuple(is_update ? trigger.tg_newtuple : trigger.tg_trigtuple, desc, values, nulls);
+    return key_text(desc, values, nulls, default_key_columns(trigger.tg_relation));
 }
 
 }  // namespace

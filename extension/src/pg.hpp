@@ -55,7 +55,9 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/datum.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -235,22 +237,6 @@ inline bool owns_relation(Oid relation, Oid role) {
 using syscache_id = SysCacheIdentifier;
 #else
 using syscache_id = int;
-#endif
-
-// A jsonb value under construction; its result is there once the outermost container is closed.
-#if PG_VERSION_NUM >= 190000  // 0986e95161ce: pushJsonbValue keeps the result in its state
-using jsonb_state = JsonbInState;
-inline void push_jsonb(jsonb_state* state, JsonbIteratorToken token, JsonbValue* value) {
-    pushJsonbValue(state, token, value);
-}
-#else
-struct jsonb_state {
-    JsonbParseState* parseState;
-    JsonbValue* result;
-};
-inline void push_jsonb(jsonb_state* state, JsonbIteratorToken token, JsonbValue* value) {
-    state->result = pushJsonbValue(&state->parseState, token, value);
-}
 #endif
 
 // What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.

@@ -2,10 +2,10 @@
 #include "channel.hpp"
 #include "key_order.hpp"
 #include "pg.hpp"
-#include "row_json.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
 #include "taken.hpp"
+#include "type_facts.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -15,7 +15,7 @@ PGDLLEXPORT void _PG_init(void);
 void _PG_init(void) {
     pgpubsub::define_settings();
     pgpubsub::watch_channels();
-    pgpubsub::watch_row_facts();
+    pgpubsub::watch_types();
     pgpubsub::watch_taken();
     pgpubsub::watch_key_locks();
     pgpubsub::watch_counts();

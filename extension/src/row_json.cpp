@@ -9,278 +9,233 @@
 namespace pgpubsub {
 namespace {
 
-enum class form { boolean, integer, number, date_time, json, jsonb, array, composite, cast_to_json, text };
+// Kept back from the rows for the few members around them.
+constexpr std::size_t around_the_rows = 64 * 1024;
 
-struct type_facts {
-    Oid type;        // the hash key
-    form as;
-    Oid base;        // the type below all domains
-    bool is_varlena;
-    FmgrInfo output; // the output function, or the cast to json
-    // For arrays.
-    Oid element;
-    int16 element_length;
-    bool element_by_value;
-    char element_alignment;
-};
-static_assert(survives_longjmp<type_facts>);
+void add(jsonb_writer& json, Datum value, const type_facts& type);
 
-HTAB* known_types = nullptr;
-bool known_types_are_valid = false;
+std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(v))}; }
 
-void forget_types(Datum, syscache_id, uint32) { known_types_are_valid = false; }
-
-// The function from the type to json that a CREATE CAST names, or InvalidOid. Built-in types have none that counts.
-Oid cast_to_json(Oid type) {
-    Oid function = InvalidOid;
-    if (type < FirstNormalObjectId)
-        return InvalidOid;
-    return find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC ? function
-                                                                                                   : InvalidOid;
-}
-
-form form_of(Oid type) {
-    switch (type) {
-        case BOOLOID:
-            return form::boolean;
-        case INT2OID:
-        case INT4OID:
-        case INT8OID:
-            return form::integer;
-        case FLOAT4OID:
-        case FLOAT8OID:
-        case NUMERICOID:
-            return form::number;
-        case DATEOID:
-        case TIMESTAMPOID:
-        case TIMESTAMPTZOID:
-            return form::date_time;
-        case JSONOID:
-            return form::json;
-        case JSONBOID:
-            return form::jsonb;
-        default:
-            if (OidIsValid(get_element_type(type)))
-                return form::array;
-            if (type_is_rowtype(type))
-                return form::composite;
-            return OidIsValid(cast_to_json(type)) ? form::cast_to_json : form::text;
-    }
-}
-
-type_facts read_facts(Oid type) {
-    type_facts facts{};
-    facts.type = type;
-    facts.base = getBaseType(type);
-    facts.as = form_of(facts.base);
-    if (facts.as == form::array) {
-        facts.element = get_element_type(facts.base);
-        get_typlenbyvalalign(facts.element, &facts.element_length, &facts.element_by_value, &facts.element_alignment);
-    }
-    Oid function;
-    getTypeOutputInfo(facts.base, &function, &facts.is_varlena);
-    if (facts.as == form::cast_to_json)
-        function = cast_to_json(facts.base);
-    fmgr_info_cxt(function, &facts.output, CacheMemoryContext);
-    return facts;
-}
-
-// By value: a look-up inside an output function may start the memory anew.
-type_facts facts_of(Oid type) {
-    if (!known_types_are_valid) {
-        if (known_types != nullptr)
-            hash_destroy(known_types);
-        known_types = nullptr;
-        HASHCTL ctl{};
-        ctl.keysize = sizeof(Oid);
-        ctl.entrysize = sizeof(type_facts);
-        known_types = hash_create("pgpubsub types", 128, &ctl, HASH_ELEM | HASH_BLOBS);
-        known_types_are_valid = true;
-    }
-    if (const void* const entry = hash_search(known_types, &type, HASH_FIND, nullptr))
-        return *static_cast<const type_facts*>(entry);
-    const type_facts facts = read_facts(type);
-    // Reading may have brought an invalidation; then these facts serve once, and the next look-up starts anew.
-    *static_cast<type_facts*>(hash_search(known_types, &type, HASH_ENTER, nullptr)) = facts;
-    return facts;
-}
-
-void add_value(jsonb_builder& json, Datum value, bool null, Oid type);
+// Without its length word, aligned or not.
+std::string_view unpacked(Datum value) { return bytes_of(PG_DETOAST_DATUM_PACKED(value)); }
 
 // A copy to call the output function, or cast, by: what it remembers between calls goes into the current memory context
-// instead of staying for the session.
-FmgrInfo callable(const type_facts& facts) {
-    FmgrInfo function = facts.output;
+// instead of staying for the session, and is not disturbed by a call that comes while another one runs.
+FmgrInfo callable(const type_facts& type) {
+    FmgrInfo function = type.function;
     function.fn_mcxt = CurrentMemoryContext;
     return function;
 }
 
-void add_json_text(jsonb_builder& json, std::string_view text) {
-    // The copy, null-terminated, is what jsonb_in reads, and what the string points to.
-    char* const copy = c_string(text);
+void add_json_text(jsonb_writer& json, std::string_view text) {
     if (json_text_fits_jsonb(text, GetDatabaseEncoding() == PG_UTF8, max_jsonb_bytes, max_jsonb_depth))
-        json.value(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(copy))));
-    else
-        json.string({copy, text.size()});
-}
-
-void add_number(jsonb_builder& json, Datum value, const type_facts& facts) {
-    if (facts.base == NUMERICOID) {
-        const Numeric number = DatumGetNumeric(value);
-        if (!numeric_is_nan(number) && !numeric_is_inf(number)) {
-            json.number(number);
-            return;
-        }
-    }
-    // A float by way of its text: the shortest digits that read back as the same value.
-    FmgrInfo output = callable(facts);
-    char* const text = OutputFunctionCall(&output, value);
-    const bool is_finite = strpbrk(text, "nN") == nullptr;
-    if (is_finite)
-        json.number(DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-                                                        Int32GetDatum(-1))));
+        json.value(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(c_string(text)))));
     else
         json.string(text);
 }
 
-void add_dimension(jsonb_builder& json, const type_facts& facts, int dimensions, const int* lengths, const Datum*& value,
-                   const bool*& null) {
-    json.begin_array();
-    for (int i = 0; i < lengths[0]; ++i) {
-        if (dimensions > 1)
-            add_dimension(json, facts, dimensions - 1, lengths + 1, value, null);
-        else
-            add_value(json, *value++, *null++, facts.element);
-    }
-    json.end_array();
+void add_numeric(jsonb_writer& json, Datum value) {
+    const std::string_view bytes = unpacked(value);
+    if (numeric_bytes::is_special(bytes.data()))
+        json.string(DatumGetCString(DirectFunctionCall1(numeric_out, value)));
+    else
+        json.numeric(bytes);
 }
 
-void add_array(jsonb_builder& json, Datum value, const type_facts& facts) {
+// By way of its text: the shortest digits that read back as the same value.
+void add_real(jsonb_writer& json, Datum value, const type_facts& type) {
+    const char* const text = DatumGetCString(type.base == FLOAT4OID ? DirectFunctionCall1(float4out, value)
+                                                                    : DirectFunctionCall1(float8out, value));
+    if (strpbrk(text, "nN") == nullptr)
+        json.number(numeric_bytes(std::string_view(text)));
+    else
+        json.string(text);
+}
+
+void add_date_time(jsonb_writer& json, Datum value, const type_facts& type) {
+    char text[MAXDATELEN + 1];
+    json.string(JsonEncodeDateTime(text, value, type.base, nullptr));
+}
+
+// The values of an array that are still to be added.
+struct array_values {
+    const Datum* value;
+    const bool* null;
+    void skip(int count) {
+        value += count;
+        null += count;
+    }
+};
+
+void add_dimension(jsonb_writer& json, const type_facts& element, int dimensions, const int* lengths, array_values* rest) {
+    if (!json.begin_array(lengths[0])) {
+        rest->skip(ArrayGetNItems(dimensions, lengths));
+        return;
+    }
+    for (int i = 0; i < lengths[0]; ++i) {
+        if (dimensions > 1) {
+            add_dimension(json, element, dimensions - 1, lengths + 1, rest);
+            continue;
+        }
+        if (*rest->null)
+            json.null();
+        else
+            add(json, *rest->value, element);
+        rest->skip(1);
+    }
+    json.end();
+}
+
+void add_array(jsonb_writer& json, Datum value, const type_facts& type) {
     ArrayType* const array = DatumGetArrayTypeP(value);
     const int elements = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-    if (elements > max_jsonb_elements || !json.reserve(elements * jsonb_builder::overhead)) {
+    if (elements > max_jsonb_elements) {
         json.leave_out();
+        return;
+    }
+    if (elements == 0) {
+        if (json.begin_array(0))
+            json.end();
         return;
     }
     Datum* values;
     bool* nulls;
     int count;
-    deconstruct_array(array, facts.element, facts.element_length, facts.element_by_value, facts.element_alignment, &values,
+    deconstruct_array(array, ARR_ELEMTYPE(array), type.element_length, type.element_by_value, type.element_alignment, &values,
                       &nulls, &count);
-    if (count == 0) {
-        json.begin_array();
-        json.end_array();
-        return;
-    }
-    const Datum* next_value = values;
-    const bool* next_null = nulls;
-    add_dimension(json, facts, ARR_NDIM(array), ARR_DIMS(array), next_value, next_null);
+    array_values rest = {values, nulls};
+    add_dimension(json, *type.element, ARR_NDIM(array), ARR_DIMS(array), &rest);
+    pfree(values);
+    pfree(nulls);
 }
 
-void add_composite(jsonb_builder& json, Datum value) {
+void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls) {
+    if (!json.begin_object(*columns.shape))
+        return;
+    const row_columns::member* const end = columns.members + columns.shape->count();
+    for (const row_columns::member* m = columns.members; m != end; ++m) {
+        if (nulls[m->column])
+            json.null();
+        else
+            add(json, values[m->column], m->type);
+    }
+    json.end();
+}
+
+void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
     const HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-    // A copy, since the builder refers to the names until it is finished.
-    const TupleDesc columns = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+    TupleDesc desc;
+    const row_columns* const columns = columns_of(type, header, &desc);
     HeapTupleData tuple{};
     tuple.t_len = HeapTupleHeaderGetDatumLength(header);
     tuple.t_data = header;
-    add_row(json, &tuple, columns);
+    auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
+    auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
+    heap_deform_tuple(&tuple, desc, values, nulls);
+    add_members(json, *columns, values, nulls);
 }
 
 // How much longer a value's text is than the value, where that could matter. (bytea's is twice as long, and still can
 // be made.)
-Size characters_per_byte(const type_facts& facts) { return facts.base == VARBITOID || facts.base == BITOID ? 8 : 1; }
+Size characters_per_byte(const type_facts& type) { return type.base == VARBITOID || type.base == BITOID ? 8 : 1; }
 
-void add_value(jsonb_builder& json, Datum value, bool null, Oid type) {
-    check_stack_depth();
-    if (null) {
-        json.null();
-        return;
-    }
-    const type_facts facts = facts_of(type);
-    // Too large in itself: not even unpacked, since its text could be more than the server can allocate.
-    if (facts.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(facts)) {
+// Too large in itself: not even unpacked, since its text could be more than the server can allocate.
+bool is_too_large(Datum value, const type_facts& type) {
+    return type.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(type);
+}
+
+void add(jsonb_writer& json, Datum value, const type_facts& type) {
+    if (is_too_large(value, type)) {
         json.leave_out();
         return;
     }
-    switch (facts.as) {
-        case form::boolean:
+    switch (type.form) {
+        case json_form::boolean:
             json.boolean(DatumGetBool(value));
             return;
-        case form::integer:
-            json.number(int64_to_numeric(facts.base == INT2OID   ? DatumGetInt16(value)
-                                         : facts.base == INT4OID ? DatumGetInt32(value)
-                                                                 : DatumGetInt64(value)));
+        case json_form::int2:
+            json.integer(DatumGetInt16(value));
             return;
-        case form::number:
-            add_number(json, value, facts);
+        case json_form::int4:
+            json.integer(DatumGetInt32(value));
             return;
-        case form::date_time:
-            json.string(JsonEncodeDateTime(nullptr, value, facts.base, nullptr));
+        case json_form::int8:
+            json.integer(DatumGetInt64(value));
             return;
-        case form::json:
-            add_json_text(json, view_of(DatumGetTextPP(value)));
+        case json_form::numeric:
+            add_numeric(json, value);
             return;
-        case form::jsonb:
-            json.value(DatumGetJsonbP(value));
+        case json_form::real:
+            add_real(json, value, type);
             return;
-        case form::array:
-            add_array(json, value, facts);
+        case json_form::date_time:
+            add_date_time(json, value, type);
             return;
-        case form::composite:
-            add_composite(json, value);
+        case json_form::json:
+            add_json_text(json, unpacked(value));
             return;
-        case form::cast_to_json: {
-            FmgrInfo cast = callable(facts);
-            add_json_text(json, view_of(DatumGetTextPP(FunctionCall1(&cast, value))));
+        case json_form::jsonb:
+            json.value(unpacked(value));
+            return;
+        case json_form::string:
+            json.string(unpacked(value));
+            return;
+        case json_form::array:
+            check_stack_depth();
+            add_array(json, value, type);
+            return;
+        case json_form::composite:
+            check_stack_depth();
+            add_composite(json, value, type);
+            return;
+        case json_form::cast_to_json: {
+            FmgrInfo cast = callable(type);
+            add_json_text(json, unpacked(FunctionCall1(&cast, value)));
             return;
         }
-        case form::text:
-            if (facts.base == TEXTOID || facts.base == VARCHAROID) {
-                json.string(view_of(DatumGetTextPP(value)));
-            } else {
-                FmgrInfo output = callable(facts);
-                json.string(OutputFunctionCall(&output, value));
-            }
+        case json_form::output: {
+            FmgrInfo output = callable(type);
+            json.string(OutputFunctionCall(&output, value));
             return;
+        }
     }
 }
 
 }  // namespace
 
-void watch_row_facts() {
-    CacheRegisterSyscacheCallback(TYPEOID, forget_types, 0);
-    CacheRegisterSyscacheCallback(CASTSOURCETARGET, forget_types, 0);
-    CacheRegisterSyscacheCallback(PROCOID, forget_types, 0);
+void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls) {
+    json.keep_back(around_the_rows);
+    add_members(json, columns, values, nulls);
+    json.keep_back(0);
 }
 
-void add_row(jsonb_builder& json, HeapTuple tuple, TupleDesc columns) {
-    std::size_t names = 0;
-    for (int i = 0; i < columns->natts; ++i)
-        names += strlen(NameStr(TupleDescAttr(columns, i)->attname)) + 2 * jsonb_builder::overhead;
-    if (!json.reserve(names)) {
-        json.leave_out();
-        return;
+void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
+    const object_shape& shape = *columns.shape;
+    auto* const included = static_cast<bool*>(palloc(columns.columns * sizeof(bool)));
+    for (int i = 0; i < shape.count(); ++i)
+        included[shape.source(i)] = chosen[columns.members[i].column];
+    json.keep_back(around_the_rows);
+    if (json.begin_object(shape, included)) {
+        for (int i = 0; i < shape.count(); ++i) {
+            const row_columns::member& m = columns.members[i];
+            if (!chosen[m.column])
+                continue;
+            if (nulls[m.column])
+                json.null();
+            else
+                add(json, values[m.column], m.type);
+        }
+        json.end();
     }
-
-    auto* const values = static_cast<Datum*>(palloc(columns->natts * sizeof(Datum)));
-    auto* const nulls = static_cast<bool*>(palloc(columns->natts * sizeof(bool)));
-    heap_deform_tuple(tuple, columns, values, nulls);
-    json.begin_object();
-    for (int i = 0; i < columns->natts; ++i) {
-        const Form_pg_attribute column = TupleDescAttr(columns, i);
-        if (column->attisdropped)
-            continue;
-        json.key(NameStr(column->attname));
-        add_value(json, values[i], nulls[i], column->atttypid);
-    }
-    json.end_object();
+    json.keep_back(0);
+    pfree(included);
 }
 
-void add_column(jsonb_builder& json, HeapTuple tuple, TupleDesc columns, AttrNumber column) {
-    bool null;
-    const Datum value = heap_getattr(tuple, column, columns, &null);
-    add_value(json, value, null, TupleDescAttr(columns, column - 1)->atttypid);
+void add_value(jsonb_writer& json, Datum value, bool null, Oid type) {
+    if (null)
+        json.null();
+    else
+        add(json, value, read_type_facts(type));
 }
 
 }  // namespace pgpubsub

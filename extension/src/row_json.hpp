@@ -1,22 +1,22 @@
 // Rows as JSON: the same as to_jsonb(row) gives, but for what to_jsonb refuses.
 //
-// A value of the type json that jsonb can't hold (see json_text.hpp) becomes a JSON string of its text, so that no
-// INSERT of a user fails for it. What is known of a type or a row type is remembered for the session, until an
-// invalidation says that something has changed.
+// A value of the type json that jsonb can't hold (see json_text.hpp) becomes a JSON string of its text, and what would make
+// the whole too large becomes null, so that no INSERT of a user fails for it. What calls may need in between is left in the
+// current memory context, which the caller empties now and then.
 #pragma once
 
-#include "jsonb_builder.hpp"
+#include "jsonb_writer.hpp"
 #include "pg.hpp"
+#include "type_facts.hpp"
 
 namespace pgpubsub {
 
-// Registers the callbacks that keep what is remembered up to date. Called once, when the library is loaded.
-void watch_row_facts();
+// Adds the row as an object. Values and nulls are indexed by attribute number - 1.
+void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls);
+// With those of the columns only that are chosen, indexed likewise.
+void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen);
 
-// Adds the row as a JSON object, a member for each column that isn't dropped.
-void add_row(jsonb_builder& json, HeapTuple tuple, TupleDesc columns);
-
-// Adds the value of one column alone.
-void add_column(jsonb_builder& json, HeapTuple tuple, TupleDesc columns, AttrNumber column);
+// Adds a value of any type that nothing is known of.
+void add_value(jsonb_writer& json, Datum value, bool null, Oid type);
 
 }  // namespace pgpubsub

@@ -3,33 +3,81 @@
 #include "row_json.hpp"
 
 namespace pgpubsub {
+namespace {
 
-const text* row_key(Relation table, HeapTuple row) {
+const text* text_of(std::string_view s) { return cstring_to_text_with_len(s.data(), static_cast<int>(s.size())); }
+
+const text* text_of(int64 number) {
+    char digits[MAXINT8LEN + 1];
+    return text_of({digits, static_cast<std::size_t>(pg_lltoa(number, digits))});
+}
+
+std::string_view json_text_of(const Jsonb* json) {
+    return JsonbToCString(nullptr, const_cast<JsonbContainer*>(&json->root), static_cast<int>(VARSIZE(json)));
+}
+
+const text* text_of_scalar(const Jsonb* json) {
+    const JsonbValue* const scalar = getIthJsonbValueFromContainer(const_cast<JsonbContainer*>(&json->root), 0);
+    if (scalar->type == jbvNull)
+        return nullptr;
+    if (scalar->type == jbvString)
+        return text_of({scalar->val.string.val, static_cast<std::size_t>(scalar->val.string.len)});
+    return text_of(json_text_of(json));
+}
+
+const text* text_of_value(Datum value, Oid type) {
+    switch (type) {
+        case INT2OID:
+            return text_of(DatumGetInt16(value));
+        case INT4OID:
+            return text_of(DatumGetInt32(value));
+        case INT8OID:
+            return text_of(DatumGetInt64(value));
+        case TEXTOID:
+        case VARCHAROID:
+            if (toast_raw_datum_size(value) <= max_jsonb_bytes)
+                return DatumGetTextPP(value);
+            return nullptr;
+        default:
+            break;
+    }
+    jsonb_writer json = jsonb_writer::make();
+    add_value(json, value, false, type);
+    const Jsonb* const result = json.finish();
+    return JB_ROOT_IS_SCALAR(result) ? text_of_scalar(result) : text_of(json_text_of(result));
+}
+
+}  // namespace
+
+key_columns default_key_columns(Relation table) {
+    key_columns result{};
     Oid index = primary_key_index(table);
     if (!OidIsValid(index))
         index = RelationGetReplicaIndex(table);
-    if (!OidIsValid(index))
-        return nullptr;
+    const HeapTuple row = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+    if (!HeapTupleIsValid(row))
+        return result;
+    const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(row));
+    result.count = facts.indnkeyatts;
+    for (int i = 0; i < result.count; ++i)
+        result.columns[i] = facts.indkey.values[i];
+    ReleaseSysCache(row);
+    return result;
+}
 
-    const HeapTuple index_row = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-    if (!HeapTupleIsValid(index_row))
+const text* key_text(TupleDesc desc, const Datum* values, const bool* nulls, std::span<const AttrNumber> columns) {
+    if (columns.empty())
         return nullptr;
-    const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(index_row));
-    const int columns = facts.indnkeyatts;
-    jsonb_builder json;
-    json.begin_array();
-    for (int i = 0; i < columns; ++i)
-        add_column(json, row, RelationGetDescr(table), facts.indkey.values[i]);
-    json.end_array();
-    const Jsonb* const values = json.finish();
-    ReleaseSysCache(index_row);
-
-    if (const JsonbValue* const only = columns == 1 ? getIthJsonbValueFromContainer(const_cast<JsonbContainer*>(&values->root), 0) : nullptr; only != nullptr && only->type == jbvString)
-        return cstring_to_text_with_len(only->val.string.val, only->val.string.len);
-    const std::string_view array = JsonbToCString(nullptr, const_cast<JsonbContainer*>(&values->root), VARSIZE(values));
-    if (columns == 1)  // without its brackets
-        return cstring_to_text_with_len(array.data() + 1, static_cast<int>(array.size()) - 2);
-    return cstring_to_text_with_len(array.data(), static_cast<int>(array.size()));
+    if (columns.size() == 1) {
+        const int only = columns[0] - 1;
+        return nulls[only] ? nullptr : text_of_value(values[only], TupleDescAttr(desc, only)->atttypid);
+    }
+    jsonb_writer json = jsonb_writer::make();
+    json.begin_array(static_cast<int>(columns.size()));
+    for (const AttrNumber c : columns)
+        add_value(json, values[c - 1], nulls[c - 1], TupleDescAttr(desc, c - 1)->atttypid);
+    json.end();
+    return text_of(json_text_of(json.finish()));
 }
 
 }  // namespace pgpubsub

@@ -3,11 +3,24 @@
 
 #include "pg.hpp"
 
+#include <span>
+
 namespace pgpubsub {
 
-// The primary key of the row, or its replica identity index where there is no primary key, as text: of one column its value,
-// of several a JSON array; both as to_jsonb() writes values, whatever DateStyle and the like are set to. Null where
-// the table has neither.
-const text* row_key(Relation table, HeapTuple row);
+struct key_columns {
+    AttrNumber columns[INDEX_MAX_KEYS];
+    int count;
+
+    operator std::span<const AttrNumber>() const { return {columns, static_cast<std::size_t>(count)}; }
+};
+
+// The columns of the primary key, or of the replica identity index where there is no primary key; none where the table has
+// neither.
+key_columns default_key_columns(Relation table);
+
+// The row's values in these columns as text: of one its value, null where the value is null or longer than jsonb could be; of
+// several a JSON array; both as to_jsonb() writes values, whatever DateStyle and the like are set to. Null without
+// columns. Values and nulls are indexed by attribute number - 1; the result may be part of the row.
+const text* key_text(TupleDesc desc, const Datum* values, const bool* nulls, std::span<const AttrNumber> columns);
 
 }  // namespace pgpubsub

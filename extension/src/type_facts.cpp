@@ -1,0 +1,178 @@
+// Facts come from the system caches. So that not every CREATE TABLE anywhere in the database (each makes a type) has all
+// captured tables described anew, the hash values of the cache entries that facts came from are remembered, in a set that
+// may take others for them, but never misses one. Built-in types and functions don't change.
+#include "type_facts.hpp"
+
+namespace pgpubsub {
+namespace {
+
+uint64 generation = 1;
+
+// Bits by hash value.
+class hash_set {
+public:
+    void add(uint32 hash) { bit(hash) |= mask(hash); }
+    bool may_have(uint32 hash) { return (bit(hash) & mask(hash)) != 0; }
+
+private:
+    static constexpr uint32 size = 4096;
+    static uint64 mask(uint32 hash) { return uint64{1} << (hash % 64); }
+    uint64& bit(uint32 hash) { return bits_[hash / 64 % (size / 64)]; }
+    uint64 bits_[size / 64];
+};
+hash_set known_types, known_casts, known_functions;
+
+void type_changed(Datum known, syscache_id, uint32 hash) {
+    // Zero stands for all of them.
+    if (hash == 0 || reinterpret_cast<hash_set*>(DatumGetPointer(known))->may_have(hash))
+        ++generation;
+}
+
+// The function from the type to json that a CREATE CAST names, or InvalidOid. Built-in types have none that counts.
+Oid cast_to_json(Oid type) {
+    if (type < FirstNormalObjectId)
+        return InvalidOid;
+    known_casts.add(GetSysCacheHashValue2(CASTSOURCETARGET, ObjectIdGetDatum(type), ObjectIdGetDatum(JSONOID)));
+    Oid function = InvalidOid;
+    return find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC ? function : InvalidOid;
+}
+
+json_form form_of(Oid type) {
+    switch (type) {
+        case BOOLOID:
+            return json_form::boolean;
+        case INT2OID:
+            return json_form::int2;
+        case INT4OID:
+            return json_form::int4;
+        case INT8OID:
+            return json_form::int8;
+        case NUMERICOID:
+            return json_form::numeric;
+        case FLOAT4OID:
+        case FLOAT8OID:
+            return json_form::real;
+        case DATEOID:
+        case TIMESTAMPOID:
+        case TIMESTAMPTZOID:
+            return json_form::date_time;
+        case JSONOID:
+            return json_form::json;
+        case JSONBOID:
+            return json_form::jsonb;
+        case TEXTOID:
+        case VARCHAROID:
+        case BPCHAROID:
+            return json_form::string;
+        default:
+            if (OidIsValid(get_element_type(type)))
+                return json_form::array;
+            if (type_is_rowtype(type))
+                return json_form::composite;
+            return OidIsValid(cast_to_json(type)) ? json_form::cast_to_json : json_form::output;
+    }
+}
+
+void read_function(type_facts* facts, Oid function) {
+    if (function >= FirstNormalObjectId)
+        known_functions.add(GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function)));
+    fmgr_info_cxt(function, &facts->function, CurrentMemoryContext);
+}
+
+void read_columns(type_facts* facts) {
+    if (facts->base == RECORDOID)
+        return;
+    // The number first: what changes while the columns are described shows later.
+    facts->columns_identifier = lookup_type_cache(facts->base, TYPECACHE_TUPDESC)->tupDesc_identifier;
+    facts->columns = describe_columns(lookup_rowtype_tupdesc_copy(facts->base, -1), {});
+}
+
+}  // namespace
+
+void watch_types() {
+    CacheRegisterSyscacheCallback(TYPEOID, type_changed, PointerGetDatum(&known_types));
+    CacheRegisterSyscacheCallback(CASTSOURCETARGET, type_changed, PointerGetDatum(&known_casts));
+    CacheRegisterSyscacheCallback(PROCOID, type_changed, PointerGetDatum(&known_functions));
+}
+
+uint64 type_generation() { return generation; }
+
+type_facts read_type_facts(Oid type) {
+    check_stack_depth();
+    if (type >= FirstNormalObjectId)
+        known_types.add(GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
+    type_facts facts{};
+    facts.base = getBaseType(type);
+    facts.form = form_of(facts.base);
+    facts.is_varlena = get_typlen(facts.base) == -1;
+    switch (facts.form) {
+        case json_form::array: {
+            const Oid element = get_element_type(facts.base);
+            get_typlenbyvalalign(element, &facts.element_length, &facts.element_by_value, &facts.element_alignment);
+            auto* const element_facts = static_cast<type_facts*>(palloc(sizeof(type_facts)));
+            *element_facts = read_type_facts(element);
+            facts.element = element_facts;
+            break;
+        }
+        case json_form::composite:
+            read_columns(&facts);
+            break;
+        case json_form::cast_to_json:
+            read_function(&facts, cast_to_json(facts.base));
+            break;
+        case json_form::output: {
+            Oid function;
+            bool is_varlena;
+            getTypeOutputInfo(facts.base, &function, &is_varlena);
+            read_function(&facts, function);
+            break;
+        }
+        default:
+            break;
+    }
+    return facts;
+}
+
+const row_columns* describe_columns(TupleDesc desc, std::span<const AttrNumber> which) {
+    const int all = which.empty() ? desc->natts : static_cast<int>(which.size());
+    auto* const names = static_cast<std::string_view*>(palloc(all * sizeof(std::string_view)));
+    auto* const numbers = static_cast<int*>(palloc(all * sizeof(int)));
+    int count = 0;
+    for (int i = 0; i < all; ++i) {
+        const int column = which.empty() ? i : which[i] - 1;
+        const Form_pg_attribute attribute = TupleDescAttr(desc, column);
+        if (attribute->attisdropped)
+            continue;
+        names[count] = NameStr(attribute->attname);
+        numbers[count++] = column;
+    }
+
+    auto* const members = static_cast<row_columns::member*>(palloc(count * sizeof(row_columns::member)));
+    auto* const columns = static_cast<row_columns*>(palloc(sizeof(row_columns)));
+    columns->shape = make_object_shape({names, static_cast<std::size_t>(count)});
+    columns->members = members;
+    columns->columns = desc->natts;
+    for (int i = 0; i < count; ++i) {
+        members[i].column = numbers[columns->shape->source(i)];
+        members[i].type = read_type_facts(TupleDescAttr(desc, members[i].column)->atttypid);
+    }
+    pfree(names);
+    pfree(numbers);
+    return columns;
+}
+
+const row_columns* columns_of(const type_facts& facts, HeapTupleHeader value, TupleDesc* desc) {
+    const Oid type = HeapTupleHeaderGetTypeId(value);
+    if (facts.columns != nullptr && type == facts.base) {
+        const TypeCacheEntry& now = *lookup_type_cache(type, TYPECACHE_TUPDESC);
+        if (now.tupDesc_identifier == facts.columns_identifier) {
+            *desc = now.tupDesc;
+            return facts.columns;
+        }
+        ++generation;
+    }
+    *desc = lookup_rowtype_tupdesc_copy(type, HeapTupleHeaderGetTypMod(value));
+    return describe_columns(*desc, {});
+}
+
+}  // namespace pgpubsub
