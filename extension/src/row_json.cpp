@@ -57,6 +57,35 @@ void add_date_time(jsonb_writer& json, Datum value, const type_facts& type) {
     json.string(JsonEncodeDateTime(text, value, type.base, nullptr));
 }
 
+// Many rows of a transaction have the same time, that of now().
+void add_time_with_zone(jsonb_writer& json, Datum value) {
+    static TimestampTz last;
+    static const pg_tz* last_zone = nullptr;
+    static char text[MAXDATELEN + 1];
+    const TimestampTz time = DatumGetTimestampTz(value);
+    if (time != last || session_timezone != last_zone) {
+        last_zone = nullptr;  // in case of an ERROR
+        JsonEncodeDateTime(text, value, TIMESTAMPTZOID, nullptr);
+        last = time;
+        last_zone = session_timezone;
+    }
+    json.string(text);
+}
+
+void add_uuid(jsonb_writer& json, Datum value) {
+    const auto* const bytes = DatumGetUUIDP(value)->data;
+    char text[2 * UUID_LEN + 4];
+    char* at = text;
+    for (int i = 0; i < UUID_LEN; ++i) {
+        constexpr char digits[] = "0123456789abcdef";
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
+    }
+    json.string({text, sizeof text});
+}
+
 // The values of an array that are still to be added.
 struct array_values {
     const Datum* value;
@@ -170,6 +199,12 @@ void add(jsonb_writer& json, Datum value, const type_facts& type) {
             return;
         case json_form::date_time:
             add_date_time(json, value, type);
+            return;
+        case json_form::time_with_zone:
+            add_time_with_zone(json, value);
+            return;
+        case json_form::uuid:
+            add_uuid(json, value);
             return;
         case json_form::json:
             add_json_text(json, unpacked(value));

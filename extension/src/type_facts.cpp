@@ -54,8 +54,11 @@ json_form form_of(Oid type) {
             return json_form::real;
         case DATEOID:
         case TIMESTAMPOID:
-        case TIMESTAMPTZOID:
             return json_form::date_time;
+        case TIMESTAMPTZOID:
+            return json_form::time_with_zone;
+        case UUIDOID:
+            return json_form::uuid;
         case JSONOID:
             return json_form::json;
         case JSONBOID:

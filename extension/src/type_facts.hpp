@@ -11,7 +11,24 @@
 
 namespace pgpubsub {
 
-enum class json_form { boolean, int2, int4, int8, numeric, real, date_time, json, jsonb, string, array, composite, cast_to_json, output };
+enum class json_form {
+    boolean,
+    int2,
+    int4,
+    int8,
+    numeric,
+    real,
+    date_time,
+    time_with_zone,
+    uuid,
+    json,
+    jsonb,
+    string,
+    array,
+    composite,
+    cast_to_json,
+    output,
+};
 
 struct row_columns;
 
