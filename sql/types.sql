@@ -83,6 +83,31 @@ ALTER TABLE moved SET SCHEMA elsewhere;
 INSERT INTO elsewhere.moved VALUES ('moved');
 SELECT payload - 'context' AS payload FROM pgpubsub.take('moving', 10);
 
+-- A composite type that changes in mid-session, and a cast to json that captures another row and changes types while a row
+-- is being captured.
+CREATE TYPE part AS (a integer, b text);
+CREATE TABLE parts (m mood, p part, ps part[], t text);
+SELECT pgpubsub.attach('parts', 'parts');
+INSERT INTO parts VALUES ('ok', '(1,x)', '{"(2,y)"}', 'first');
+ALTER TYPE part ADD ATTRIBUTE c numeric;
+ALTER TYPE part RENAME ATTRIBUTE a TO "longer name";
+INSERT INTO parts VALUES ('ok', '(1,x,1.50)', '{"(2,y,)"}', 'second');
+CREATE FUNCTION busy_json(mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN
+  IF $1 = 'ok' THEN
+    INSERT INTO parts (m, p, t) VALUES ('sad', '(4,z,)', 'inside');
+    ALTER TYPE part ADD ATTRIBUTE d integer;
+  END IF;
+  RETURN json_build_object('mood', $1::text);
+END $$;
+CREATE CAST (mood AS json) WITH FUNCTION busy_json(mood);
+INSERT INTO parts VALUES ('ok', '(1,x,1.50)', '{"(2,y,)"}', 'third');
+DROP CAST (mood AS json);
+DROP FUNCTION busy_json(mood);
+INSERT INTO parts VALUES ('ok', '(1,x,1.50,5)', '{"(2,y,,)"}', 'fourth');
+SELECT payload -> 'new' AS new FROM pgpubsub.take('parts', 10);
+DROP TABLE parts;
+DROP TYPE part;
+
 DROP TABLE everything, moods, elsewhere.moved;
 DROP SCHEMA elsewhere;
 DROP FUNCTION mood_json(mood);
