@@ -38,7 +38,7 @@ constexpr std::string_view member_names[member::count] = {"id",      "key",     
 
 const Jsonb* whole_envelope(const channel& c, int64 id, const new_notification& n) {
     const optional_int version = db_version();
-    const bool included[member::count] = {true, n.key != nullptr, true, n.headers != nullptr, true, true, true, version.has_value};
+    const bool included[] = {true, n.key != nullptr, true, n.headers != nullptr, true, true, true, version.has_value};
     char created_at[MAXDATELEN + 1];
     JsonEncodeDateTime(created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), TIMESTAMPTZOID, nullptr);
 

@@ -37,7 +37,8 @@ Oid cast_to_json(Oid type) {
     return find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC ? function : InvalidOid;
 }
 
-json_form form_of(Oid type) {
+// Of built-in types that need no look-up; output of all others.
+json_form known_form(Oid type) {
     switch (type) {
         case BOOLOID:
             return json_form::boolean;
@@ -68,11 +69,34 @@ json_form form_of(Oid type) {
         case BPCHAROID:
             return json_form::string;
         default:
-            if (OidIsValid(get_element_type(type)))
-                return json_form::array;
-            if (type_is_rowtype(type))
-                return json_form::composite;
-            return OidIsValid(cast_to_json(type)) ? json_form::cast_to_json : json_form::output;
+            return json_form::output;
+    }
+}
+
+json_form form_of(Oid base) {
+    if (const json_form known = known_form(base); known != json_form::output)
+        return known;
+    if (OidIsValid(get_element_type(base)))
+        return json_form::array;
+    if (type_is_rowtype(base))
+        return json_form::composite;
+    return OidIsValid(cast_to_json(base)) ? json_form::cast_to_json : json_form::output;
+}
+
+bool type_is_varlena(json_form form, Oid base) {
+    switch (form) {
+        case json_form::numeric:
+        case json_form::json:
+        case json_form::jsonb:
+        case json_form::string:
+        case json_form::array:
+        case json_form::composite:
+            return true;
+        case json_form::cast_to_json:
+        case json_form::output:
+            return get_typlen(base) == -1;
+        default:
+            return false;
     }
 }
 
@@ -105,9 +129,9 @@ type_facts read_type_facts(Oid type) {
     if (type >= FirstNormalObjectId)
         known_types.add(GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
     type_facts facts{};
-    facts.base = getBaseType(type);
+    facts.base = known_form(type) == json_form::output ? getBaseType(type) : type;
     facts.form = form_of(facts.base);
-    facts.is_varlena = get_typlen(facts.base) == -1;
+    facts.is_varlena = type_is_varlena(facts.form, facts.base);
     switch (facts.form) {
         case json_form::array: {
             const Oid element = get_element_type(facts.base);

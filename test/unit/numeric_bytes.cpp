@@ -29,7 +29,9 @@ words of(const char* text) { return words_of(numeric_bytes(std::string_view(text
 
 constexpr unsigned negative = 0x2000;
 // The head of the short form.
-unsigned head(int weight, int scale = 0) { return 0x8000u | static_cast<unsigned>(scale << 7) | (static_cast<unsigned>(weight) & 0x7f); }
+unsigned head(int weight, int scale = 0) {
+    return 0x8000u | static_cast<unsigned>(scale << 7) | (static_cast<unsigned>(weight) & 0x7f);
+}
 
 }  // namespace
 
