@@ -55,7 +55,7 @@ public:
                 point -= after_point;
             }
         }
-        const int exponent = at < decimal.size() ? exponent_of(decimal.substr(at + 1)) : 0;
+        const int exponent = at < decimal.size() ? exponent_of({decimal.data() + at + 1, decimal.size() - at - 1}) : 0;
         scale = scale > exponent ? scale - exponent : 0;
         point += exponent;
         while (count > 0 && digits[count - 1] == 0)
