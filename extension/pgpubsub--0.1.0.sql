@@ -6,7 +6,7 @@
 --
 -- The functions are C++ and read and write the tables below directly, without SQL, so no search_path
 -- can lead them astray. They check the caller's right on the channel themselves, and the tables
--- stay closed to everybody else. The few functions that do run SQL pin their search_path.
+-- stay closed to everybody else. The few functions that do run SQL pin their search_path, or qualify every name.
 \echo Use "CREATE EXTENSION pgpubsub" to load this file. \quit
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
@@ -94,13 +94,16 @@ CREATE TABLE pgpubsub.notification (
     dedup_key       text COLLATE "C",
     last_error      text
 );
-CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id) WHERE due_at IS NULL;
+-- Where an entry ends in the id, none is like another one, and looking for duplicates before a page is split would find none.
+CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id)
+    WITH (deduplicate_items = off) WHERE due_at IS NULL;
 CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX notification_leased ON pgpubsub.notification (id) WHERE lease_token IS NOT NULL;
+CREATE INDEX notification_leased ON pgpubsub.notification (id)
+    WITH (deduplicate_items = off) WHERE lease_token IS NOT NULL;
 CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id)
-    WHERE order_key IS NOT NULL AND lease_token IS NULL;
+    WITH (deduplicate_items = off) WHERE order_key IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_held ON pgpubsub.notification (subscription_id, order_key, id)
-    WHERE order_key IS NOT NULL AND due_at IS NOT NULL;
+    WITH (deduplicate_items = off) WHERE order_key IS NOT NULL AND due_at IS NOT NULL;
 CREATE INDEX notification_in_flight ON pgpubsub.notification (subscription_id, order_key)
     WHERE order_key IS NOT NULL AND lease_token IS NOT NULL;
 CREATE INDEX notification_dedup ON pgpubsub.notification (subscription_id, dedup_key) WHERE dedup_key IS NOT NULL;
@@ -298,20 +301,34 @@ COMMENT ON FUNCTION pgpubsub.read_broadcast(text, bigint) IS
 CREATE FUNCTION pgpubsub.capture() RETURNS trigger
     AS 'MODULE_PATHNAME', 'pgpubsub_capture' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.capture() IS
-    'trigger function (AFTER, FOR EACH ROW): turns the row change into a notification on the channel that its argument names';
+    'trigger function (AFTER): turns each row change into a notification on the channel that its first argument names';
 
-CREATE FUNCTION pgpubsub.attach("table" regclass, channel text,
-                                events text[] DEFAULT '{insert,update,delete}') RETURNS void
-    AS 'MODULE_PATHNAME', 'pgpubsub_attach' LANGUAGE C
-    SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION pgpubsub.attach(regclass, text, text[]) IS
-    'captures the changes of a table into a channel, which is made if it does not exist; the caller owns the table';
+CREATE FUNCTION pgpubsub.capture_filter(condition boolean DEFAULT NULL, columns record DEFAULT NULL, payload record DEFAULT NULL,
+                                        key record DEFAULT NULL) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgpubsub_capture_filter' LANGUAGE C IMMUTABLE;
+COMMENT ON FUNCTION pgpubsub.capture_filter(boolean, record, record, record) IS
+    'private: holds the filter of a capture in the WHEN of a trigger that never fires; it is never called';
+
+-- attach() and detach() pin no search_path, so that the condition is read by the caller's, as that of a trigger would be.
+CREATE FUNCTION pgpubsub.attach(
+        "table" regclass, channel text, events text[] DEFAULT NULL, columns text[] DEFAULT NULL, condition text DEFAULT NULL,
+        granularity text DEFAULT NULL, payload text DEFAULT NULL, payload_columns text[] DEFAULT NULL,
+        key_columns text[] DEFAULT NULL, always boolean DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_attach' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean) IS
+    'captures the changes of a table into a channel, which is made if it does not exist, or changes how it captures them; the caller owns the table';
 
 CREATE FUNCTION pgpubsub.detach("table" regclass, channel text) RETURNS void
-    AS 'MODULE_PATHNAME', 'pgpubsub_detach' LANGUAGE C
-    SET search_path = pg_catalog, pg_temp;
+    AS 'MODULE_PATHNAME', 'pgpubsub_detach' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.detach(regclass, text) IS
     'ends the capture of a table into a channel; what is stored stays';
+
+CREATE FUNCTION pgpubsub.attachment_list()
+    RETURNS TABLE ("table" regclass, channel text, events text[], granularity text, payload text, columns name[],
+                   condition text, payload_columns name[], key_columns name[], always boolean, enabled boolean, filter_lost boolean, triggers name[])
+    AS 'MODULE_PATHNAME', 'pgpubsub_attachment_list' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION pgpubsub.attachment_list() IS
+    'private: how the tables of the database are captured, by their triggers; see the view pgpubsub.attachments';
 
 -- ---------------------------------------------------------------------------------------------
 -- Consuming
@@ -445,6 +462,18 @@ CREATE VIEW pgpubsub.channel_privileges WITH (security_barrier) AS
      WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
         OR pgpubsub.has_channel_privilege(c.name, 'consume');
 COMMENT ON VIEW pgpubsub.channel_privileges IS 'who owns, publishes to and consumes from the channels that the current user may use';
+
+-- A table's owner sees its attachments even while its channel does not exist yet.
+CREATE VIEW pgpubsub.attachments WITH (security_barrier) AS
+    SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
+           a.always, a.enabled, a.filter_lost, a.triggers
+      FROM pgpubsub.attachment_list() a
+      JOIN pg_catalog.pg_class t ON t.oid = a."table"
+     WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
+        OR pgpubsub.has_channel_privilege(a.channel, 'publish')
+        OR pgpubsub.has_channel_privilege(a.channel, 'consume');
+COMMENT ON VIEW pgpubsub.attachments IS
+    'which changes of which tables are captured into the channels that the current user may use, and of the tables that the user owns';
 
 CREATE VIEW pgpubsub.notifications WITH (security_barrier) AS
     SELECT n.id, c.name AS channel, n.payload, n.key, n.headers, n.created_at, n.deliver_at,

@@ -13,24 +13,30 @@ using namespace pgpubsub;
 
 namespace {
 
+// As of now, whatever snapshot the transaction has.
 void check_not_attached(const channel& c) {
+    PushActiveSnapshot(GetLatestSnapshot());
     as_extension_owner([&c] {
-        // A trigger's arguments are stored one after the other, each with a zero byte behind it.
-        Oid types[] = {TEXTOID};
-        Datum values[] = {CStringGetTextDatum(c.name)};
+        // A trigger's arguments are stored one after the other, each with a zero byte behind it; the channel is the first.
+        Oid types[] = {TEXTOID, OIDOID};
+        Datum values[] = {CStringGetTextDatum(c.name), ObjectIdGetDatum(our_catalog().capture_function)};
         SPI_execute_with_args(
-            "SELECT tgrelid::pg_catalog.regclass::pg_catalog.text FROM pg_catalog.pg_trigger "
-            "WHERE tgfoid OPERATOR(pg_catalog.=) 'pgpubsub.capture()'::pg_catalog.regprocedure "
-            "AND NOT tgisinternal AND tgargs OPERATOR(pg_catalog.=) "
-            "(pg_catalog.convert_to($1, pg_catalog.getdatabaseencoding()) OPERATOR(pg_catalog.||) '\\x00'::bytea) LIMIT 1",
-            1, types, values, nullptr, true, 1);
+            "SELECT tgrelid::pg_catalog.regclass::pg_catalog.text, tgname "
+            "FROM pg_catalog.pg_trigger, (SELECT pg_catalog.convert_to($1, pg_catalog.getdatabaseencoding()) "
+            "                             OPERATOR(pg_catalog.||) '\\x00'::bytea) c(argument) "
+            "WHERE tgfoid OPERATOR(pg_catalog.=) $2 AND NOT tgisinternal "
+            "AND pg_catalog.substr(tgargs, 1, pg_catalog.length(argument)) OPERATOR(pg_catalog.=) argument "
+            "ORDER BY tgparentid, tgrelid, tgname LIMIT 1",
+            lengthof(types), types, values, nullptr, true, 1);
         if (SPI_processed > 0)
             ereport(ERROR, errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
                     errmsg("cannot drop channel \"%s\" because a table is attached to it", c.name),
-                    errdetail("Table %s has a capture trigger on it.",
+                    errdetail("Trigger \"%s\" of table %s captures into it.",
+                              SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2),
                               SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
-                    errhint("Detach it first with pgpubsub.detach()."));
+                    errhint("Detach the table first with pgpubsub.detach(), or drop a trigger that was made by hand."));
     });
+    PopActiveSnapshot();
 }
 
 channel_kind kind_argument(FunctionCallInfo fcinfo, int index) {
@@ -235,6 +241,7 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     const channel c = owned_channel(name);
     check_not_attached(c);
     remove_everything(subscriptions_of(c));
+    check_not_attached(c);  // again: an attach() holds the lock that was waited for
     remove_broadcasts(c.id, true);
     as_extension_owner([&c] {
         run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));

@@ -1,162 +1,158 @@
-// pgpubsub.attach() and detach(): the capture trigger of a table, made and dropped by name of table and channel.
+// pgpubsub.attach() and detach(): the capture of a table into a channel, made and dropped by name of table and channel.
 //
-// Both run plain CREATE TRIGGER and DROP TRIGGER as the caller, so PostgreSQL's own rules apply; the trigger is dumped and
-// restored with its table. Which trigger belongs to which channel is read from its function and argument, not from its name.
+// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller, so PostgreSQL's own rules apply, and what they make
+// is dumped and restored with the table. Every name that they add to a command is qualified, so that only the condition is
+// read by the caller's search_path.
+//
+// Steps: look what is to be done, by a lock that disturbs nobody, so that whatever is wrong is told before anybody has to wait,
+// and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the table because of
+// somebody else who is making it too; take the lock that is needed, of all partitions too; look again; do it, all under this lock,
+// so that no change is missed in between or captured twice.
 #include "arguments.hpp"
+#include "attachment.hpp"
+#include "catalog.hpp"
 #include "channel.hpp"
 
 using namespace pgpubsub;
 
 namespace {
 
-constexpr struct {
-    const char* name;
-    const char* keyword;
-} events_known[] = {{"insert", "INSERT"}, {"update", "UPDATE"}, {"delete", "DELETE"}};
-
 [[noreturn]] void no_such_table(Oid oid) {
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid));
 }
 
+[[noreturn]] void cannot_capture(const char* name, const char* why) {
+    ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot capture changes of \"%s\": it %s", name, why));
+}
+
+void check_owner(Oid oid, char kind, const char* name) {
+    if (!owns_relation(oid, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
+}
+
 // Opens a table of the caller's. Its owner is looked at before the lock is asked for, so that nobody else can hold up
 // its writers by waiting for it.
-Relation open_own_table(Oid oid) {
+Relation open_own_table(Oid oid, LOCKMODE mode) {
     const char* const name = get_rel_name(oid);
     if (name == nullptr)
         no_such_table(oid);
     const char kind = get_rel_relkind(oid);
-    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE)
+    if (kind == RELKIND_VIEW || kind == RELKIND_MATVIEW)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                errmsg("cannot capture changes of \"%s\": it is not a table", name));
-    if (!owns_relation(oid, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
-    const Relation table = try_relation_open(oid, ShareRowExclusiveLock);
+                errmsg("cannot capture changes of \"%s\": it is a view", name),
+                errhint("Attach the tables below it."));
+    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE)
+        cannot_capture(name, "is not a table");
+    if (IsCatalogRelationOid(oid))
+        cannot_capture(name, "is a system catalog");
+    if (get_rel_namespace(oid) == get_rel_namespace(our_catalog().channel))
+        cannot_capture(name, "belongs to pgpubsub itself");
+    check_owner(oid, kind, name);
+    const Relation table = try_relation_open(oid, mode);
     if (table == nullptr)
         no_such_table(oid);
-    if (!owns_relation(oid, GetUserId()))
-        aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
+    check_owner(oid, kind, name);
     return table;
 }
 
-const char* qualified_name(Relation table) {
-    return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)), RelationGetRelationName(table));
+// Who only looks holds up nobody; who has nothing to drop holds up writers; DROP TRIGGER needs the table for itself.
+LOCKMODE lock_for(const attachment_plan& plan) {
+    return plan.commands == NIL ? AccessShareLock : plan.has_drop ? AccessExclusiveLock : ShareRowExclusiveLock;
 }
 
-// INSERT OR UPDATE OR DELETE, as the array of event names asks.
-const char* event_clause(ArrayType* events) {
-    Datum* names;
-    bool* nulls;
-    int count;
-    deconstruct_array(events, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
-    bool wanted[lengthof(events_known)] = {};
-    for (int i = 0; i < count; ++i) {
-        const std::string_view name = nulls[i] ? "null" : view_of(DatumGetTextPP(names[i]));
-        bool known = false;
-        for (std::size_t e = 0; e < lengthof(events_known); ++e)
-            if (name == events_known[e].name)
-                known = wanted[e] = true;
-        if (!known)
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized event \"%s\"", c_string(name)),
-                    errhint("The events are \"insert\", \"update\" and \"delete\"."));
+// Opens the table, and locks its partitions too if anything is to be done.
+Relation open_with_partitions(Oid oid, LOCKMODE mode) {
+    const Relation table = open_own_table(oid, mode);
+    if (mode != AccessShareLock && table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+        find_all_inheritors(oid, mode, nullptr);
+    return table;
+}
+
+// Gives all these locks back.
+void close_with_partitions(Relation table, LOCKMODE mode) {
+    if (mode != AccessShareLock && table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) {
+        const ListCell* cell;
+        foreach (cell, find_all_inheritors(RelationGetRelid(table), NoLock, nullptr))
+            if (lfirst_oid(cell) != RelationGetRelid(table))
+                UnlockRelationOid(lfirst_oid(cell), mode);
     }
-    StringInfoData clause;
-    initStringInfo(&clause);
-    for (std::size_t e = 0; e < lengthof(events_known); ++e)
-        if (wanted[e])
-            appendStringInfo(&clause, "%s%s", clause.len == 0 ? "" : " OR ", events_known[e].keyword);
-    if (clause.len == 0)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"events\" names no event"));
-    return clause.data;
+    relation_close(table, mode);
 }
 
-// pgpubsub_ and the channel's name; what is too long for an identifier is cut, with a hash of the whole in its place.
-const char* trigger_name(std::string_view channel_name) {
-    char* const name = psprintf("pgpubsub_%s", c_string(channel_name));
-    const int length = pg_mbcliplen(name, static_cast<int>(strlen(name)), NAMEDATALEN - 1);
-    if (name[length] == '\0')
-        return name;
-    const uint32 hash = DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char*>(channel_name.data()),
-                                                static_cast<int>(channel_name.size())));
-    constexpr int suffix = 9;
-    name[pg_mbcliplen(name, length, NAMEDATALEN - 1 - suffix)] = '\0';
-    return psprintf("%s_%08x", name, hash);
-}
-
-// The names of the triggers by which the table is attached to the channel; there may be several, made by hand.
-List* find_triggers(Relation table, std::string_view channel_name) {
-    List* const name = list_make2(makeString(pstrdup("pgpubsub")), makeString(pstrdup("capture")));
-    const Oid capture = LookupFuncName(name, 0, nullptr, false);
-    const TriggerDesc* const triggers = table->trigdesc;
-    List* found = NIL;
-    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
-        const Trigger& t = triggers->triggers[i];
-        if (t.tgfoid != capture || t.tgnargs != 1 || channel_name != t.tgargs[0])
-            continue;
-        if (t.tgisclone)
-            ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("table \"%s\" is attached to channel \"%s\" as a partition of another table",
-                           RelationGetRelationName(table), t.tgargs[0]),
-                    errhint("Attach or detach the partitioned table."));
-        found = lappend(found, pstrdup(t.tgname));
-    }
-    return found;
-}
-
-const char* drop_command(const char* trigger, const char* table) {
-    return psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger), table);
-}
-
-void run(const char* command) {
+void carry_out(const attachment_plan& plan) {
     SPI_connect();
-    if (SPI_execute(command, false, 0) < 0)
-        elog(ERROR, "could not run \"%s\"", command);
+    const ListCell* cell;
+    foreach (cell, plan.commands) {
+        const auto* const command = static_cast<const char*>(lfirst(cell));
+        if (SPI_execute(command, false, 0) < 0)
+            elog(ERROR, "could not run \"%s\"", command);
+    }
     SPI_finish();
+}
+
+void make_channel(const char* name, Oid owner) {
+    bool created;
+    const channel c = get_or_create_channel(name, owner, &created);
+    if (created)
+        ereport(NOTICE, errmsg("channel \"%s\" was created", c.name));
+    else
+        check_privilege(c, owner, privilege::publish);
 }
 
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_attach) {
+    PreventCommandIfReadOnly("pgpubsub.attach()");
     require(fcinfo, 0, "table");
-    const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
-    require(fcinfo, 2, "events");
-    const Relation table = open_own_table(PG_GETARG_OID(0));
-    const char* const events = event_clause(PG_GETARG_ARRAYTYPE_P(2));
+    const Oid oid = PG_GETARG_OID(0);
+    const char* const channel_name = c_string(text_argument(fcinfo, 1, "channel"));
+    check_name(channel_name, "channel");
 
-    bool created;
+    LOCKMODE held = AccessShareLock;
+    Relation table = open_with_partitions(oid, held);
+    attachment wanted = attachment_arguments(fcinfo, table, channel_name);
+    attachment_plan plan = plan_attach(table, wanted);
+    // A lock that turns out to be too weak is given back before the stronger one is asked for: who holds one and waits for the
+    // other may deadlock with somebody who has read the table and goes on to write to it.
+    while (lock_for(plan) > held) {
+        const Oid first_owner = table->rd_rel->relowner;
+        close_with_partitions(table, held);
+        make_channel(channel_name, first_owner);
+        held = lock_for(plan);
+        table = open_with_partitions(oid, held);
+        wanted = attachment_arguments(fcinfo, table, channel_name);
+        plan = plan_attach(table, wanted);
+    }
     const Oid owner = table->rd_rel->relowner;
-    const channel c = get_or_create_channel(channel_name, owner, &created);
-    if (created)
-        ereport(NOTICE, errmsg("channel \"%s\" was created", c.name));
-    else
-        check_privilege(c, owner, privilege::publish);
-
-    const List* const existing = find_triggers(table, channel_name);
-    const char* const table_name = qualified_name(table);
+    const char* const table_name = pstrdup(RelationGetRelationName(table));
     relation_close(table, NoLock);
 
-    // The first one is replaced. Where there is none, a trigger of the same name is somebody else's, and an error.
-    const char* const name =
-        existing == NIL ? trigger_name(channel_name) : static_cast<const char*>(linitial(existing));
-    for (int i = 1; i < list_length(existing); ++i)
-        run(drop_command(static_cast<const char*>(list_nth(existing, i)), table_name));
-    run(psprintf("CREATE %sTRIGGER %s AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture(%s)",
-                 existing == NIL ? "" : "OR REPLACE ", quote_identifier(name), events, table_name,
-                 quote_literal_cstr(c.name)));
+    // drop_channel() waits for this lock, so a channel that is found under it stays until the transaction ends.
+    LockRelationOid(our_catalog().notification, RowExclusiveLock);
+    make_channel(channel_name, owner);
+    if (wanted.why_by_row != nullptr && plan.commands != NIL)
+        ereport(NOTICE, errmsg("changes of table \"%s\" are captured by row-level triggers", table_name),
+                errdetail("%s", wanted.why_by_row));
+    carry_out(plan);
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_detach) {
+    PreventCommandIfReadOnly("pgpubsub.detach()");
     require(fcinfo, 0, "table");
+    const Oid oid = PG_GETARG_OID(0);
     const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
-    const Relation table = open_own_table(PG_GETARG_OID(0));
-    const List* const existing = find_triggers(table, channel_name);
-    if (existing == NIL)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                errmsg("table \"%s\" is not attached to channel \"%s\"", RelationGetRelationName(table),
-                       c_string(channel_name)));
-    const char* const table_name = qualified_name(table);
+
+    Relation table = open_own_table(oid, AccessShareLock);
+    attachment_plan plan = plan_detach(table, channel_name);
+    relation_close(table, AccessShareLock);
+    table = open_with_partitions(oid, lock_for(plan));
+    plan = plan_detach(table, channel_name);
+    if (plan.other_trigger != nullptr)
+        ereport(NOTICE, errmsg("trigger \"%s\" of table \"%s\" goes on capturing into channel \"%s\"", plan.other_trigger,
+                               RelationGetRelationName(table), c_string(channel_name)),
+                errdetail("It was not made by pgpubsub.attach(), or has been renamed since."));
     relation_close(table, NoLock);
-    for (int i = 0; i < list_length(existing); ++i)
-        run(drop_command(static_cast<const char*>(list_nth(existing, i)), table_name));
+    carry_out(plan);
     PG_RETURN_VOID();
 }

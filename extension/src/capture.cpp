@@ -1,107 +1,232 @@
-// pgpubsub.capture(): the trigger function that turns a row change into a notification.
+// pgpubsub.capture(): the trigger function that turns row changes into notifications.
 //
-// Guarantee: the notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
-// of the user who changes the row; the table's owner must be allowed to publish to the channel.
+// Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
+// of the user who changes the rows; the table's owner must be allowed to publish to the channel.
 //
-// Steps: guards; the channel, made if this is its first use; the payload; the rows, one for each subscription, and the hint; or the
-// broadcast.
+// Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The first one
+// that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row for each
+// subscription, or a broadcast; at the end, one hint.
 #include "broadcast.hpp"
+#include "change_payload.hpp"
 #include "channel.hpp"
-#include "notification.hpp"
-#include "row_json.hpp"
-#include "row_key.hpp"
-#include "settings.hpp"
+#include "notification_batch.hpp"
+#include "transition_table.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
 
 namespace {
 
-[[noreturn]] void wrong_use(const char* problem) {
-    ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("%s", problem),
-            errhint("Use it as CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW EXECUTE FUNCTION "
-                    "pgpubsub.capture('channel'), or call pgpubsub.attach()."));
-}
-
 const TriggerData& guarded_trigger(FunctionCallInfo fcinfo) {
     if (!CALLED_AS_TRIGGER(fcinfo))
-        wrong_use("pgpubsub.capture() was not called as a trigger");
+        wrong_capture_trigger("pgpubsub.capture() was not called as a trigger");
     const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
     if (!TRIGGER_FIRED_AFTER(trigger.tg_event))
-        wrong_use("pgpubsub.capture() must be an AFTER trigger");
-    if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
-        wrong_use("pgpubsub.capture() must be a trigger FOR EACH ROW");
-    if (trigger.tg_trigger->tgnargs != 1)
-        wrong_use("pgpubsub.capture() takes one argument, the channel");
+        wrong_capture_trigger("pgpubsub.capture() must be an AFTER trigger");
     return trigger;
 }
 
-channel channel_of(const TriggerData& trigger) {
-    const Oid owner = trigger.tg_relation->rd_rel->relowner;
-    bool created;
-    const channel c = get_or_create_channel(trigger.tg_trigger->tgargs[0], owner, &created);
-    if (!created)
-        check_privilege(c, owner, privilege::publish);
-    return c;
-}
-
-void add_row_or_null(jsonb_writer& json, HeapTuple tuple, TupleDesc desc) {
-    if (tuple == nullptr)
-        return json.null();
-    auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
-    auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
-    heap_deform_tuple(tuple, desc, values, nulls);
-    add_row(json, *describe_columns(desc, {}), values, nulls);
-}
-
-const Jsonb* payload_of(const TriggerData& trigger, bool is_truncated = false) {
+operation operation_of(const TriggerData& trigger) {
     const TriggerEvent event = trigger.tg_event;
-    const bool is_insert = TRIGGER_FIRED_BY_INSERT(event);
-    const bool is_update = TRIGGER_FIRED_BY_UPDATE(event);
-    const Relation table = trigger.tg_relation;
-    const char* const schema = get_namespace_name(RelationGetNamespace(table));
-
-    constexpr std::string_view names[] = {"op", "new", "old", "table", "schema", "context", "truncated"};
-    jsonb_writer json = jsonb_writer::make();
-    json.begin_object(*make_object_shape({names, is_truncated ? std::size(names) : std::size(names) - 1}));
-    json.string(is_insert ? "insert" : is_update ? "update" : "delete");
-    add_row_or_null(json, is_insert ? trigger.tg_trigtuple : is_update ? trigger.tg_newtuple : nullptr, RelationGetDescr(table));
-    add_row_or_null(json, is_insert ? nullptr : trigger.tg_trigtuple, RelationGetDescr(table));
-    json.string(RelationGetRelationName(table));
-    json.string(schema == nullptr ? "" : schema);
-    json.value(notification_context());
-    if (is_truncated)
-        json.boolean(true);
-    json.end();
-    if (json.is_truncated() && !is_truncated)
-        return payload_of(trigger, true);
-    return json.finish();
+    return TRIGGER_FIRED_BY_INSERT(event)   ? operation::insert
+           : TRIGGER_FIRED_BY_UPDATE(event) ? operation::update
+           : TRIGGER_FIRED_BY_DELETE(event) ? operation::erase
+                                            : operation::truncate;
 }
 
-// The key by which the changes of one row stay in order: that of the row as it is now, or was at last.
-const text* key_of(const TriggerData& trigger) {
-    const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
-    const TupleDesc desc = RelationGetDescr(trigger.tg_relation);
-    auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
-    auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
-    heap_deform_tuple(is_update ? trigger.tg_newtuple : trigger.tg_trigtuple, desc, values, nulls);
-    return key_text(desc, values, nulls, default_key_columns(trigger.tg_relation));
+// Where the changes of one firing of a trigger go.
+class change_sink {
+public:
+    static change_sink make(const TriggerData& trigger, const capture_plan& plan, bool expects_many) {
+        change_sink sink{};
+        sink.trigger_ = &trigger;
+        sink.plan_ = &plan;
+        sink.expects_many_ = expects_many;
+        sink.memory_ = CurrentMemoryContext;
+        if (plan.filter != nullptr)
+            sink.filter_ = plan.filter->for_firing();
+        return sink;
+    }
+
+    bool expects_many() const { return expects_many_; }
+
+    void add(const row_change& change) {
+        if (filter_ != nullptr && change.what != operation::truncate && !filter_->passes(change))
+            return;
+        if (!is_open_)
+            with_context(memory_, [this] { open(); });
+        const new_notification n = {.payload = payload_of(&json_, *plan_, change),
+                                    .key = channel_.ordered || plan_->always_has_key ? key_of(*plan_, change) : nullptr};
+        if (channel_.kind == channel_kind::broadcast)
+            broadcast(channel_, n);
+        else if (expects_many_)
+            batch_.add(n);
+        else
+            store(table_, channel_, subscriptions_of(channel_), n);
+    }
+
+    void end() {
+        if (filter_ != nullptr)
+            filter_->close();
+        if (!is_open_)
+            return;
+        if (is_batch())
+            batch_.end();
+        table_.close();
+        if (channel_.kind == channel_kind::queue)
+            wake_consumers(channel_);
+    }
+
+private:
+    bool is_batch() const { return expects_many_ && channel_.kind == channel_kind::queue; }
+
+    void open() {
+        // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
+        table_ = notification_table::open();
+        const Oid owner = trigger_->tg_relation->rd_rel->relowner;
+        bool created;
+        channel_ = get_or_create_channel(plan_->channel, owner, &created);
+        if (!created)
+            check_privilege(channel_, owner, privilege::publish);
+        if (is_batch())
+            batch_ = notification_batch::begin(&table_, channel_);
+        json_ = jsonb_writer::make();
+        is_open_ = true;
+    }
+
+    const TriggerData* trigger_;
+    const capture_plan* plan_;
+    change_filter* filter_;
+    bool expects_many_;
+    bool is_open_;
+    MemoryContext memory_;
+    notification_table table_;
+    channel channel_;
+    notification_batch batch_;
+    jsonb_writer json_;
+};
+static_assert(survives_longjmp<change_sink>);
+
+void capture_row(const TriggerData& trigger, const capture_plan& plan) {
+    change_sink sink = change_sink::make(trigger, plan, false);
+    const operation what = operation_of(trigger);
+    const bool is_insert = what == operation::insert;
+    const row_change change = {.what = what,
+                               .old_row = is_insert ? nullptr : trigger.tg_trigslot,
+                               .new_row = is_insert                   ? trigger.tg_trigslot
+                                          : what == operation::update ? trigger.tg_newslot
+                                                                      : nullptr};
+    if (change.old_row != nullptr)
+        slot_getallattrs(change.old_row);
+    if (change.new_row != nullptr)
+        slot_getallattrs(change.new_row);
+    sink.add(change);
+    sink.end();
+}
+
+Tuplestorestate* required(Tuplestorestate* rows, const char* clause) {
+    if (rows == nullptr)
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("pgpubsub.capture() as a trigger FOR EACH STATEMENT needs REFERENCING %s", clause),
+                errhint("Call pgpubsub.attach(), which makes the triggers that are needed, or add the clause."));
+    return rows;
+}
+
+// Adds the rows of one firing, each in a memory context that is emptied after it; a single one in that of the call.
+class row_loop {
+public:
+    static row_loop begin(change_sink* sink) {
+        return {sink, sink->expects_many() ? AllocSetContextCreate(CurrentMemoryContext, "pgpubsub capture", ALLOCSET_DEFAULT_SIZES)
+                                           : nullptr};
+    }
+    void add(const row_change& change) {
+        if (per_row_ == nullptr)
+            return sink_->add(change);
+        CHECK_FOR_INTERRUPTS();
+        with_context(per_row_, [this, &change] { sink_->add(change); });
+        MemoryContextReset(per_row_);
+    }
+    void end() {
+        if (per_row_ != nullptr)
+            MemoryContextDelete(per_row_);
+    }
+
+private:
+    row_loop(change_sink* sink, MemoryContext per_row) : sink_(sink), per_row_(per_row) {}
+
+    change_sink* sink_;
+    MemoryContext per_row_;
+};
+
+void capture_rows(change_sink* sink, Tuplestorestate* rows, TupleDesc format, operation what) {
+    transition_table table = transition_table::open(rows, format);
+    row_loop loop = row_loop::begin(sink);
+    while (TupleTableSlot* const row = table.next())
+        loop.add(what == operation::insert ? row_change{what, nullptr, row} : row_change{what, row, nullptr});
+    loop.end();
+    table.close();
+}
+
+// PostgreSQL adds the old and the new version of a row together, so they are found at the same place. There is one exception, on
+// a partitioned table: a row that leaves its partition, and whose insertion into the other one a trigger refuses, is among the old
+// ones alone. Then nothing tells any more which belong together, and what happened is told as deletes and inserts.
+void capture_updates(change_sink* sink, Tuplestorestate* old_rows, Tuplestorestate* new_rows, TupleDesc format) {
+    if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows)) {
+        capture_rows(sink, old_rows, format, operation::erase);
+        capture_rows(sink, new_rows, format, operation::insert);
+        return;
+    }
+    transition_table before = transition_table::open(old_rows, format);
+    transition_table after = transition_table::open(new_rows, format);
+    row_loop loop = row_loop::begin(sink);
+    while (TupleTableSlot* const old_row = before.next())
+        if (TupleTableSlot* const new_row = after.next())
+            loop.add({operation::update, old_row, new_row});
+    loop.end();
+    after.close();
+    before.close();
+}
+
+void capture_statement(const TriggerData& trigger, const capture_plan& plan) {
+    const operation what = operation_of(trigger);
+    Tuplestorestate* const old_rows = what == operation::update || what == operation::erase
+                                          ? required(trigger.tg_oldtable, "OLD TABLE AS ...")
+                                          : nullptr;
+    Tuplestorestate* const new_rows = what == operation::update || what == operation::insert
+                                          ? required(trigger.tg_newtable, "NEW TABLE AS ...")
+                                          : nullptr;
+    const auto count = [](Tuplestorestate* rows) { return rows == nullptr ? 0 : tuplestore_tuple_count(rows); };
+    change_sink sink = change_sink::make(trigger, plan, Max(count(old_rows), count(new_rows)) > 1);
+    if (what == operation::truncate)
+        sink.add({what, nullptr, nullptr});
+    else if (what == operation::update)
+        capture_updates(&sink, old_rows, new_rows, plan.format);
+    else
+        capture_rows(&sink, new_rows != nullptr ? new_rows : old_rows, plan.format, what);
+    sink.end();
+}
+
+// Tells in the context of an error whose capture failed.
+void add_context(void* argument) {
+    const auto& trigger = *static_cast<const TriggerData*>(argument);
+    const char* const table = RelationGetRelationName(trigger.tg_relation);
+    if (trigger.tg_trigger->tgnargs == 0)
+        errcontext("capture of the changes of table \"%s\"", table);
+    else
+        errcontext("capture of the changes of table \"%s\" into channel \"%s\"", table, trigger.tg_trigger->tgargs[0]);
 }
 
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_capture) {
     const TriggerData& trigger = guarded_trigger(fcinfo);
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
-    notification_table notifications = notification_table::open();
-    const channel c = channel_of(trigger);
-    const new_notification n = {.payload = payload_of(trigger), .key = c.ordered ? key_of(trigger) : nullptr};
-    if (c.kind == channel_kind::broadcast) {
-        broadcast(c, n);
-    } else {
-        store(notifications, c, subscriptions_of(c), n);
-        wake_consumers(c);
-    }
-    notifications.close();
+    ErrorContextCallback context = {error_context_stack, add_context, const_cast<TriggerData*>(&trigger)};
+    error_context_stack = &context;
+    const capture_plan& plan = plan_of(trigger);
+    if (TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
+        capture_row(trigger, plan);
+    else
+        capture_statement(trigger, plan);
+    error_context_stack = context.previous;
     return no_row;
 }

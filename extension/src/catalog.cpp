@@ -1,5 +1,7 @@
 #include "catalog.hpp"
 
+#include <span>
+
 namespace pgpubsub {
 namespace {
 
@@ -15,6 +17,19 @@ Oid find(Oid schema, const char* name) {
                 errhint("The library is newer than the extension in this database: run ALTER EXTENSION pgpubsub UPDATE."));
     return found;
 }
+
+// By the system cache, which asks for no right of the user on the schema.
+Oid find_function(Oid schema, const char* name, std::span<const Oid> arguments) {
+    const oidvector* const types = buildoidvector(arguments.data(), static_cast<int>(arguments.size()));
+    const Oid found = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(types),
+                                      ObjectIdGetDatum(schema));
+    if (!OidIsValid(found))
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("function \"pgpubsub.%s\" does not exist", name),
+                errhint("The library is newer than the extension in this database: run ALTER EXTENSION pgpubsub UPDATE."));
+    return found;
+}
+
+constexpr Oid capture_filter_arguments[] = {BOOLOID, RECORDOID, RECORDOID, RECORDOID};
 
 }  // namespace
 
@@ -55,6 +70,8 @@ const catalog& our_catalog() {
         .broadcast_expires_at = find(schema, "broadcast_expires_at"),
         .stat_count = find(schema, "stat_count"),
         .stat_count_at = find(schema, "stat_count_at"),
+        .capture_function = find_function(schema, "capture", {}),
+        .capture_filter_function = find_function(schema, "capture_filter", capture_filter_arguments),
     };
     known = found;
     known_is_valid = true;

@@ -1,4 +1,5 @@
-// Where the extension's own tables are: their OIDs, looked up once and remembered until one of them changes.
+// Where the extension's own tables are, and its functions of capture: their OIDs, looked up once and remembered until one of
+// the tables changes (a function's OID stays as long as the extension).
 #pragma once
 
 #include "pg.hpp"
@@ -34,11 +35,14 @@ struct catalog {
     Oid broadcast_expires_at;
     Oid stat_count;
     Oid stat_count_at;
+    Oid capture_function;
+    Oid capture_filter_function;
 };
 
 // The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,
 // so ask after the table was opened.
-// Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01) when a part of it is missing.
+// Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01) or undefined_function (42883) when
+// a part of it is missing.
 const catalog& our_catalog();
 
 // Opens one of the tables. Errors: object_not_in_prerequisite_state (55000) when it has not the `columns` columns that this

@@ -26,12 +26,19 @@ extern "C" {
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/heap.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/defrem.h"
@@ -47,8 +54,19 @@ extern "C" {
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_clause.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
 #include "parser/parse_func.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -67,6 +85,7 @@ extern "C" {
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -91,6 +110,9 @@ namespace pgpubsub {
 
 template <typename T>
 inline constexpr bool survives_longjmp = std::is_trivially_destructible_v<T>;
+
+// Values of rows are kept beyond the memory context that they were made in.
+static_assert(sizeof(Datum) == sizeof(int64), "pgpubsub needs a server of 64 bits");
 
 // Runs f with `context` as the current memory context. After an ERROR the handler that catches it sets the context,
 // so nothing is put back then.
@@ -232,12 +254,46 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
+// Calls walk(node, context) for each node below, until one returns true.
+inline bool walk_expression(Node* node, bool (*walk)(Node*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000  // 1c27d16e6e5c: a walker has a prototype
+    return expression_tree_walker(node, walk, context);
+#else
+    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walk)), context);
+#endif
+}
+
+#if PG_VERSION_NUM >= 160000  // 3b00a944a9b3: TRUNCATE triggers on foreign tables
+inline constexpr bool foreign_tables_have_truncate_triggers = true;
+#else
+inline constexpr bool foreign_tables_have_truncate_triggers = false;
+#endif
+
 // What a syscache callback is told.
 #if PG_VERSION_NUM >= 190000  // an enum in place of int: SyscacheCallbackFunction in inval.h
 using syscache_id = SysCacheIdentifier;
 #else
 using syscache_id = int;
 #endif
+
+// Whether the column's value is computed when it is read, so that a row has none.
+inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute& column) {
+#if PG_VERSION_NUM >= 180000  // 83ea6c54025b
+    return column.attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+    return false;
+#endif
+}
+
+// A copy of the condition of a trigger, in which virtual generated columns are computed.
+inline Node* prepared_trigger_condition(const Node* condition, [[maybe_unused]] Relation table) {
+    Node* const copy = static_cast<Node*>(copyObjectImpl(condition));
+#if PG_VERSION_NUM >= 180000  // 83ea6c54025b
+    return expand_generated_columns_in_expr(expand_generated_columns_in_expr(copy, table, PRS2_OLD_VARNO), table, PRS2_NEW_VARNO);
+#else
+    return copy;
+#endif
+}
 
 // What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.
 // Escapes are not translated, since that could report an ERROR.

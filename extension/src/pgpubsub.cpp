@@ -1,4 +1,5 @@
 // The library's entry: a list of its parts. Everything works when the library is loaded on first use.
+#include "capture_plan.hpp"
 #include "channel.hpp"
 #include "key_order.hpp"
 #include "pg.hpp"
@@ -16,6 +17,7 @@ void _PG_init(void) {
     pgpubsub::define_settings();
     pgpubsub::watch_channels();
     pgpubsub::watch_types();
+    pgpubsub::watch_capture_plans();
     pgpubsub::watch_taken();
     pgpubsub::watch_key_locks();
     pgpubsub::watch_counts();

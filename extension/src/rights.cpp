@@ -45,8 +45,10 @@ constexpr const char* functions_for_owner[] = {
 };
 constexpr const char* functions_for_both[] = {
     "FUNCTION pgpubsub.has_channel_privilege(text, text)",
+    "FUNCTION pgpubsub.attachment_list()",
 };
-constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges"};
+constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges",
+                                          "pgpubsub.attachments"};
 constexpr const char* views_for_consume[] = {"pgpubsub.notifications", "pgpubsub.dead_letters", "pgpubsub.history",
                                                "pgpubsub.stat_channels"};
 
@@ -121,7 +123,8 @@ PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
     const std::string_view name = text_argument(fcinfo, 0, "channel");
     const privilege wanted = parse_privilege(text_argument(fcinfo, 1, "privilege"));
     channel c;
-    if (!find_channel(name, &c))
+    // A trigger may name what can't be a channel's name.
+    if (name.empty() || name.size() > max_channel_bytes || !find_channel(name, &c))
         PG_RETURN_NULL();
     PG_RETURN_BOOL(has_privilege(c.id, GetUserId(), wanted));
 }

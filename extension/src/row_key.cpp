@@ -12,8 +12,13 @@ const text* text_of(int64 number) {
     return text_of({digits, static_cast<std::size_t>(pg_lltoa(number, digits))});
 }
 
-std::string_view json_text_of(const Jsonb* json) {
-    return JsonbToCString(nullptr, const_cast<JsonbContainer*>(&json->root), static_cast<int>(VARSIZE(json)));
+// The text of a string can have six times its bytes, and must stay below 1 GB.
+constexpr Size max_json_bytes = 64 * 1024 * 1024;
+
+const text* json_text_of(const Jsonb* json) {
+    if (VARSIZE(json) > max_json_bytes)
+        return nullptr;
+    return text_of(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&json->root), static_cast<int>(VARSIZE(json))));
 }
 
 const text* text_of_scalar(const Jsonb* json) {
@@ -22,7 +27,7 @@ const text* text_of_scalar(const Jsonb* json) {
         return nullptr;
     if (scalar->type == jbvString)
         return text_of({scalar->val.string.val, static_cast<std::size_t>(scalar->val.string.len)});
-    return text_of(json_text_of(json));
+    return json_text_of(json);
 }
 
 const text* text_of_value(Datum value, Oid type) {
@@ -44,7 +49,7 @@ const text* text_of_value(Datum value, Oid type) {
     jsonb_writer json = jsonb_writer::make();
     add_value(json, value, false, type);
     const Jsonb* const result = json.finish();
-    return JB_ROOT_IS_SCALAR(result) ? text_of_scalar(result) : text_of(json_text_of(result));
+    return JB_ROOT_IS_SCALAR(result) ? text_of_scalar(result) : json_text_of(result);
 }
 
 }  // namespace
@@ -77,7 +82,7 @@ const text* key_text(TupleDesc desc, const Datum* values, const bool* nulls, std
     for (const AttrNumber c : columns)
         add_value(json, values[c - 1], nulls[c - 1], TupleDescAttr(desc, c - 1)->atttypid);
     json.end();
-    return text_of(json_text_of(json.finish()));
+    return json_text_of(json.finish());
 }
 
 }  // namespace pgpubsub

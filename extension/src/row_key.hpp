@@ -19,8 +19,8 @@ struct key_columns {
 key_columns default_key_columns(Relation table);
 
 // The row's values in these columns as text: of one its value, null where the value is null or longer than jsonb could be; of
-// several a JSON array; both as to_jsonb() writes values, whatever DateStyle and the like are set to. Null without
-// columns. Values and nulls are indexed by attribute number - 1; the result may be part of the row.
+// several a JSON array, null where that is longer than 64 MB; both as to_jsonb() writes values, whatever DateStyle and the like
+// are set to. Null without columns. Values and nulls are indexed by attribute number - 1; the result may be part of the row.
 const text* key_text(TupleDesc desc, const Datum* values, const bool* nulls, std::span<const AttrNumber> columns);
 
 }  // namespace pgpubsub

@@ -38,6 +38,24 @@ $old->safe_psql('shop', q{
 	SELECT pgpubsub.publish('ordered', to_jsonb(item), key => left(item, 1)) FROM unnest('{b2,c1,c2}'::text[]) item;
 });
 
+# Attachments: of all settings, of a partitioned table, and one that is disabled. What they name is in a schema that is in no search_path.
+$old->safe_psql('shop', q{
+	CREATE SCHEMA store;
+	CREATE FUNCTION store.is_dear(numeric) RETURNS boolean LANGUAGE sql AS 'SELECT $1 > 100';
+	CREATE TABLE store.product (id integer PRIMARY KEY, gone integer, "Name" text, price numeric, secret text);
+	ALTER TABLE store.product DROP COLUMN gone;
+	CREATE TABLE store.parted (id integer, name text) PARTITION BY RANGE (id);
+	CREATE TABLE store.parted_low (name text, id integer);
+	ALTER TABLE store.parted ATTACH PARTITION store.parted_low FOR VALUES FROM (0) TO (10);
+	SET search_path = store;
+	SELECT pgpubsub.attach('product', 'it''s "new"', '{update,truncate}', columns => '{price,"Name"}', condition => 'is_dear(NEW.price) IS DISTINCT FROM is_dear(OLD.price) -- or not',
+		payload => 'changed', payload_columns => '{id,price,"Name"}', key_columns => '{"Name",id}', always => true);
+	SELECT pgpubsub.attach('product', 'other', payload => 'key');
+	SELECT pgpubsub.attach('parted', 'other', columns => '{name}', key_columns => '{id}');
+	SELECT pgpubsub.attach('product', repeat('x', 63), '{insert}', condition => 'NEW IS NOT NULL');
+	ALTER TABLE product DISABLE TRIGGER pgpubsub_other_delete;
+});
+
 # Settings that differ from the defaults, a paused subscription, one with a filter, one that was made again.
 $old->safe_psql('shop', q{
 	SELECT pgpubsub.create_channel('fan-out', history => '100 years');
@@ -62,7 +80,9 @@ my $archives = q{
 	SELECT c.name, b.id, md5(envelope::text), expires_at FROM pgpubsub.broadcast b JOIN pgpubsub.channel c ON c.id = channel_id ORDER BY b.id;
 };
 my $rights = q{SELECT channel, role, privilege FROM pgpubsub.channel_privileges ORDER BY 1, 2, 3};
-my %expected = map { $_ => $old->safe_psql('shop', $_) } ($state, $settings, $archives);
+my $attachments = q{SELECT * FROM pgpubsub.attachments ORDER BY "table"::text, channel};
+my %expected = map { $_ => $old->safe_psql('shop', $_) } ($state, $settings, $archives, $attachments);
+is(scalar(split /\n/, $expected{$attachments}), 5, 'five attachments');
 is(scalar(split /\n/, $expected{$state}), 12, 'twelve notifications wait');
 is(scalar(split /\n/, $expected{$archives}), 3, 'a dead letter, one of the past and a broadcast are kept');
 is($old->safe_psql('shop', q{SELECT string_agg(format('%s/%s', channel, subscription), ' ' ORDER BY 1) FROM (SELECT channel, subscription FROM pgpubsub.subscriptions WHERE paused) s}),
@@ -74,6 +94,7 @@ sub as_it_was
 	is($node->safe_psql('shop', $state), $expected{$state}, "$when: the notifications are as they were");
 	is($node->safe_psql('shop', $settings), $expected{$settings}, "$when: the settings too");
 	is($node->safe_psql('shop', $archives), $expected{$archives}, "$when: dead letters, history and broadcasts too");
+	is($node->safe_psql('shop', $attachments), $expected{$attachments}, "$when: and the attachments");
 }
 
 # What can be had, and what blocks what; tried and rolled back.
@@ -123,6 +144,12 @@ is($new->safe_psql('shop', q{SELECT count(*) = count(DISTINCT id) FROM pgpubsub.
 is($new->safe_psql('shop', q{SELECT count(*) = count(DISTINCT id) FROM pgpubsub.subscription}), 't', 'and those of subscriptions');
 
 # Everything still works with what was restored.
+is($new->safe_psql('shop', q{SET search_path = store;
+		CREATE TEMP TABLE before AS SELECT oid, xmin AS version FROM pg_trigger;
+		SELECT pgpubsub.attach('product', 'it''s "new"', '{update,truncate}', columns => '{price,"Name"}', condition => 'is_dear(NEW.price) IS DISTINCT FROM is_dear(OLD.price) -- or not',
+			payload => 'changed', payload_columns => '{id,price,"Name"}', key_columns => '{"Name",id}', always => true);
+		SELECT count(*) FROM pg_trigger LEFT JOIN before USING (oid) WHERE version IS DISTINCT FROM pg_trigger.xmin}),
+	"\n0", 'the same attach() finds nothing to change');
 is($new->safe_psql('shop', q{SELECT string_agg(payload #>> '{new,id}', ',' ORDER BY id) FROM pgpubsub.take('media "1"', 10)},
 		extra_params => [ '-U', 'app' ]), '2,3', 'the role with the right consumes');
 my ($status, undef, $error) = $new->psql('shop', q{SELECT * FROM pgpubsub.take('other')}, extra_params => [ '-U', 'app' ]);

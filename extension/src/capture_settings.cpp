@@ -1,0 +1,195 @@
+#include "capture_settings.hpp"
+
+#include "catalog.hpp"
+
+namespace pgpubsub {
+namespace {
+
+constexpr struct {
+    payload_choice choice;
+    const char* name;
+} payloads[] = {{payload_choice::full, "full"},
+                {payload_choice::newest, "new"},
+                {payload_choice::changed, "changed"},
+                {payload_choice::key, "key"}};
+
+constexpr std::string_view payload_prefix = "payload=";
+
+bool read_payload(std::string_view argument, payload_choice* result) {
+    argument.remove_prefix(payload_prefix.size());
+    for (const auto& p : payloads)
+        if (argument == p.name) {
+            *result = p.choice;
+            return true;
+        }
+    return false;
+}
+
+bool is_null_constant(const Node* node) { return IsA(node, Const) && reinterpret_cast<const Const*>(node)->constisnull; }
+
+// ROW(NEW.a, NEW.b): the numbers of a and b. Null is a list that is not given.
+bool read_columns(Node* argument, List** result) {
+    if (is_null_constant(argument))
+        return true;
+    if (!IsA(argument, RowExpr))
+        return false;
+    ListCell* cell;
+    foreach (cell, castNode(RowExpr, argument)->args) {
+        const auto* const var = static_cast<const Var*>(lfirst(cell));
+        if (!IsA(var, Var) || var->varattno <= 0 || list_member_int(*result, var->varattno))
+            return false;
+        *result = lappend_int(*result, var->varattno);
+    }
+    return *result != NIL;
+}
+
+bool has_system_column(Node* node, void* none) {
+    if (node == nullptr)
+        return false;
+    if (IsA(node, Var))
+        return castNode(Var, node)->varattno < 0;
+    return walk_expression(node, has_system_column, none);
+}
+
+// Null is a condition too, which is never true.
+bool read_condition(Node* argument, Node** result) {
+    if (exprType(argument) != BOOLOID || has_system_column(argument, nullptr))
+        return false;
+    *result = argument;
+    return true;
+}
+
+bool is_false_constant(const Node* node) {
+    if (!IsA(node, Const))
+        return false;
+    const auto& c = *reinterpret_cast<const Const*>(node);
+    return c.consttype == BOOLOID && !c.constisnull && !DatumGetBool(c.constvalue);
+}
+
+// The arguments of capture_filter(), positional or by name.
+bool read_arguments(List* arguments, capture_filter* result) {
+    int position = 0;
+    ListCell* cell;
+    foreach (cell, arguments) {
+        auto* argument = static_cast<Node*>(lfirst(cell));
+        int number = position++;
+        if (IsA(argument, NamedArgExpr)) {
+            number = castNode(NamedArgExpr, argument)->argnumber;
+            argument = reinterpret_cast<Node*>(castNode(NamedArgExpr, argument)->arg);
+        }
+        const bool is_read = number == 0   ? read_condition(argument, &result->condition)
+                             : number == 1 ? read_columns(argument, &result->columns)
+                             : number == 2 ? read_columns(argument, &result->payload_columns)
+                             : number == 3 ? read_columns(argument, &result->key_columns)
+                                           : false;
+        if (!is_read)
+            return false;
+    }
+    return true;
+}
+
+// Columns can't go without their trigger; but what a list holds is an index into arrays.
+bool are_columns_of(const List* columns, TupleDesc desc) {
+    const ListCell* cell;
+    foreach (cell, columns)
+        if (lfirst_int(cell) > desc->natts || TupleDescAttr(desc, lfirst_int(cell) - 1)->attisdropped ||
+            is_virtual(*TupleDescAttr(desc, lfirst_int(cell) - 1)))
+            return false;
+    return true;
+}
+
+bool is_filter_for(const Trigger& trigger, Oid capture, std::string_view channel) {
+    capture_settings settings;
+    const char* problem;
+    return trigger.tgfoid == capture &&
+           read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, &settings, &problem) &&
+           settings.is_filter && channel == settings.channel;
+}
+
+}  // namespace
+
+const char* payload_name(payload_choice p) { return payloads[static_cast<int>(p)].name; }
+
+bool read_settings(std::span<char* const> arguments, capture_settings* result, const char** problem) {
+    *result = {};
+    if (arguments.empty()) {
+        *problem = "pgpubsub.capture() needs an argument, the channel";
+        return false;
+    }
+    result->channel = arguments[0];
+    bool has_payload = false;
+    for (const std::string_view argument : arguments.subspan(1)) {
+        bool is_known;
+        if (argument == "filtered")
+            is_known = !result->filtered && (result->filtered = true);
+        else if (argument == "filter")
+            is_known = arguments.size() == 2 && (result->is_filter = true);
+        else
+            is_known = argument.starts_with(payload_prefix) && !has_payload &&
+                       (has_payload = read_payload(argument, &result->payload));
+        if (!is_known) {
+            *problem = psprintf("pgpubsub.capture() does not take the argument \"%s\" here", argument.data());
+            return false;
+        }
+    }
+    return true;
+}
+
+capture_settings settings_of(const Trigger& trigger) {
+    capture_settings settings;
+    const char* problem;
+    if (!read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, &settings, &problem))
+        wrong_capture_trigger(problem);
+    return settings;
+}
+
+bool read_filter(const char* when, capture_filter* result) {
+    *result = {};
+    const auto* const node = static_cast<const Node*>(stringToNode(when));
+    if (node == nullptr || !IsA(node, BooleanTest))
+        return false;
+    const auto& test = *reinterpret_cast<const BooleanTest*>(node);
+    if (test.booltesttype != IS_TRUE || !IsA(test.arg, BoolExpr))
+        return false;
+    const auto& both = *reinterpret_cast<const BoolExpr*>(test.arg);
+    if (both.boolop != AND_EXPR || list_length(both.args) != 2)
+        return false;
+    const auto* const first = static_cast<const Node*>(linitial(both.args));
+    const auto* const second = static_cast<const Node*>(lsecond(both.args));
+    if (!is_false_constant(first) || !IsA(second, FuncExpr))
+        return false;
+    const auto& call = *reinterpret_cast<const FuncExpr*>(second);
+    return call.funcid == our_catalog().capture_filter_function && read_arguments(call.args, result);
+}
+
+bool find_filter(Relation table, const char* channel, capture_filter* result) {
+    const Oid capture = capture_function();  // first: a look-up may have the table's entry in the relcache built anew
+    const TriggerDesc* const triggers = table->trigdesc;
+    const TupleDesc columns = RelationGetDescr(table);
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
+        const Trigger& t = triggers->triggers[i];
+        if (t.tgqual != nullptr && is_filter_for(t, capture, channel) && read_filter(t.tgqual, result) &&
+            are_columns_of(result->columns, columns) && are_columns_of(result->payload_columns, columns) &&
+            are_columns_of(result->key_columns, columns))
+            return true;
+    }
+    *result = {};
+    return false;
+}
+
+Oid capture_function() { return our_catalog().capture_function; }
+
+void wrong_capture_trigger(const char* problem) {
+    ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("%s", problem),
+            errhint("Use it as CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW EXECUTE FUNCTION "
+                    "pgpubsub.capture('channel'), or call pgpubsub.attach()."));
+}
+
+}  // namespace pgpubsub
+
+// Stands only where it is never called: in the WHEN of a filter trigger.
+PGPUBSUB_FUNCTION(pgpubsub_capture_filter) {
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("pgpubsub.capture_filter() was called"),
+            errhint("It only holds the filter in a trigger that pgpubsub.attach() has made."));
+}
