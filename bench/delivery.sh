@@ -11,6 +11,7 @@
 rounds=${ROUNDS:-5} rows=${ROWS:-100000} backlog=${BACKLOG:-10000000}
 channels=(plain million full delayed priorities ordered)
 
+start_server shared_buffers=4GB fsync=off
 sql -v rows="$rows" -v backlog="$backlog" <<'SQL'
 DO $$ BEGIN
   PERFORM pgpubsub.create_channel(c) FROM unnest('{plain,million,full,delayed,priorities,filtered}'::text[]) c;
@@ -68,7 +69,7 @@ for ((round = 0; round < rounds; round++)); do
             sql -c 'SET pgpubsub.wakeup = off' -c "SELECT stock('$channel', $rows)" >"$work/out"
         done
         sql -c 'VACUUM ANALYZE pgpubsub.notification' -c 'CHECKPOINT'
-        for channel in "${channels[@]:round % ${#channels[@]}}" "${channels[@]:0:round % ${#channels[@]}}"; do
+        for channel in $(rotated $round "${channels[@]}"); do
             sql -c 'SET pgpubsub.wakeup = off' -c "CALL consume('$channel', '$mode', $rows)" >>"$work/$channel.$mode"
         done
     done
@@ -79,7 +80,7 @@ say "Rows per second, one consumer, 100 at a time (median of $rounds rounds of $
 printf '%-12s %-7s %12s %22s %8s %16s\n' channel mode rows/s spread ratio spread
 for mode in take claim; do
     for channel in "${channels[@]}"; do
-        paste "$work/$channel.$mode" "$work/plain.$mode" | awk '{ printf "%.3f\n", $1 / $2 }' >"$work/ratio"
+        each_ratio "$work/$channel.$mode" "$work/plain.$mode" >"$work/ratio"
         printf '%-12s %-7s %12s %22s %8s %16s\n' "$channel" "$mode" "$(median <"$work/$channel.$mode")" \
             "$(spread <"$work/$channel.$mode")" "$(median <"$work/ratio")" "$(spread <"$work/ratio")"
     done
