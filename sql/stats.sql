@@ -112,6 +112,10 @@ BEGIN;
 SELECT count(pgpubsub.publish('counted', to_jsonb(i))), count(pgpubsub.publish('counted too', to_jsonb(i))) FROM generate_series(1, 5) i;
 COMMIT;
 SELECT * FROM rates ORDER BY channel;
+-- what is stored in bulk counts likewise
+\c -
+SELECT array_length(pgpubsub.publish_batch('counted too', array_fill('1'::jsonb, ARRAY[30])), 1) AS published;
+SELECT * FROM rates WHERE channel = 'counted too';
 -- what is older than a minute isn't in the rates, and old rows go, a few each time
 DELETE FROM pgpubsub.stat_count;
 INSERT INTO pgpubsub.stat_count SELECT id_of('counted'), now() - interval '6 minutes', 1000, 1000, 1000 FROM generate_series(1, 20);
