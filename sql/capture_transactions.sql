@@ -1,4 +1,6 @@
 -- Capture in all that a transaction can be: parts that roll back, two phases, deferred and nested triggers, cascades, a replica's role.
+-- A transaction that is prepared where that should fail would hold up the others for ever.
+SET lock_timeout = '30s';
 CREATE FUNCTION captured(channel text DEFAULT 'c') RETURNS TABLE ("table" text, op text, old jsonb, new jsonb) LANGUAGE sql AS $$
   SELECT payload ->> 'table', payload ->> 'op', payload -> 'old', payload -> 'new' FROM pgpubsub.take(channel, 100000) t ORDER BY t.id $$;
 SELECT pgpubsub.create_channel('c');
