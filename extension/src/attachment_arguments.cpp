@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "attachment.hpp"
 #include "channel_settings.hpp"
+#include "row_key.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -80,10 +81,8 @@ payload_choice payload_argument(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(argument::payload))
         return payload_choice::full;
     const std::string_view name = view_of(PG_GETARG_TEXT_PP(argument::payload));
-    for (const payload_choice p :
-         {payload_choice::full, payload_choice::newest, payload_choice::changed, payload_choice::key})
-        if (name == payload_name(p))
-            return p;
+    if (payload_choice result; parse_payload(name, &result))
+        return result;
     ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized payload \"%s\"", c_string(name)),
             errhint("The payloads are \"full\", \"new\", \"changed\" and \"key\"."));
 }
@@ -135,8 +134,7 @@ void check_agreement(const attachment& a, Relation table) {
                                 "The columns say which updates are captured, and update is not among the events.");
     if (a.payload == payload_choice::key && a.payload_columns != NIL)
         contradicting_arguments("payload_columns", "payload", "With payload => 'key', the rows hold the key columns only.");
-    if (a.payload == payload_choice::key && a.key_columns == NIL && !OidIsValid(primary_key_index(table)) &&
-        !OidIsValid(RelationGetReplicaIndex(table)))
+    if (a.payload == payload_choice::key && a.key_columns == NIL && default_key_columns(table).count == 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"payload\" is 'key', but table \"%s\" has no key", RelationGetRelationName(table)),
                 errdetail("It has neither a primary key nor an index as its replica identity."),

@@ -16,13 +16,10 @@ constexpr struct {
 constexpr std::string_view payload_prefix = "payload=";
 
 bool read_payload(std::string_view argument, payload_choice* result) {
+    if (!argument.starts_with(payload_prefix))
+        return false;
     argument.remove_prefix(payload_prefix.size());
-    for (const auto& p : payloads)
-        if (argument == p.name) {
-            *result = p.choice;
-            return true;
-        }
-    return false;
+    return parse_payload(argument, result);
 }
 
 bool is_null_constant(const Node* node) { return IsA(node, Const) && reinterpret_cast<const Const*>(node)->constisnull; }
@@ -43,17 +40,19 @@ bool read_columns(Node* argument, List** result) {
     return *result != NIL;
 }
 
-bool has_system_column(Node* node, void* none) {
+bool find_system_column(Node* node, void* found) {
     if (node == nullptr)
         return false;
-    if (IsA(node, Var))
-        return castNode(Var, node)->varattno < 0;
-    return walk_expression(node, has_system_column, none);
+    if (IsA(node, Var) && castNode(Var, node)->varattno < 0) {
+        *static_cast<AttrNumber*>(found) = castNode(Var, node)->varattno;
+        return true;
+    }
+    return walk_expression(node, find_system_column, found);
 }
 
 // Null is a condition too, which is never true.
 bool read_condition(Node* argument, Node** result) {
-    if (exprType(argument) != BOOLOID || has_system_column(argument, nullptr))
+    if (exprType(argument) != BOOLOID || system_column_in(argument) != InvalidAttrNumber)
         return false;
     *result = argument;
     return true;
@@ -108,6 +107,21 @@ bool is_filter_for(const Trigger& trigger, Oid capture, std::string_view channel
 
 }  // namespace
 
+AttrNumber system_column_in(Node* expression) {
+    AttrNumber found = InvalidAttrNumber;
+    find_system_column(expression, &found);
+    return found;
+}
+
+bool parse_payload(std::string_view name, payload_choice* result) {
+    for (const auto& p : payloads)
+        if (name == p.name) {
+            *result = p.choice;
+            return true;
+        }
+    return false;
+}
+
 const char* payload_name(payload_choice p) { return payloads[static_cast<int>(p)].name; }
 
 bool read_settings(std::span<char* const> arguments, capture_settings* result, const char** problem) {
@@ -125,8 +139,7 @@ bool read_settings(std::span<char* const> arguments, capture_settings* result, c
         else if (argument == "filter")
             is_known = arguments.size() == 2 && (result->is_filter = true);
         else
-            is_known = argument.starts_with(payload_prefix) && !has_payload &&
-                       (has_payload = read_payload(argument, &result->payload));
+            is_known = !has_payload && (has_payload = read_payload(argument, &result->payload));
         if (!is_known) {
             *problem = psprintf("pgpubsub.capture() does not take the argument \"%s\" here", argument.data());
             return false;

@@ -21,6 +21,8 @@ enum class payload_choice { full, newest, changed, key };  // 'newest' is spelle
 
 // The name in SQL.
 const char* payload_name(payload_choice p);
+// False if no payload has this name.
+bool parse_payload(std::string_view name, payload_choice* result);
 
 struct capture_settings {
     const char* channel;  // as long as the trigger's arguments
@@ -51,6 +53,9 @@ bool find_filter(Relation table, const char* channel, capture_filter* result);
 
 // pgpubsub.capture(), found without search_path.
 Oid capture_function();
+
+// A system column that the expression refers to; InvalidAttrNumber: none.
+AttrNumber system_column_in(Node* expression);
 
 // Errors: as settings_of.
 [[noreturn]] void wrong_capture_trigger(const char* problem);

@@ -42,8 +42,6 @@ void add_row_or_null(jsonb_writer* json, const capture_plan& plan, const TupleTa
     } else if (plan.columns == nullptr) {
         json->begin_object(*make_object_shape({}));
         json->end();
-    } else if (chosen == nullptr) {
-        add_row(*json, *plan.columns, row->tts_values, row->tts_isnull);
     } else {
         add_row(*json, *plan.columns, row->tts_values, row->tts_isnull, chosen);
     }

@@ -59,16 +59,6 @@ Node* transform(Relation table, Node* expression, const char* text, const char* 
     return result;
 }
 
-bool find_system_column(Node* node, void* found) {
-    if (node == nullptr)
-        return false;
-    if (IsA(node, Var) && castNode(Var, node)->varattno < 0) {
-        *static_cast<AttrNumber*>(found) = castNode(Var, node)->varattno;
-        return true;
-    }
-    return walk_expression(node, find_system_column, found);
-}
-
 void append_columns(StringInfo clause, Relation table, const char* argument, const List* columns) {
     const ListCell* cell;
     const char* separator = "";
@@ -92,9 +82,8 @@ void check_condition(Relation table, const char* condition) {
             ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("argument \"condition\" is not one expression"),
                     errdetail("It is \"%s\".", condition),
                     errhint("Pass a boolean expression over OLD and NEW, as in NEW.price > OLD.price."));
-        Node* const parsed = transform(table, expression, condition, "condition");
-        AttrNumber system_column;
-        if (find_system_column(parsed, &system_column))
+        const AttrNumber system_column = system_column_in(transform(table, expression, condition, "condition"));
+        if (system_column != InvalidAttrNumber)
             ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("argument \"condition\" refers to a system column"),
                     errdetail("A capture sees just the columns of a row, and not its \"%s\".",

@@ -14,7 +14,7 @@ notification_batch notification_batch::begin(notification_table* table, const ch
     return batch;
 }
 
-// From few to many: most statements change one row.
+// From few to many: most statements change a few rows.
 void notification_batch::grow() {
     const int capacity = capacity_ == 0 ? 4 : Min(capacity_ * 4, max_rows);
     const auto resize = [this, capacity](void* array, Size element) {
@@ -60,18 +60,16 @@ void notification_batch::write() {
     for (int i = 0; i < count_; ++i)
         ExecClearTuple(slots_[i]);
     MemoryContextReset(tuples_);
-    stored_ += count_;
     count_ = 0;
     bytes_ = 0;
 }
 
-int64 notification_batch::end() {
+void notification_batch::end() {
     if (count_ > 0)
         write();
     for (int i = 0; i < capacity_; ++i)
         ExecDropSingleTupleTableSlot(slots_[i]);
     MemoryContextDelete(memory_);
-    return stored_;
 }
 
 }  // namespace pgpubsub

@@ -14,8 +14,8 @@ public:
     // As store(); the row is there at the latest after end(). What n points to may be gone after the call.
     int64 add(const new_notification& n);
 
-    // Writes what is left, and returns the number of rows that were stored in all.
-    int64 end();
+    // Writes what is left.
+    void end();
 
 private:
     static constexpr int max_rows = 1000;
@@ -35,7 +35,6 @@ private:
     int count_;     // of those that wait
     int capacity_;  // of the arrays; so many slots there are
     Size bytes_;
-    int64 stored_;
 };
 static_assert(survives_longjmp<notification_batch>);
 

@@ -14,6 +14,13 @@ constexpr std::size_t around_the_rows = 64 * 1024;
 
 void add(jsonb_writer& json, Datum value, const type_facts& type);
 
+void add_or_null(jsonb_writer& json, Datum value, bool null, const type_facts& type) {
+    if (null)
+        json.null();
+    else
+        add(json, value, type);
+}
+
 std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(v))}; }
 
 // Without its length word, aligned or not.
@@ -106,10 +113,7 @@ void add_dimension(jsonb_writer& json, const type_facts& element, int dimensions
             add_dimension(json, element, dimensions - 1, lengths + 1, rest);
             continue;
         }
-        if (*rest->null)
-            json.null();
-        else
-            add(json, *rest->value, element);
+        add_or_null(json, *rest->value, *rest->null, element);
         rest->skip(1);
     }
     json.end();
@@ -138,16 +142,22 @@ void add_array(jsonb_writer& json, Datum value, const type_facts& type) {
     pfree(nulls);
 }
 
-void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls) {
-    if (!json.begin_object(*columns.shape))
+// As the writer wants them: indexed as the names that the shape was made of.
+const bool* included_members(const row_columns& columns, const bool* chosen) {
+    auto* const included = static_cast<bool*>(palloc(columns.columns * sizeof(bool)));
+    for (int i = 0; i < columns.shape->count(); ++i)
+        included[columns.shape->source(i)] = chosen[columns.members[i].column];
+    return included;
+}
+
+void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
+    if (!(chosen == nullptr ? json.begin_object(*columns.shape)
+                            : json.begin_object(*columns.shape, included_members(columns, chosen))))
         return;
     const row_columns::member* const end = columns.members + columns.shape->count();
-    for (const row_columns::member* m = columns.members; m != end; ++m) {
-        if (nulls[m->column])
-            json.null();
-        else
-            add(json, values[m->column], m->type);
-    }
+    for (const row_columns::member* m = columns.members; m != end; ++m)
+        if (chosen == nullptr || chosen[m->column])
+            add_or_null(json, values[m->column], nulls[m->column], m->type);
     json.end();
 }
 
@@ -161,7 +171,7 @@ void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
     auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
     auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
     heap_deform_tuple(&tuple, desc, values, nulls);
-    add_members(json, *columns, values, nulls);
+    add_members(json, *columns, values, nulls, nullptr);
 }
 
 // How much longer a value's text is than the value, where that could matter. (bytea's is twice as long, and still can
@@ -238,32 +248,10 @@ void add(jsonb_writer& json, Datum value, const type_facts& type) {
 
 }  // namespace
 
-void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls) {
-    json.keep_back(around_the_rows);
-    add_members(json, columns, values, nulls);
-    json.keep_back(0);
-}
-
 void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
-    const object_shape& shape = *columns.shape;
-    auto* const included = static_cast<bool*>(palloc(columns.columns * sizeof(bool)));
-    for (int i = 0; i < shape.count(); ++i)
-        included[shape.source(i)] = chosen[columns.members[i].column];
     json.keep_back(around_the_rows);
-    if (json.begin_object(shape, included)) {
-        for (int i = 0; i < shape.count(); ++i) {
-            const row_columns::member& m = columns.members[i];
-            if (!chosen[m.column])
-                continue;
-            if (nulls[m.column])
-                json.null();
-            else
-                add(json, values[m.column], m.type);
-        }
-        json.end();
-    }
+    add_members(json, columns, values, nulls, chosen);
     json.keep_back(0);
-    pfree(included);
 }
 
 void add_value(jsonb_writer& json, Datum value, bool null, Oid type) {

@@ -11,9 +11,8 @@
 
 namespace pgpubsub {
 
-// Adds the row as an object. Values and nulls are indexed by attribute number - 1.
-void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls);
-// With those of the columns only that are chosen, indexed likewise.
+// Adds the row as an object, with those of the columns only that are chosen (null: with all). Values, nulls and chosen are
+// indexed by attribute number - 1.
 void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen);
 
 // Adds a value of any type that nothing is known of.
