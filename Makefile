@@ -6,7 +6,7 @@
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
 #   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
 #   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make bench       the benchmarks
+#   make bench       the benchmarks, beside other systems (doc/performance.md); QUICK=1 for a rough look
 #   make clean       removes what was built
 #   make help        says all this, and lists the single test suites
 #
@@ -19,7 +19,7 @@
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 BUILD     := build
-SUITES    := unit symbols regress isolation tap readme
+SUITES    := unit symbols regress isolation preloaded tap readme
 
 .DEFAULT_GOAL := all
 
@@ -59,8 +59,9 @@ demo: deps
 	@$(MAKE) --no-print-directory private
 	@examples/media_scan/demo.sh
 
-bench: deps
-	@$(MAKE) --no-print-directory $(JOBS) client
+bench:
+	@PG_CONFIG='$(PG_CONFIG)' NO_DEPS='$(NO_DEPS)' bench/install.sh
+	@$(MAKE) --no-print-directory $(JOBS) client bench-programs
 	@$(MAKE) --no-print-directory private
 	@PG_CONFIG='$(PG_CONFIG)' test/lib/run-bench.sh
 
@@ -71,8 +72,8 @@ help:
 # Without PGXS there is nothing that could be built.
 ifeq ($(wildcard $(PGXS)),)
 
-.PHONY: all install clean private everything-for-tests media-scan client
-all install private everything-for-tests media-scan client:
+.PHONY: all install clean private everything-for-tests media-scan client bench-programs
+all install private everything-for-tests media-scan client bench-programs:
 	@echo 'make: no PostgreSQL to build for ($(PG_CONFIG) --pgxs names no file).' >&2
 	@echo 'Run "make deps" to install what is missing on Debian, or give PG_CONFIG=/path/to/pg_config.' >&2
 	@exit 1
@@ -150,6 +151,7 @@ endif
 
 include examples/media_scan/media_scan.mk
 include test/test.mk
+include bench/bench.mk
 
 # ---------------------------------------------------------------------------------------------
 # The private PostgreSQL: a copy of the server in build/run/server with this extension installed

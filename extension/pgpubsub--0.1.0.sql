@@ -77,6 +77,10 @@ COMMENT ON SEQUENCE pgpubsub.notification_id_seq IS 'ids of notifications';
 -- a feature is used: of ordered channels (order_key is a hash of the key), and those with a dedup_key.
 -- There is no primary key and no foreign key: either would add to the price of every captured row. An id stands once
 -- for each subscription.
+--
+-- Autovacuum goes over it without pauses: as much as a queue passes through its table, it removes in each of its runs, and
+-- while it paused (cost_delay) as much would come again. What it can't give back, a process of the library does (storage_job.cpp).
+-- A lower fillfactor would gain nothing: a claim changes what the indexes hold, so the row's new version needs new entries anyway.
 CREATE TABLE pgpubsub.notification (
     id              bigint      NOT NULL,
     created_at      timestamptz NOT NULL,
@@ -90,10 +94,11 @@ CREATE TABLE pgpubsub.notification (
     deliver_at      timestamptz,
     due_at          timestamptz,
     lease_token     bigint,
+    lease_owner     bigint,
     order_key       bigint,
     dedup_key       text COLLATE "C",
     last_error      text
-);
+) WITH (autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0);
 -- Where an entry ends in the id, none is like another one, and looking for duplicates before a page is split would find none.
 CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id)
     WITH (deduplicate_items = off) WHERE due_at IS NULL;
@@ -426,12 +431,37 @@ CREATE FUNCTION pgpubsub.stat_backlog()
 COMMENT ON FUNCTION pgpubsub.stat_backlog() IS
     'private: the numbers of notifications in each state, of what the current user may consume; see the view pgpubsub.stat_channels';
 
+CREATE FUNCTION pgpubsub.compact() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgpubsub_compact' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION pgpubsub.compact() IS
+    'starts a process that vacuums the stored notifications and gives back the space they do not need, without holding up anybody; false: there is no free process';
+
 CREATE FUNCTION pgpubsub.stat_rates()
     RETURNS TABLE (subscription_id integer, published_per_second double precision, processed_per_second double precision,
                    failed_per_second double precision)
     AS 'MODULE_PATHNAME', 'pgpubsub_stat_rates' LANGUAGE C VOLATILE ROWS 10;
 COMMENT ON FUNCTION pgpubsub.stat_rates() IS
     'private: the rates of the last minute, of what the current user may consume; see the view pgpubsub.stat_channels';
+
+CREATE PROCEDURE pgpubsub.wait(channels text[], timeout interval DEFAULT '1 minute', subscription text DEFAULT 'default',
+                               INOUT channel text DEFAULT NULL)
+    AS 'MODULE_PATHNAME', 'pgpubsub_wait' LANGUAGE C;
+COMMENT ON PROCEDURE pgpubsub.wait(text[], interval, text, text) IS
+    'waits, without a snapshot, until one of the channels may have work for the subscription, and gives its name; null when the time is over';
+
+CREATE FUNCTION pgpubsub.wakeup_state(
+        OUT mode text, OUT worker_pid integer, OUT worker_started_at timestamptz, OUT hints bigint, OUT notifies bigint,
+        OUT woken bigint, OUT last_error text, OUT last_error_at timestamptz, OUT listeners integer[])
+    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
+    'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
+
+CREATE FUNCTION pgpubsub.stat_leases()
+    RETURNS TABLE (subscription_id integer, pid integer, alive boolean, leases bigint, expired bigint,
+                   oldest_created_at timestamptz, first_end timestamptz, last_end timestamptz)
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_leases' LANGUAGE C VOLATILE ROWS 10;
+COMMENT ON FUNCTION pgpubsub.stat_leases() IS
+    'private: who holds how many leases, of what the current user may consume; see the view pgpubsub.stat_consumers';
 
 -- ---------------------------------------------------------------------------------------------
 -- Views
@@ -529,6 +559,32 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
       LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
 COMMENT ON VIEW pgpubsub.stat_channels IS
     'for what the current user may consume: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
+
+-- A listener that has a transaction open keeps the server's queue of NOTIFYs from being emptied.
+CREATE VIEW pgpubsub.stat_wakeup WITH (security_barrier) AS
+    SELECT w.mode, w.worker_pid, w.worker_started_at, w.hints, w.notifies, w.woken,
+           greatest(w.hints - w.notifies - w.woken, 0) AS coalesced,
+           pg_catalog.pg_notification_queue_usage() AS queue_usage,
+           pg_catalog.cardinality(w.listeners) AS listeners,
+           l.pid AS oldest_listener, l.xact_start AS oldest_listener_since,
+           w.last_error, w.last_error_at
+      FROM pgpubsub.wakeup_state() w
+      LEFT JOIN LATERAL (SELECT a.pid, a.xact_start FROM pg_catalog.pg_stat_activity a
+                          WHERE a.pid = ANY (w.listeners) AND a.xact_start IS NOT NULL
+                          ORDER BY a.xact_start LIMIT 1) l ON true;
+COMMENT ON VIEW pgpubsub.stat_wakeup IS
+    'how the consumers of this database are woken: the worker, how many hints it was given and how many NOTIFYs it sent, how full the server''s queue of NOTIFYs is, and which listener''s open transaction keeps it from being emptied';
+
+-- What pg_stat_activity hides from the current user is null here too.
+CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS
+    SELECT c.name AS channel, s.name AS subscription, l.pid, l.alive, a.usename, a.application_name, a.client_addr, a.state,
+           a.state_change, l.leases, l.expired, l.oldest_created_at, l.first_end AS first_lease_end, l.last_end AS last_lease_end
+      FROM pgpubsub.stat_leases() l
+      JOIN pgpubsub.subscription s ON s.id = l.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+      LEFT JOIN pg_catalog.pg_stat_activity a ON l.alive AND a.pid = l.pid;
+COMMENT ON VIEW pgpubsub.stat_consumers IS
+    'for what the current user may consume: the sessions that hold leases, how many, and until when; alive: false where the session is gone, null for leases that no session owns';
 
 REVOKE ALL ON ALL TABLES    IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgpubsub FROM PUBLIC;

@@ -89,6 +89,7 @@ SELECT * FROM captured();
 COMMIT PREPARED 'regress_pgpubsub_1';
 SELECT op, new FROM captured();
 BEGIN;
+SET LOCAL pgpubsub.wakeup = transaction;
 INSERT INTO t VALUES (42, 'with a hint');
 PREPARE TRANSACTION 'regress_pgpubsub_3';
 SELECT * FROM captured();

@@ -4,7 +4,7 @@ SELECT pgpubsub.create_channel('jobs', max_attempts => 2);
 SELECT pgpubsub.create_channel('o', ordered => true);
 CREATE VIEW queue AS SELECT channel, payload, state, due_at IS NULL AS no_due_at, attempts FROM pgpubsub.notifications ORDER BY id;
 
--- leases and delays whose time is over end; others stay, and so does what is ready
+-- leases whose time is over end; others stay, and so does what is ready, or waits for a time that is over: claims find it there
 SELECT count(pgpubsub.publish('jobs', to_jsonb(p), deliver_at => d))
   FROM (VALUES ('lease ends', NULL), ('leased', NULL), ('ready', NULL),
                ('due', now() + interval '1 hour'), ('delayed', now() + interval '1 hour')) v(p, d);
@@ -54,38 +54,38 @@ SELECT payload, attempts FROM pgpubsub.take('o', 3);
 SELECT pgpubsub.create_channel('more');
 SELECT count(pgpubsub.publish('jobs', '1', deliver_at => now() + interval '1 hour')) FROM generate_series(1, 15000);
 SELECT count(pgpubsub.publish('more', '1', deliver_at => now() + interval '1 hour')) FROM generate_series(1, 1000);
-UPDATE pgpubsub.notification SET due_at = now();
+UPDATE pgpubsub.notification SET due_at = now(), lease_token = 1;
 SELECT pgpubsub.recover() AS recovered;
 SELECT pgpubsub.recover() AS recovered;
 SELECT pgpubsub.recover() AS recovered;
-SELECT count(*) FROM pgpubsub.notification WHERE due_at IS NULL;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NULL;
 SELECT pgpubsub.purge_channel('jobs') + pgpubsub.purge_channel('more') AS purged;
 
 -- The procedure: a transaction for each chunk, so the rows of one chunk have one xmin, and each chunk its own
 SELECT count(pgpubsub.publish('jobs', to_jsonb(i), deliver_at => now() + interval '1 hour')) FROM generate_series(1, 10) i;
-UPDATE pgpubsub.notification SET due_at = now();
+UPDATE pgpubsub.notification SET due_at = now(), lease_token = 1;
 CALL pgpubsub.recover('jobs', 4);
-SELECT count(*) FROM pgpubsub.notification WHERE due_at IS NULL GROUP BY xmin::text::bigint ORDER BY xmin::text::bigint;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NULL GROUP BY xmin::text::bigint ORDER BY xmin::text::bigint;
 -- all channels
 SELECT pgpubsub.publish('more', '1', deliver_at => now() + interval '1 hour') IS NOT NULL AS published;
-UPDATE pgpubsub.notification SET due_at = now();
+UPDATE pgpubsub.notification SET due_at = now(), lease_token = 1;
 CALL pgpubsub.recover(NULL, 4);
-SELECT channel, state, count(*) FROM pgpubsub.notifications WHERE due_at IS NULL GROUP BY 1, 2 ORDER BY 1;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NULL GROUP BY subscription_id ORDER BY 1 DESC;
 -- in a transaction block it can't commit, and does all the same
-UPDATE pgpubsub.notification SET due_at = now();
+UPDATE pgpubsub.notification SET due_at = now(), lease_token = 1;
 BEGIN;
 CALL pgpubsub.recover('jobs', 3);
-SELECT count(*), count(DISTINCT n.xmin::text) AS transactions FROM pgpubsub.notifications JOIN pgpubsub.notification n USING (id) WHERE channel = 'jobs' AND n.due_at IS NULL;
+SELECT count(*), count(DISTINCT n.xmin::text) AS transactions FROM pgpubsub.notifications JOIN pgpubsub.notification n USING (id) WHERE channel = 'jobs' AND n.lease_token IS NULL;
 ROLLBACK;
-SELECT count(*) FROM pgpubsub.notifications WHERE due_at IS NOT NULL;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NOT NULL;
 -- from PL/pgSQL: with its commits in a DO of its own, without them where an exception could be caught
 DO $$ DECLARE done bigint; BEGIN
   CALL pgpubsub.recover('jobs', 3, done);
   RAISE NOTICE '%', done;
   ROLLBACK;
 END $$;
-SELECT count(*), count(DISTINCT xmin::text) AS transactions FROM pgpubsub.notification WHERE due_at IS NULL;
-UPDATE pgpubsub.notification SET due_at = now();
+SELECT count(*), count(DISTINCT xmin::text) AS transactions FROM pgpubsub.notification WHERE lease_token IS NULL;
+UPDATE pgpubsub.notification SET due_at = now(), lease_token = 1;
 DO $$ DECLARE done bigint; BEGIN
   BEGIN
     CALL pgpubsub.recover('jobs', 3, done);
@@ -93,11 +93,11 @@ DO $$ DECLARE done bigint; BEGIN
     RAISE division_by_zero;
   EXCEPTION WHEN division_by_zero THEN NULL; END;
 END $$;
-SELECT count(*) FROM pgpubsub.notification WHERE due_at IS NULL;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NULL;
 SET default_transaction_isolation = 'repeatable read';
 CALL pgpubsub.recover(NULL, 3);
 RESET default_transaction_isolation;
-SELECT count(*) FROM pgpubsub.notification WHERE due_at IS NULL;
+SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NULL;
 SELECT pgpubsub.purge_channel('jobs') + pgpubsub.purge_channel('more') AS purged;
 -- dead letters in chunks, too
 SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 5) i;
@@ -125,7 +125,7 @@ CREATE ROLE regress_pgpubsub_consumer;
 SELECT pgpubsub.grant_channel('jobs', 'regress_pgpubsub_publisher', 'publish'), pgpubsub.grant_channel('more', 'regress_pgpubsub_publisher', 'consume'),
        pgpubsub.grant_channel('jobs', 'regress_pgpubsub_consumer', 'consume');
 SELECT pgpubsub.publish(c, '1', deliver_at => now() + interval '1 hour') IS NOT NULL AS published FROM unnest('{jobs,o}'::text[]) c;
-UPDATE pgpubsub.notification SET due_at = now() - interval '1 s';
+UPDATE pgpubsub.notification SET due_at = now() - interval '1 s', lease_token = 1;
 SET ROLE regress_pgpubsub_publisher;
 SELECT pgpubsub.recover('jobs');
 CALL pgpubsub.recover('jobs', 1);

@@ -153,8 +153,8 @@ SET TRANSACTION READ ONLY;
 COMMIT;
 -- nor does a prepared one; they come with the next transaction,
 BEGIN;
+SET LOCAL pgpubsub.wakeup = transaction;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
-SET LOCAL pgpubsub.wakeup = off;
 PREPARE TRANSACTION 'regress_pgpubsub_stats_notify';
 SET pgpubsub.wakeup = off;
 BEGIN;

@@ -14,12 +14,15 @@ class bounded_scan {
 public:
     // keys: of the index's columns. The table must be locked. An MVCC snapshot must be registered or active for as long
     // as the scan is open; any other must see no more than one version of a row.
+    // with_keys: key() is wanted.
+    enum entry_keys { without_keys, with_keys };
     static bounded_scan begin(Relation heap, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys,
-                              int64 max_entries) {
+                              int64 max_entries, entry_keys wanted = without_keys) {
         bounded_scan scan;
         scan.slot_ = table_slot_create(heap, nullptr);
         scan.index_ = index_open(index, AccessShareLock);
         scan.scan_ = begin_index_scan(heap, scan.index_, snapshot, static_cast<int>(keys.size()));
+        scan.scan_->xs_want_itup = wanted == with_keys;
         index_rescan(scan.scan_, keys.data(), static_cast<int>(keys.size()), nullptr, 0);
         scan.entries_left_ = max_entries;
         return scan;
@@ -39,6 +42,11 @@ public:
         return false;
     }
     bool was_cut() const { return entries_left_ <= 0; }
+    // A column of the entry that was looked at last, visible or not.
+    Datum key(int column) const {
+        bool null;
+        return index_getattr(scan_->xs_itup, column, scan_->xs_itupdesc, &null);
+    }
 
     void end() {
         index_endscan(scan_);
@@ -55,5 +63,9 @@ private:
     int64 entries_left_;
 };
 static_assert(survives_longjmp<bounded_scan>);
+
+// A snapshot of SERIALIZABLE takes predicate locks on all that it reads, and a monitor would make the transactions of publishers
+// and consumers fail. There the newest state of each row is read, one after the other.
+inline Snapshot snapshot_without_locks() { return IsolationIsSerializable() ? SnapshotSelf : GetActiveSnapshot(); }
 
 }  // namespace pgpubsub

@@ -1,5 +1,7 @@
 #include "catalog.hpp"
 
+#include "databases.hpp"
+
 #include <span>
 
 namespace pgpubsub {
@@ -73,6 +75,9 @@ const catalog& our_catalog() {
         .capture_function = find_function(schema, "capture", {}),
         .capture_filter_function = find_function(schema, "capture_filter", capture_filter_arguments),
     };
+    // Who finds the extension in a database sees to it that it has a worker.
+    if (has_shared_memory())
+        ask_for_worker();
     known = found;
     known_is_valid = true;
     return known;

@@ -9,10 +9,12 @@
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "claimer.hpp"
+#include "lease_owner.hpp"
 #include "notification.hpp"
 #include "receipt.hpp"
 #include "stat_count.hpp"
 #include "taken.hpp"
+#include "wakeup.hpp"
 
 using namespace pgpubsub;
 
@@ -65,6 +67,22 @@ row_values attempted(const row_values& row) {
     return result;
 }
 
+// Walks and hands out, and tells the worker how that went, so that it wakes no more consumers than there is work for. What a
+// filter passes over may be for others.
+template <typename HandOut>
+void hand_out_rows(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out) {
+    if (request.s.paused)
+        return;
+    if (request.filter == nullptr)
+        note_claim_begun(request.c);
+    claimer rows(table, request, mode, hand_out, may_spread(request.c));
+    rows.run();
+    if (rows.count() > 0)
+        wake_consumers_on_abort(request.c);
+    if (rows.has_more())
+        spread_hint(request.c);
+}
+
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_take) {
@@ -89,8 +107,7 @@ PGPUBSUB_FUNCTION(pgpubsub_take) {
         }
         return outcome;
     };
-    if (!request.s.paused)
-        claimer(table, request, claim_mode::take, hand_out).run();
+    hand_out_rows(table, request, claim_mode::take, hand_out);
     if (keeps_history)
         sweep_processed(request.s, sweep_after(kept));
     table.close();
@@ -107,11 +124,13 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
     notification_table table = notification_table::open();
     const claim_request request = request_arguments(fcinfo, max_count, 3);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
+    int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
         const uint64 token = new_token();
         row_values leased = attempted(row);
         leased.set(column::due_at, TimestampTzGetDatum(lease_end));
         leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
+        set_lease_owner(&leased);
         leased.set_null(column::dedup_key);  // it no longer waits
         // Who joined it by its dedup_key keeps it from being handed out, which an update alone would not notice.
         const bool may_be_joined = !row.is_null(column::dedup_key);
@@ -119,6 +138,8 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
             return TM_BeingModified;
         const TM_Result outcome = table.update(tid, leased, false);
         if (outcome == TM_Ok) {
+            count_lease();
+            ++claimed;
             char buffer[receipt_max_length];
             const std::string_view receipt_text =
                 format_receipt({DatumGetInt64(row.get(column::id)), token}, std::span{buffer});
@@ -127,8 +148,9 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
         }
         return outcome;
     };
-    if (!request.s.paused)
-        claimer(table, request, claim_mode::lease, hand_out).run();
+    hand_out_rows(table, request, claim_mode::lease, hand_out);
+    if (claimed > 0)
+        wake_consumers_at(request.c, lease_end);
     table.close();
     return Datum{0};
 }

@@ -33,7 +33,8 @@ int claimable_rows::by_priority_and_age(const void* a, const void* b) {
     return comes_before(right.priority, right.id, left.priority, left.id) ? 1 : 0;
 }
 
-claimable_rows claimable_rows::begin(const notification_table& table, int32 subscription_id, int expected_count) {
+claimable_rows claimable_rows::begin(const notification_table& table, const channel& c, int32 subscription_id,
+                                     int expected_count) {
     const Snapshot snapshot = GetActiveSnapshot();
     claimable_rows rows{};
     rows.table_ = &table;
@@ -44,8 +45,7 @@ claimable_rows claimable_rows::begin(const notification_table& table, int32 subs
     rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;
     rows.read_due_chunk();
 
-    ScanKeyData ready_keys[] = {equals_int4(1, subscription_id)};
-    rows.ready_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, ready_keys);
+    rows.ready_ = ready_walk::begin(table, c, subscription_id, snapshot);
     rows.advance_ready();
     return rows;
 }
@@ -53,10 +53,6 @@ claimable_rows claimable_rows::begin(const notification_table& table, int32 subs
 void claimable_rows::advance_ready() {
     ready_was_given_ = false;
     ready_has_row_ = ready_.next();
-    if (ready_has_row_) {
-        ready_priority_ = int16_of(ready_, column::priority);
-        ready_id_ = int64_of(ready_, column::id);
-    }
 }
 
 void claimable_rows::read_due_chunk() {
@@ -81,7 +77,7 @@ bool claimable_rows::due_comes_first() const {
     if (chunk_next_ == chunk_size_)
         return false;
     const due_row& due = chunk_[chunk_next_];
-    return !ready_has_row_ || comes_before(due.priority, due.id, ready_priority_, ready_id_);
+    return !ready_has_row_ || comes_before(due.priority, due.id, ready_.priority(), ready_.id());
 }
 
 bool claimable_rows::next(ItemPointer tid, row_values* row) {

@@ -7,14 +7,21 @@
 #pragma once
 
 #include "notification.hpp"
+#include "ready_walk.hpp"
 
 namespace pgpubsub {
 
 class claimable_rows {
 public:
-    static claimable_rows begin(const notification_table& table, int32 subscription_id, int expected_count);
+    static claimable_rows begin(const notification_table& table, const channel& c, int32 subscription_id,
+                                int expected_count);
     // Moves to the next row, and gives its place and values; false at the end. The values hold until the next call.
     bool next(ItemPointer tid, row_values* row);
+    // Tells that the present row is gone when this transaction commits.
+    void removed() {
+        if (ready_was_given_)
+            ready_.removed();
+    }
     void end();
 
 private:
@@ -30,11 +37,9 @@ private:
     void advance_ready();
 
     const notification_table* table_;
-    notification_scan ready_;
+    ready_walk ready_;
     bool ready_has_row_;
-    int16 ready_priority_;
-    int64 ready_id_;
-    bool ready_was_given_;
+    bool ready_was_given_;  // it is the present row
 
     notification_scan due_;
     bool due_is_open_;

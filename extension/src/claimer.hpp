@@ -38,9 +38,12 @@ inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, i
 template <typename HandOut>
 class claimer {
 public:
-    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out)
+    // `looks_further`: whether to find out, when there are enough, if there are more.
+    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out, bool looks_further = false)
         : table_(table),
           request_(request),
+          mode_(mode),
+          looks_further_(looks_further),
           hand_out_(hand_out),
           per_row_(AllocSetContextCreate(CurrentMemoryContext, "pgpubsub claim", ALLOCSET_DEFAULT_SIZES)) {
         if (request.c.ordered)
@@ -65,6 +68,11 @@ public:
         return !has_given_up_;
     }
 
+    // How many were handed out.
+    int count() const { return count_; }
+    // Whether there are more than were asked for.
+    bool has_more() const { return has_more_; }
+
 private:
     enum class walk_result { done, too_many_blocked };
 
@@ -83,15 +91,20 @@ private:
     bool has_enough() const { return count_ == request_.max_count || buried_ == buried_limit; }
 
     walk_result walk_by_age() {
-        claimable_rows rows = claimable_rows::begin(table_, request_.s.id, request_.max_count);
+        claimable_rows rows = claimable_rows::begin(table_, request_.c, request_.s.id, request_.max_count);
         ItemPointerData tid;
         row_values row;
         int blocked = 0;
         while (!has_enough() && goes_on_after(blocked) && rows.next(&tid, &row)) {
             CHECK_FOR_INTERRUPTS();
-            if (!try_row(&tid, row) && request_.c.ordered)
+            const int buried = buried_;
+            const bool ok = try_row(&tid, row);
+            if (buried_ > buried || (ok && mode_ != claim_mode::look))
+                rows.removed();
+            if (!ok && request_.c.ordered)
                 ++blocked;
         }
+        has_more_ = looks_further_ && count_ == request_.max_count && rows.next(&tid, &row);
         rows.end();
         has_given_up_ = buried_ == buried_limit;
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
@@ -175,12 +188,15 @@ private:
 
     notification_table& table_;
     const claim_request& request_;
+    claim_mode mode_;
+    bool looks_further_;
     HandOut hand_out_;
     MemoryContext per_row_;
     key_order order_{};
     int count_ = 0;
     int buried_ = 0;
     bool has_given_up_ = false;
+    bool has_more_ = false;
 };
 
 }  // namespace pgpubsub

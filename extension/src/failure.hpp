@@ -30,7 +30,9 @@ inline bool is_dead(const row_values& row, const subscription& s, const failure&
 void prepare_retry(row_values* row, const subscription& s, const failure& f);
 
 // Makes a dead letter of a row whose attempts are used up: its last consumer let the lease run out, or the limit was
-// lowered. Not TM_Ok: another transaction is or was at it.
-TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row);
+// lowered. Not TM_Ok: another transaction is or was at it. lost_lease: the error of one that was leased.
+inline constexpr const char* lease_is_over = "the lease ended without an ack";
+inline constexpr const char* owner_is_gone = "the session that held the lease ended without an ack";
+TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* lost_lease = lease_is_over);
 
 }  // namespace pgpubsub

@@ -10,6 +10,7 @@ namespace pgpubsub {
 enum class lock_class : uint16 {
     key = 3,    // a key of an ordered channel (key_order.hpp)
     dedup = 4,  // a dedup_key (dedup.cpp)
+    storage = 8,  // packing of the storage, by one process at a time (storage_job.cpp)
 };
 
 inline LOCKTAG lock_tag(lock_class what, uint64 place) {

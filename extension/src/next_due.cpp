@@ -1,6 +1,7 @@
 // pgpubsub.next_due(): how long a consumer that found nothing may sleep.
 #include "catalog.hpp"
-#include "claimer.hpp"
+#include "next_due.hpp"
+#include "place.hpp"
 
 using namespace pgpubsub;
 
@@ -8,9 +9,11 @@ namespace {
 
 // Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the search
 // took too long, or another transaction has a key of an ordered channel, there may be one.
-bool find_claimable(notification_table& table, const claim_request& request, Datum* since) {
+bool find_claimable(notification_table& table, const claim_request& request, busy_rows busy, Datum* since) {
     bool found = false;
-    const auto look = [&](ItemPointer, const row_values& row) {
+    const auto look = [&](ItemPointer tid, const row_values& row) {
+        if (busy == busy_rows::dont_count && !table.is_free(tid))
+            return TM_BeingModified;
         found = true;
         *since = row.get(column::created_at);
         return TM_Ok;
@@ -37,15 +40,31 @@ bool find_waiting(const notification_table& table, int32 subscription_id, Datum*
 
 }  // namespace
 
+bool pgpubsub::find_next_due(const claim_request& request, busy_rows busy, TimestampTz* at) {
+    if (request.s.paused)
+        return false;
+    notification_table table = notification_table::open();
+    Datum due;
+    bool found = find_claimable(table, request, busy, &due);
+    if (!found) {
+        found = find_waiting(table, request.s.id, &due);
+        // What may have been passed over is found then.
+        const TimestampTz sweep = next_sweep_of(key_of_place(table.heap(), request.s.id));
+        if (sweep != DT_NOEND && (!found || sweep < DatumGetTimestampTz(due))) {
+            due = TimestampTzGetDatum(sweep);
+            found = true;
+        }
+    }
+    table.close();
+    if (found)
+        *at = DatumGetTimestampTz(due);
+    return found;
+}
+
 PGPUBSUB_FUNCTION(pgpubsub_next_due) {
     PreventCommandIfReadOnly("pgpubsub.next_due()");
-    notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, 1, 1);
-    Datum result;
-    const bool found =
-        !request.s.paused && (find_claimable(table, request, &result) || find_waiting(table, request.s.id, &result));
-    table.close();
-    if (!found)
+    TimestampTz at;
+    if (!find_next_due(request_arguments(fcinfo, 1, 1), busy_rows::count, &at))
         PG_RETURN_NULL();
-    PG_RETURN_DATUM(result);
+    PG_RETURN_TIMESTAMPTZ(at);
 }

@@ -119,9 +119,8 @@ void notification_table::put_into_slot(const row_values& row) {
 
 void make_ready(row_values* row) {
     row->set_null(column::lease_token);
-    row->set_null(column::due_at);
-    if (!row->is_null(column::order_key))
-        row->set(column::due_at, TimestampTzGetDatum(GetCurrentTimestamp()));
+    row->set_null(column::lease_owner);
+    row->set(column::due_at, TimestampTzGetDatum(GetCurrentTimestamp()));
 }
 
 void notification_table::insert(const row_values& row) {
@@ -160,6 +159,15 @@ TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     TM_FailureData failure;
     const TM_Result result = delete_tuple(heap_, tid, wait, &failure);
     return is_only_ours(tid, result, failure) ? delete_tuple(heap_, tid, true, &failure) : result;
+}
+
+bool notification_table::is_free(ItemPointer tid) const {
+    SnapshotData snapshot;
+    InitDirtySnapshot(snapshot);
+    TupleTableSlot* const slot = table_slot_create(heap_, nullptr);
+    const bool is_there = table_tuple_fetch_row_version(heap_, tid, &snapshot, slot);
+    ExecDropSingleTupleTableSlot(slot);
+    return is_there && !TransactionIdIsValid(snapshot.xmax);
 }
 
 bool notification_table::lock_if_free(ItemPointer tid) {
@@ -229,6 +237,12 @@ void notification_scan::end() {
     ExecDropSingleTupleTableSlot(slot_);
 }
 
+bool notification_scan::is_of_this_transaction() const {
+    bool null;
+    return TransactionIdIsCurrentTransactionId(
+        DatumGetTransactionId(slot_getsysattr(slot_, MinTransactionIdAttributeNumber, &null)));
+}
+
 row_values notification_scan::values() const { return row_values::of(slot_); }
 
 bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys) {
@@ -255,7 +269,10 @@ void set_order_key(row_values* row, const channel& c) {
     }
 }
 
-int64 next_notification_id() { return nextval_internal(our_catalog().notification_id_seq, false); }
+int64 next_notification_id() {
+    GetTopTransactionId();  // first: see place.hpp
+    return nextval_internal(our_catalog().notification_id_seq, false);
+}
 
 bool passes(Datum payload, const Jsonb* filter) {
     return filter == nullptr || DatumGetBool(DirectFunctionCall2(jsonb_contains, payload, JsonbPGetDatum(filter)));

@@ -25,6 +25,7 @@ enum : AttrNumber {
     deliver_at,
     due_at,
     lease_token,
+    lease_owner,
     order_key,
     dedup_key,
     last_error,
@@ -61,8 +62,8 @@ struct row_values {
     }
 };
 
-// Makes a row ready that was handed out before, or held back: due now. In an ordered channel it stays among the held ones, as
-// key_order.hpp needs it.
+// Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at: key_order.hpp
+// needs it so, and among the ready ones it would come back below what place.hpp remembers.
 void make_ready(row_values* row);
 
 // The table, opened for writing. close() it when done; after an ERROR PostgreSQL does.
@@ -81,6 +82,9 @@ public:
     // unset, is at it now (TM_BeingModified). With `wait` set, waits for that transaction to end.
     TM_Result update(ItemPointer tid, const row_values& row, bool wait);
     TM_Result remove(ItemPointer tid, bool wait);
+
+    // Whether the row version is there, and no other transaction is removing, changing or locking it just now.
+    bool is_free(ItemPointer tid) const;
 
     // Locks the row version if that needs no wait, and nobody else has any lock on it.
     bool lock_if_free(ItemPointer tid);
@@ -118,9 +122,17 @@ public:
     void restart(Snapshot snapshot, std::span<ScanKeyData> keys);
     // Moves to the next row; false at the end.
     bool next();
+    // The same in two steps: to the next entry of the index, and to the row that it stands for, if the snapshot sees one.
+    bool next_entry() { return index_getnext_tid(scan_, ForwardScanDirection) != nullptr; }
+    bool fetch() { return index_fetch_heap(scan_, slot_); }
+    // Where an entry leads to that fetch() found no row for; and whether nobody can see one there any more.
+    ItemPointer entry_tid() const { return &scan_->xs_heaptid; }
+    bool is_entry_dead() const { return scan_->kill_prior_tuple; }
     void end();
 
     ItemPointer tid() const { return &slot_->tts_tid; }
+    // Whether this transaction has written the row.
+    bool is_of_this_transaction() const;
     Datum get(AttrNumber c, bool* null) const { return slot_getattr(slot_, c, null); }
     // All values; they point into the row and hold until the next call of next() or end().
     row_values values() const;

@@ -25,6 +25,8 @@ extern "C" {
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/twophase.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/heap.h"
@@ -33,6 +35,7 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
@@ -40,8 +43,11 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "catalog/storage.h"
 #include "commands/async.h"
+#include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
@@ -52,6 +58,7 @@ extern "C" {
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/pairingheap.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -64,18 +71,38 @@ extern "C" {
 #include "parser/parse_func.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "port/pg_bitutils.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
 #include "rewrite/prs2lock.h"
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/freespace.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -84,6 +111,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
@@ -92,8 +120,13 @@ extern "C" {
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
+#include "utils/wait_event.h"
 }
 
+// Of libpq/libpq.h, which needs the headers of every library that the server was built with.
+extern "C" bool pq_check_connection(void);
+
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -141,6 +174,13 @@ inline std::string_view view_of(const text* t) {
 inline char* c_string(std::string_view s) { return pnstrdup(s.data(), s.size()); }
 
 // --- differences between versions ------------------------------------------------------------------
+
+// What a signal handler hands on to another one.
+#if PG_VERSION_NUM >= 190000  // a second argument: SIGNAL_ARGS in c.h
+#define PASSED_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
+#else
+#define PASSED_SIGNAL_ARGS postgres_signal_arg
+#endif
 
 inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int keys) {
 #if PG_VERSION_NUM >= 190000  // dcd8cc1c852c: an argument for flags
@@ -254,6 +294,14 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
+inline bool owns_database(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000  // afbfc02983f8
+    return object_ownercheck(DatabaseRelationId, database, role);
+#else
+    return pg_database_ownercheck(database, role);
+#endif
+}
+
 // Calls walk(node, context) for each node below, until one returns true.
 inline bool walk_expression(Node* node, bool (*walk)(Node*, void*), void* context) {
 #if PG_VERSION_NUM >= 160000  // 1c27d16e6e5c: a walker has a prototype
@@ -292,6 +340,15 @@ inline Node* prepared_trigger_condition(const Node* condition, [[maybe_unused]] 
     return expand_generated_columns_in_expr(expand_generated_columns_in_expr(copy, table, PRS2_OLD_VARNO), table, PRS2_NEW_VARNO);
 #else
     return copy;
+#endif
+}
+
+// The i-th entry, from 1 on, of what pg_stat_activity shows.
+inline const PgBackendStatus& backend_status(int i) {
+#if PG_VERSION_NUM >= 160000  // another name: pgstat_get_local_beentry_by_index in backend_status.h
+    return pgstat_get_local_beentry_by_index(i)->backendStatus;
+#else
+    return pgstat_fetch_stat_local_beentry(i)->backendStatus;
 #endif
 }
 

@@ -2,11 +2,17 @@
 #include "capture_plan.hpp"
 #include "channel.hpp"
 #include "key_order.hpp"
+#include "lease_owner.hpp"
 #include "pg.hpp"
+#include "place.hpp"
 #include "settings.hpp"
+#include "shared_memory.hpp"
 #include "stat_count.hpp"
 #include "taken.hpp"
 #include "type_facts.hpp"
+#include "utility_hook.hpp"
+#include "wakeup.hpp"
+#include "worker.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -15,10 +21,16 @@ PGDLLEXPORT void _PG_init(void);
 
 void _PG_init(void) {
     pgpubsub::define_settings();
+    pgpubsub::define_shared_memory();
+    pgpubsub::define_launcher();
+    pgpubsub::watch_utility_commands();
+    pgpubsub::watch_wakeups();
     pgpubsub::watch_channels();
     pgpubsub::watch_types();
     pgpubsub::watch_capture_plans();
     pgpubsub::watch_taken();
     pgpubsub::watch_key_locks();
     pgpubsub::watch_counts();
+    pgpubsub::watch_places();
+    pgpubsub::watch_leases();
 }

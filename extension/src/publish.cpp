@@ -84,6 +84,13 @@ array_argument beside(FunctionCallInfo fcinfo, int index, const char* name, int 
     return a;
 }
 
+// Those that are held back are due by themselves later.
+void wake_for(const channel& c, const new_notification& n) {
+    wake_consumers(c);
+    if (n.has_deliver_at && n.deliver_at > GetCurrentTimestamp())
+        wake_consumers_at(c, n.deliver_at);
+}
+
 bool has(const array_argument& a, int i) { return a.values != nullptr && !a.nulls[i]; }
 
 }  // namespace
@@ -120,7 +127,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
         id = store(table, c, subscriptions_of(c), n);
     table.close();
     if (c.kind == channel_kind::queue)
-        wake_consumers(c);
+        wake_for(c, n);
     PG_RETURN_INT64(id);
 }
 
@@ -159,6 +166,6 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
     batch.end();
     table.close();
     if (c.kind == channel_kind::queue && payloads.count > 0)
-        wake_consumers(c);
+        wake_for(c, n);
     PG_RETURN_ARRAYTYPE_P(construct_array(ids, payloads.count, INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE));
 }

@@ -6,12 +6,15 @@
 //
 // Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
 // another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is the
-// same holder's other call (an extend beside an ack), and it is waited for and the row looked at again.
+// same holder's other call (an extend beside an ack), or the release of a lease whose owner is gone, and it is waited for and the
+// row looked at again.
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "catalog.hpp"
 #include "failure.hpp"
 #include "key_order.hpp"
+#include "later_wake_up.hpp"
+#include "lease_owner.hpp"
 #include "notification.hpp"
 #include "receipt.hpp"
 #include "stat_count.hpp"
@@ -106,9 +109,13 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
             leased_row leased;
             while (find_leased(table, parsed[i], &leased) && find_home(&leased)) {
                 const bool wait = !lease_has_ended(leased);
+                const bool was_own = is_own_lease(leased.row);
                 const TM_Result outcome = change(table, leased, wait);
-                if (outcome == TM_Ok)
+                if (outcome == TM_Ok) {
                     ++changed;
+                    if (was_own)
+                        count_end_of_lease();
+                }
                 if (outcome != TM_Updated && outcome != TM_Deleted)
                     break;
             }
@@ -154,7 +161,8 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
 
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
     const failure f = failure_arguments(fcinfo, 1);
-    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.nack()", [&f](notification_table& table, leased_row& leased, bool wait) {
+    later_wake_up wakes{};
+    const int nacked = for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
         TM_Result outcome;
         if (is_dead(leased.row, leased.s, f)) {
             outcome = table.remove(&leased.tid, wait);
@@ -163,18 +171,23 @@ PGPUBSUB_FUNCTION(pgpubsub_nack) {
         } else {
             prepare_retry(&leased.row, leased.s, f);
             outcome = table.update(&leased.tid, leased.row, wait);
+            if (outcome == TM_Ok)
+                wakes.add(leased.c, leased.row);
         }
         if (outcome == TM_Ok) {
             count_failed(leased.s.id);
             wake_consumers(leased.c);
         }
         return outcome;
-    }));
+    });
+    wakes.flush();
+    PG_RETURN_INT32(nacked);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_extend) {
     const TimestampTz lease_end =
         deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
+    later_wake_up wakes{};
     momentary_lock key;
     const int extended = for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
         if (leased.c.ordered) {
@@ -188,8 +201,15 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
             }
         }
         leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
-        return table.update(&leased.tid, leased.row, wait);
+        set_lease_owner(&leased.row);
+        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+        if (outcome == TM_Ok) {
+            count_lease();
+            wakes.add(leased.c, lease_end);
+        }
+        return outcome;
     }, [&] { key.release(); });
+    wakes.flush();
     PG_RETURN_INT32(extended);
 }
 

@@ -7,6 +7,7 @@
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "failure.hpp"
+#include "later_wake_up.hpp"
 #include "notification.hpp"
 #include "stat_count.hpp"
 #include "taken.hpp"
@@ -41,12 +42,14 @@ public:
         } else {
             prepare_retry(&row, s, failure_);
             table_.insert(row);
+            wakes_.add(c, row);
         }
         put_back_behind(taken, c);
         wake_consumers(c);
     }
 
     int finish() {
+        wakes_.flush();
         ExecDropSingleTupleTableSlot(removed_);
         table_.close();
         return count_;
@@ -79,6 +82,7 @@ private:
     const failure& failure_;
     notification_table table_;
     TupleTableSlot* removed_;
+    later_wake_up wakes_{};
     int count_ = 0;
 };
 static_assert(survives_longjmp<requeuer>);

@@ -29,6 +29,9 @@ constexpr const char* functions_for_consume[] = {
     "FUNCTION pgpubsub.read_broadcast(text, bigint)",
     "FUNCTION pgpubsub.stat_backlog()",
     "FUNCTION pgpubsub.stat_rates()",
+    "FUNCTION pgpubsub.wakeup_state()",
+    "PROCEDURE pgpubsub.wait(text[], interval, text, text)",
+    "FUNCTION pgpubsub.stat_leases()",
 };
 constexpr const char* functions_for_owner[] = {
     "FUNCTION pgpubsub.alter_channel(text, boolean, integer, interval, double precision, interval, double precision, interval, "
@@ -50,7 +53,7 @@ constexpr const char* functions_for_both[] = {
 constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges",
                                           "pgpubsub.attachments"};
 constexpr const char* views_for_consume[] = {"pgpubsub.notifications", "pgpubsub.dead_letters", "pgpubsub.history",
-                                               "pgpubsub.stat_channels"};
+                                               "pgpubsub.stat_channels", "pgpubsub.stat_consumers", "pgpubsub.stat_wakeup"};
 
 template <std::size_t N>
 void grant_on(const char* right, const char* const (&objects)[N], const char* role) {

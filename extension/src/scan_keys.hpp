@@ -15,8 +15,25 @@ inline ScanKeyData equals_int4(AttrNumber column, int32 value) {
     return scan_key(column, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(value));
 }
 
+inline ScanKeyData equals_int2(AttrNumber column, int16 value) {
+    return scan_key(column, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(value));
+}
+inline ScanKeyData from_int2(AttrNumber column, int16 value) {
+    return scan_key(column, BTGreaterEqualStrategyNumber, F_INT2GE, Int16GetDatum(value));
+}
+inline ScanKeyData until_int2(AttrNumber column, int16 value) {
+    return scan_key(column, BTLessEqualStrategyNumber, F_INT2LE, Int16GetDatum(value));
+}
+
+inline ScanKeyData above_int4(AttrNumber column, int32 value) {
+    return scan_key(column, BTGreaterStrategyNumber, F_INT4GT, Int32GetDatum(value));
+}
+
 inline ScanKeyData equals_int8(AttrNumber column, int64 value) {
     return scan_key(column, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(value));
+}
+inline ScanKeyData from_int8(AttrNumber column, int64 value) {
+    return scan_key(column, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(value));
 }
 inline ScanKeyData above_int8(AttrNumber column, int64 value) {
     return scan_key(column, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(value));

@@ -16,18 +16,40 @@ namespace {
 
 constexpr int db_version_unset = -1;
 
-int wakeup_setting = static_cast<int>(wakeup_mode::transaction);
+int lease_scope_setting = static_cast<int>(lease_scope_mode::session);
+int wakeup_setting = static_cast<int>(wakeup_mode::automatic);
+int wakeup_delay_setting = 2;
+bool is_preloaded = false;
 int db_version_setting = db_version_unset;
+int shared_channels_setting = 10'000;
+int max_skip_time_setting = 10'000;
+int storage_interval_setting = 10'000;
 char* context_setting = nullptr;
 
 Jsonb* context_parsed = nullptr;
 bool context_stale = true;
 
 const config_enum_entry wakeup_options[] = {
+    {"auto", static_cast<int>(wakeup_mode::automatic), false},
+    {"worker", static_cast<int>(wakeup_mode::worker), false},
     {"transaction", static_cast<int>(wakeup_mode::transaction), false},
     {"off", static_cast<int>(wakeup_mode::off), false},
     {nullptr, 0, false},
 };
+
+const config_enum_entry lease_scope_options[] = {
+    {"session", static_cast<int>(lease_scope_mode::session), false},
+    {"time", static_cast<int>(lease_scope_mode::time), false},
+    {nullptr, 0, false},
+};
+
+bool check_wakeup(int* value, void**, GucSource) {
+    if (*value != static_cast<int>(wakeup_mode::worker) || is_preloaded)
+        return true;
+    GUC_check_errdetail("There is a worker only where the library is preloaded.");
+    GUC_check_errhint("Add pgpubsub to shared_preload_libraries and restart the server, or choose auto.");
+    return false;
+}
 
 bool starts_like_object(std::string_view json) {
     const std::size_t first = json.find_first_not_of(" \t\r\n");
@@ -64,21 +86,51 @@ void assign_context(const char*, void*) { context_stale = true; }
 }  // namespace
 
 void define_settings() {
+    is_preloaded = process_shared_preload_libraries_in_progress;
     DefineCustomEnumVariable("pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
-                             "transaction: NOTIFY at commit; off: consumers find the work when they poll.",
-                             &wakeup_setting, static_cast<int>(wakeup_mode::transaction), wakeup_options, PGC_USERSET,
+                             "auto: the worker where there is one, else transaction; worker: a background worker sends NOTIFY "
+                             "after the commit; transaction: NOTIFY at commit; off: consumers find the work when they poll.",
+                             &wakeup_setting, static_cast<int>(wakeup_mode::automatic), wakeup_options, PGC_USERSET, 0,
+                             check_wakeup, nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.wakeup_delay", "How long the worker may collect hints before it sends the next ones.",
+                            "The first hint after a pause is sent at once.", &wakeup_delay_setting, 2, 0, 1000, PGC_SIGHUP,
+                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    if (is_preloaded)
+        DefineCustomIntVariable("pgpubsub.shared_channels",
+                                "How many channels and subscriptions shared memory has room for.",
+                                "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16,
+                                10'000'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable("pgpubsub.lease_scope", "What ends a lease that is neither acked nor extended.",
+                             "session: its time is over, or the session that claimed or last extended it is gone; time: its time is over.",
+                             &lease_scope_setting, static_cast<int>(lease_scope_mode::session), lease_scope_options, PGC_USERSET,
                              0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("pgpubsub.db_version", "The version of the schema that notifications are stamped with.",
                             "-1 stamps none.", &db_version_setting, db_version_unset, db_version_unset, INT_MAX,
                             PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.storage_interval",
+                            "How often the worker looks whether the notifications take more space than they need.",
+                            "0 leaves that to autovacuum.", &storage_interval_setting, 10'000, 0, 3'600'000, PGC_SIGHUP,
+                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("pgpubsub.notification_context",
                                "A JSON object that captured changes carry as their \"context\".",
                                "An empty string stands for an empty object.", &context_setting, "", PGC_USERSET, 0,
                                check_context, assign_context, nullptr);
+    DefineCustomIntVariable("pgpubsub.max_skip_time",
+                            "The longest time for which claims may pass over a notification that they have no reason to expect.",
+                            "0 makes each claim look at the whole index.", &max_skip_time_setting, 10'000, 0, INT_MAX,
+                            PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pgpubsub");
 }
 
+lease_scope_mode lease_scope() { return static_cast<lease_scope_mode>(lease_scope_setting); }
 wakeup_mode wakeup() { return static_cast<wakeup_mode>(wakeup_setting); }
+int wakeup_delay() { return wakeup_delay_setting; }
+int shared_channels() { return shared_channels_setting; }
+
+
+int max_skip_time() { return max_skip_time_setting; }
+
+int storage_interval() { return storage_interval_setting; }
 
 optional_int db_version() { return {db_version_setting != db_version_unset, db_version_setting}; }
 

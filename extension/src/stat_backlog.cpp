@@ -191,10 +191,6 @@ void count_leases(const context& c, std::span<backlog> all) {
     pfree(leases);
 }
 
-// A snapshot of SERIALIZABLE takes predicate locks on all that it reads, and a monitor would make the transactions of publishers
-// and consumers fail. There the newest state of each row is read, one after the other.
-Snapshot snapshot_without_locks() { return IsolationIsSerializable() ? SnapshotSelf : GetActiveSnapshot(); }
-
 void put_result(ReturnSetInfo* result, const backlog& b) {
     Datum values[result_column::count];
     bool nulls[result_column::count] = {};

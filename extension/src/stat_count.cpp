@@ -251,6 +251,12 @@ void count_published(int32 subscription_id, int64 n) { counts_of(subscription_id
 void count_processed(int32 subscription_id, int64 n) { counts_of(subscription_id).processed += n; }
 void count_failed(int32 subscription_id, int64 n) { counts_of(subscription_id).failed += n; }
 
+void sweep_counts(int32 subscription_id, sweep_limits limits) {
+    const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
+    remove_counted_before(table, subscription_id, GetCurrentTimestamp() - kept_for, limits);
+    table_close(table, NoLock);
+}
+
 // Not as SQL: a DELETE would be refused while there is a publication of all tables.
 void remove_counts(int32 subscription_id) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);

@@ -3,7 +3,7 @@
 // A count is an addition in this session's memory; stat_count.cpp says when and how the counts reach the others.
 #pragma once
 
-#include "pg.hpp"
+#include "plain_table.hpp"
 
 namespace pgpubsub {
 
@@ -19,6 +19,9 @@ void watch_counts();
 void count_published(int32 subscription_id, int64 n = 1);
 void count_processed(int32 subscription_id, int64 n = 1);
 void count_failed(int32 subscription_id, int64 n = 1);
+
+// Removes what is stored for a subscription and says nothing any more, as sweep_rows().
+void sweep_counts(int32 subscription_id, sweep_limits limits);
 
 // Removes what is stored for a subscription that is being dropped. What sessions still hold for it they drop themselves.
 void remove_counts(int32 subscription_id);

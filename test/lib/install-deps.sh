@@ -7,7 +7,7 @@ set -euo pipefail
 
 pg_config=${PG_CONFIG:-pg_config}
 packages=(make g++ pkg-config libpq-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev doctest-dev
-          libipc-run-perl pv)
+          libipc-run-perl pgbouncer pv)
 read -r -a extra <<<"${EXTRA_PACKAGES:-}"
 packages+=("${extra[@]}")
 

@@ -30,7 +30,7 @@ suite_unit() {
 
 suite_symbols() { "$ROOT/test/lib/check-symbols.sh" "$ROOT/pgpubsub.so"; }
 
-# pg_regress FOLDER PROGRAM DATABASE OPTION... -- TEST...: a cluster of its own, gone at the end.
+# pg_regress FOLDER PROGRAM DATABASE OPTION... TEST...: a cluster of its own, gone at the end.
 pg_regress() {
     local out=$results/$1 program=$2 database=$3; shift 3
     as_server "$program" --bindir="$server/bin" --dlpath="$("$server/bin/pg_config" --pkglibdir)" \
@@ -52,6 +52,20 @@ suite_isolation() {
     [ -n "$tests" ] || { echo "no tests in test/specs/"; return 1; }
     # shellcheck disable=SC2086
     pg_regress isolation "$pgxs/test/isolation/pg_isolation_regress" isolation_regression --inputdir="$RUN/src/test" $tests
+}
+
+# The same once more where the library is preloaded, so that there are shared memory, a launcher and a worker; but not what is about loading it late
+# or about who sends NOTIFY: encoding (databases that it makes and drops while a worker may look into them), settings, hint and ordered-hint;
+# nor recover and retries, where the worker would do first what they do by hand.
+suite_preloaded() {
+    local status=0 tests preloaded="--temp-config=$RUN/src/test/lib/preloaded.conf"
+    tests=$(names "$ROOT"/sql/*.sql | grep -vxE 'encoding|settings|recover|retries')
+    # shellcheck disable=SC2086  # names without spaces
+    pg_regress preloaded/regress "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" "$preloaded" $tests || status=1
+    tests=$(names "$ROOT"/test/specs/*.spec | grep -vxE 'hint|ordered-hint')
+    # shellcheck disable=SC2086
+    pg_regress preloaded/isolation "$pgxs/test/isolation/pg_isolation_regress" isolation_regression --inputdir="$RUN/src/test" "$preloaded" $tests || status=1
+    return $status
 }
 
 suite_tap() {
@@ -95,6 +109,7 @@ count_unit()      { count_doctest "$1"; }
 count_symbols()   { count_tap "$1"; }
 count_regress()   { count_pg_regress "$1"; }
 count_isolation() { count_pg_regress "$1"; }
+count_preloaded() { count_pg_regress "$1"; }
 count_tap_()      { count_prove "$1"; }
 count_readme()    { count_tap "$1"; }
 
@@ -123,11 +138,11 @@ show_failure() {
         echo "---- $file"
         tail -n 150 "$file"
     done < <(case $1 in
-        regress|isolation) find "$results/$1" -name regression.diffs -size +0 ;;
+        regress|isolation|preloaded) find "$results/$1" -name regression.diffs -size +0 ;;
         tap) sed -n 's/^[^ ]*\/t\/\([^ /]*\)\.pl .*Wstat.*/\1/p' "$2" | sort -u | head -n 5 | while read -r name; do
                  find "$results/tap" -name "regress_log_$name"; done ;;
         esac)
-    if [ "$1" != tap ] && ! [ -s "$results/$1/regression.diffs" ]; then
+    if [ "$1" != tap ] && [ -z "$(find "$results/$1" -name regression.diffs -size +0)" ]; then
         # A server that does not start is told of in its own log only.
         find "$results/$1" \( -name initdb.log -o -name postmaster.log \) -exec sh -c 'echo "---- $1"; tail -n 20 "$1"' _ {} \; 2>/dev/null || true
     fi

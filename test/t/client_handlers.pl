@@ -95,7 +95,7 @@ unlink $gate;
 publish('wait');
 $first = background({ env => { PROBE_GATE => $gate } }, $probe, 'leased', $dsn, 'work');
 eventually(sub { text_of($first->{out}) =~ /wait/ }, 'a handler is running');
-sql(q{UPDATE pgpubsub.notification SET due_at = NULL, lease_token = NULL});
+sql(q{UPDATE pgpubsub.notification SET due_at = now(), lease_token = NULL});
 sql(q{SELECT pgpubsub.claim('work', 1, interval '1 hour')});
 write_file($gate, '');
 eventually(sub { text_of($first->{err}) =~ /1 of 1 leases were lost/ }, 'a lost lease is told');

@@ -1,0 +1,136 @@
+#include "databases.hpp"
+
+#include "marks.hpp"
+
+namespace pgpubsub {
+namespace {
+
+constexpr int max_databases = 256;
+
+struct shared_databases {
+    slock_t lock;  // for giving out entries
+    pg_atomic_uint32 launcher;
+    shared_database entries[max_databases];
+};
+
+shared_databases* all = nullptr;
+shared_database* ours = nullptr;
+
+void clear(shared_database* d) {
+    for (pg_atomic_uint32* a : {&d->is_wanted, &d->worker, &d->first_mark, &d->tasks})
+        pg_atomic_write_u32(a, 0);
+    for (pg_atomic_uint64* a : {&d->hints, &d->notifies, &d->woken})
+        pg_atomic_write_u64(a, 0);
+    d->retry_at = d->started_at = d->failed_at = 0;
+    d->failures = 0;
+    d->worker_pid = 0;
+    d->last_error[0] = '\0';
+    d->prepared_count = 0;
+    d->prepared_overflow = false;
+}
+
+void attach(void* memory, bool is_new) {
+    all = static_cast<shared_databases*>(memory);
+    if (!is_new)
+        return;
+    SpinLockInit(&all->lock);
+    pg_atomic_init_u32(&all->launcher, 0);
+    for (shared_database& d : all->entries) {
+        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.worker, &d.holds, &d.first_mark, &d.tasks})
+            pg_atomic_init_u32(a, 0);
+        for (pg_atomic_uint64* a : {&d.hints, &d.notifies, &d.woken})
+            pg_atomic_init_u64(a, 0);
+        SpinLockInit(&d.lock);
+        clear(&d);
+    }
+}
+
+shared_database* find(Oid database) {
+    for (shared_database& d : all->entries)
+        if (pg_atomic_read_u32(&d.database) == database)
+            return &d;
+    return nullptr;
+}
+
+// One that somebody still holds is not free: it is let go of later.
+shared_database* find_free() {
+    for (shared_database& d : all->entries)
+        if (pg_atomic_read_u32(&d.database) == InvalidOid && pg_atomic_read_u32(&d.holds) == 0)
+            return &d;
+    return nullptr;
+}
+
+}  // namespace
+
+const shared_part databases_part = {"pgpubsub databases", [] { return sizeof(shared_databases); }, attach};
+
+shared_database* database_entry(Oid database) {
+    if (all == nullptr || !OidIsValid(database))
+        return nullptr;
+    if (shared_database* const known = find(database))
+        return known;
+    SpinLockAcquire(&all->lock);
+    shared_database* d = find(database);
+    if (d == nullptr && (d = find_free()) != nullptr) {
+        clear(d);
+        pg_write_barrier();
+        pg_atomic_write_u32(&d->database, database);
+    }
+    SpinLockRelease(&all->lock);
+    return d;
+}
+
+shared_database* our_database() {
+    // The entry may have become another database's, if the extension was dropped.
+    if (ours == nullptr || pg_atomic_read_u32(&ours->database) != MyDatabaseId)
+        ours = database_entry(MyDatabaseId);
+    return ours;
+}
+
+shared_database* database_at(int place) { return place < max_databases ? &all->entries[place] : nullptr; }
+int place_of(const shared_database* d) { return static_cast<int>(d - all->entries); }
+
+void free_database(shared_database* d) {
+    free_marks_of(d);
+    SpinLockAcquire(&all->lock);
+    pg_atomic_write_u32(&d->database, InvalidOid);
+    SpinLockRelease(&all->lock);
+}
+
+void note_launcher(uint32 process) { pg_atomic_write_u32(&all->launcher, process); }
+
+void wake_launcher() {
+    if (const uint32 launcher = pg_atomic_read_u32(&all->launcher); launcher != 0)
+        set_latch_of(launcher - 1);
+}
+
+void wake_worker(shared_database* d) {
+    if (const uint32 worker = pg_atomic_read_u32(&d->worker); worker != 0) {
+        set_latch_of(worker - 1);
+    } else if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0) {
+        wake_launcher();
+    }
+}
+
+void add_task(shared_database* d, uint32 what) {
+    pg_atomic_fetch_or_u32(&d->tasks, what);
+    wake_worker(d);
+}
+
+void ask_for_worker() {
+    if (shared_database* const d = our_database(); d != nullptr && pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
+        wake_launcher();
+}
+
+void note_error(shared_database* d, const char* message) {
+    const TimestampTz now = GetCurrentTimestamp();
+    const char* const text = message == nullptr ? "" : message;
+    const int bytes = pg_mbcliplen(text, static_cast<int>(strlen(text)), sizeof d->last_error - 1);
+    SpinLockAcquire(&d->lock);
+    d->failed_at = now;
+    memcpy(d->last_error, text, bytes);
+    d->last_error[bytes] = '\0';
+    SpinLockRelease(&d->lock);
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,84 @@
+// What shared memory knows of each database: its worker, what the worker is to look at, and what it has done.
+//
+// Only where the library is preloaded. An entry belongs to a database from its first use until the database is dropped, or turns
+// out not to have the extension.
+#pragma once
+
+#include "pg.hpp"
+#include "shared_memory.hpp"
+
+namespace pgpubsub {
+
+// What a worker is to look at besides the marks of channels.
+namespace task {
+enum : uint32 {
+    all_channels = 1,    // some channel has a hint that found no room among the marks
+    dead_session = 2,    // a session with leases has ended
+    prepared = 4,        // a transaction with hints has been prepared
+    extension = 8,       // the extension may be gone
+};
+}
+
+// A transaction that is prepared, with a channel whose consumers are to be woken once it is committed.
+struct prepared_hint {
+    TransactionId xid;
+    int32 channel_id;  // 0: all channels
+};
+
+struct shared_database {
+    pg_atomic_uint32 database;     // its OID; 0: the entry is free
+    pg_atomic_uint32 is_wanted;    // whether it shall have a worker
+    pg_atomic_uint32 worker;       // the number of the worker's process and 1, from when it is connected until it ends; 0: none
+    pg_atomic_uint32 holds;        // how many sessions want that it has no worker just now
+    pg_atomic_uint32 first_mark;   // of the list of marked channels (marks.hpp): place and 1; 0: empty
+    pg_atomic_uint32 tasks;
+
+    pg_atomic_uint64 hints;      // marks that were set while somebody listened or waited
+    pg_atomic_uint64 notifies;   // NOTIFYs that were sent
+    pg_atomic_uint64 woken;      // waiting sessions that were woken
+
+    slock_t lock;  // for what follows
+    TimestampTz retry_at;  // no worker is started before
+    int failures;          // how many workers in a row ended before they were at work
+    TimestampTz started_at;
+    int worker_pid;
+    TimestampTz failed_at;  // 0: never
+    char last_error[256];
+    int prepared_count;
+    bool prepared_overflow;
+    prepared_hint prepared[128];
+};
+
+extern const shared_part databases_part;
+
+// The entry of this session's database; null without shared memory, and where there are too many databases.
+shared_database* our_database();
+// The entry of any database, made if there is none; null where there are too many.
+shared_database* database_entry(Oid database);
+// The entries, for the launcher; null after the last one.
+shared_database* database_at(int place);
+int place_of(const shared_database* d);
+// The database is gone, or has not the extension: forgets it, with its marks.
+void free_database(shared_database* d);
+
+// Whether a worker looks after this database.
+inline bool has_worker(shared_database* d) { return pg_atomic_read_u32(&d->worker) != 0; }
+// Sets the latch of the database's worker, or else of the launcher, so that there will be one. Can't fail.
+void wake_worker(shared_database* d);
+void wake_launcher();
+// Adds to what the worker is to look at, and wakes it. Can't fail.
+void add_task(shared_database* d, uint32 what);
+// Asks for a worker for this database, whose extension the session has just found.
+void ask_for_worker();
+
+// The launcher's process and 1, or 0.
+void note_launcher(uint32 process);
+
+// Notes an error for the view stat_wakeup.
+void note_error(shared_database* d, const char* message);
+
+// The number of this process among all, and what it takes to set its latch.
+inline uint32 our_process() { return static_cast<uint32>(MyProc - ProcGlobal->allProcs); }
+inline void set_latch_of(uint32 process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
+
+}  // namespace pgpubsub

@@ -1,0 +1,322 @@
+#include "maintenance.hpp"
+
+#include "bounded_scan.hpp"
+#include "broadcast.hpp"
+#include "catalog.hpp"
+#include "channel_tables.hpp"
+#include "due_times.hpp"
+#include "recovery.hpp"
+#include "stat_count.hpp"
+#include "wakeup.hpp"
+
+namespace pgpubsub {
+namespace {
+
+constexpr int64 usecs_per_msec = 1000;
+
+// A step goes on to the next channel only for so long.
+constexpr int64 step_time = 3 * usecs_per_msec;
+constexpr sweep_limits step_limits = {200, 5000};
+// How many entries of an index are looked at to find something that is there, or when something is due.
+constexpr int64 probe_limit = 1000;
+
+// Consumers of a channel are not woken more often for what becomes due.
+constexpr int64 tick = usecs_per_msec;
+// When a table is locked, and before something is tried again that failed; when it failed all by itself.
+constexpr int64 pause = 100 * usecs_per_msec;
+constexpr int64 long_pause = 10 * USECS_PER_SEC;
+
+constexpr int64 sweep_interval = USECS_PER_MINUTE;
+// A step of a sweep, and a pass over the leases, is followed by a pause of so many times its length.
+constexpr int64 pause_factor = 9;
+
+// A session that tells of its end may still be shown as alive for a moment: so there are more looks, after these pauses.
+constexpr int64 dead_look_pauses[] = {20 * usecs_per_msec, 200 * usecs_per_msec};
+constexpr int dead_looks = 1 + lengthof(dead_look_pauses);
+
+// --- transactions --------------------------------------------------------------------------------------
+
+TimestampTz paused_until = DT_NOBEGIN;
+
+constexpr catalog none{};
+
+// Runs step() in a transaction, unless somebody has locked one of the tables. Then pauses, and returns false.
+template <typename Step>
+bool in_transaction(const char* activity, Step step) {
+    pgstat_report_activity(STATE_RUNNING, activity);
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    const auto is_free = [](Oid table, LOCKMODE mode) { return ConditionalLockRelationOid(table, mode); };
+    // Where the extension has just been dropped, the worker will soon notice.
+    const bool is_installed = OidIsValid(get_namespace_oid("pgpubsub", true));
+    const catalog& ours = is_installed ? our_catalog() : none;
+    const bool can_run = is_installed && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
+                         is_free(ours.processed, RowExclusiveLock) && is_free(ours.broadcast, RowExclusiveLock) &&
+                         is_free(ours.stat_count, RowExclusiveLock) && is_free(ours.channel, AccessShareLock) &&
+                         is_free(ours.subscription, AccessShareLock) && is_free(ours.channel_privilege, AccessShareLock);
+    if (can_run) {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        step();
+        PopActiveSnapshot();
+    }
+    CommitTransactionCommand();
+    if (!can_run)
+        paused_until = GetCurrentTimestamp() + pause;
+    pgstat_report_stat(false);
+    pgstat_report_activity(STATE_IDLE, nullptr);
+    return can_run;
+}
+
+bool is_over(TimestampTz began_at) { return GetCurrentTimestamp() - began_at > step_time; }
+
+// --- lost leases ---------------------------------------------------------------------------------------
+
+constexpr int64 no_lease_looked_at = PG_INT64_MIN;
+
+lease_pass leases;
+TimestampTz look_at_leases_at = DT_NOEND;
+TimestampTz pass_began_at = 0;
+TimestampTz next_pass_from = 0;
+int looks_left = 0;
+bool was_in_leases = false;
+
+void look_at_leases(int looks, TimestampTz now) {
+    looks_left = Max(looks_left, looks);
+    if (leases.from_id == no_lease_looked_at)
+        look_at_leases_at = Min(look_at_leases_at, Max(now, next_pass_from));
+}
+
+void begin_lease_pass() { leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at}; }
+
+void end_leases(TimestampTz now) {
+    if (leases.from_id == no_lease_looked_at)
+        pass_began_at = now;
+    else if (was_in_leases)  // an ERROR ended the last step: on behind the row
+        ++leases.from_id;
+    was_in_leases = true;
+    progress done{.ended = 0, .has_more = true};
+    in_transaction("pgpubsub: releasing leases of ended sessions", [&] {
+        notification_table table = notification_table::open();
+        done = end_lost_leases(table, &leases, step_limits);
+        table.close();
+    });
+    was_in_leases = false;
+    if (done.has_more)
+        return;
+    begin_lease_pass();
+    const TimestampTz ended_at = GetCurrentTimestamp();
+    next_pass_from = ended_at + pause_factor * (ended_at - pass_began_at);
+    --looks_left;
+    look_at_leases_at = looks_left > 0 ? Max(next_pass_from, now + dead_look_pauses[dead_looks - looks_left - 1]) : DT_NOEND;
+}
+
+// --- what is due ---------------------------------------------------------------------------------------
+
+due_times due;
+
+// The first due time of the subscription from `from` to `until`, or a time before which there is none; DT_NOEND: none at all.
+TimestampTz first_due(const notification_table& table, int32 subscription_id, TimestampTz from, TimestampTz until) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, from), until_time(2, until)};
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    bounded_scan scan = bounded_scan::begin(table.heap(), our_catalog().notification_due, snapshot, keys, probe_limit,
+                                            bounded_scan::with_keys);
+    const TimestampTz result = scan.next() || scan.was_cut() ? DatumGetTimestampTz(scan.key(2)) : DT_NOEND;
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return result;
+}
+
+// When something of the channel is due after `now`.
+TimestampTz next_due(const notification_table& table, std::span<const subscription> subscriptions, TimestampTz now) {
+    TimestampTz next = DT_NOEND;
+    for (const subscription& s : subscriptions)
+        next = Min(next, first_due(table, s.id, now + 1, DT_NOEND));
+    return next;
+}
+
+// Wakes the consumers of the channel if something has become due since `from`, and returns when the next thing will.
+TimestampTz wake_due(const notification_table& table, int32 channel_id, TimestampTz from, TimestampTz now) {
+    channel c;
+    if (!find_channel(channel_id, &c))
+        return DT_NOEND;
+    const std::span<const subscription> subscriptions = subscriptions_of(c);
+    bool wakes = false;
+    for (const subscription& s : subscriptions)
+        if (first_due(table, s.id, from, now) != DT_NOEND) {
+            wakes = wakes || !s.paused;
+            look_at_leases(1, now);  // it may be one whose attempts are used up
+        }
+    if (wakes)
+        wake_consumers(c);
+    return next_due(table, subscriptions, now);
+}
+
+// How many channels a step looks at, at most: few after an ERROR, so that one channel with a problem does not stop the others.
+constexpr int largest_batch = 256;
+int batch = largest_batch;
+
+void wake_for_due(TimestampTz now) {
+    struct {
+        int32 channel_id;
+        TimestampTz next;
+    } fired[largest_batch];
+    int count = 0;
+    const int limit = batch;
+    batch = 1;  // if there is an ERROR
+    const bool ran = in_transaction("pgpubsub: waking consumers of what is due", [&] {
+        notification_table table = notification_table::open();
+        due_times::entry* e;
+        while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now && (count == 0 || !is_over(now))) {
+            // It stays, since nobody is woken before the transaction has committed.
+            due.postpone(e, now + (limit == 1 ? long_pause : pause));
+            fired[count].channel_id = e->channel_id;
+            fired[count++].next = wake_due(table, e->channel_id, e->from, now);
+        }
+        table.close();
+    });
+    for (int i = 0; i < count; ++i)
+        due.settle(fired[i].channel_id, fired[i].next, Max(fired[i].next, now + tick));
+    batch = ran ? Min(2 * limit, largest_batch) : limit;
+}
+
+// --- the sweep -----------------------------------------------------------------------------------------
+
+TimestampTz sweep_at = DT_NOEND;
+TimestampTz sweep_began_at = 0;
+int32 swept_channel = 0;  // the last one
+bool is_first_sweep = true;
+
+// At once, from the first channel on.
+void sweep_again() {
+    swept_channel = 0;
+    sweep_at = DT_NOBEGIN;
+    is_first_sweep = true;
+}
+
+// The channel with the next id; 0: none.
+int32 channel_behind(int32 id) {
+    ScanKeyData key = above_int4(channel_column::id, id);
+    const Relation rel = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
+    const Relation index = index_open(our_catalog().channel_pkey, AccessShareLock);
+    const SysScanDesc scan = systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 1, &key);
+    const HeapTuple tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+    bool null;
+    const int32 next = HeapTupleIsValid(tuple)
+                           ? DatumGetInt32(heap_getattr(tuple, channel_column::id, RelationGetDescr(rel), &null))
+                           : 0;
+    systable_endscan_ordered(scan);
+    index_close(index, AccessShareLock);
+    table_close(rel, AccessShareLock);
+    return next;
+}
+
+bool may_have_ready(const notification_table& table, const subscription& s, TimestampTz now) {
+    ScanKeyData key = equals_int4(1, s.id);
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    bounded_scan scan =
+        bounded_scan::begin(table.heap(), our_catalog().notification_ready, snapshot, {&key, 1}, probe_limit);
+    const bool found = scan.next() || scan.was_cut();
+    scan.end();
+    UnregisterSnapshot(snapshot);
+    return found || first_due(table, s.id, DT_NOBEGIN, now) != DT_NOEND;
+}
+
+// Sweeps a channel; false when there is more to remove.
+bool sweep_channel(const notification_table& table, const channel& c, TimestampTz now) {
+    int64 swept = 0;
+    bool wakes = false;
+    const std::span<const subscription> subscriptions = subscriptions_of(c);
+    for (const subscription& s : subscriptions) {
+        swept += sweep_processed(s, step_limits);
+        sweep_counts(s.id, step_limits);
+        wakes = wakes || (!s.paused && may_have_ready(table, s, now));
+    }
+    if (c.kind == channel_kind::broadcast)
+        swept += sweep_broadcasts(c, step_limits);
+    if (wakes)
+        wake_consumers(c);
+    if (const TimestampTz next = next_due(table, subscriptions, now); next != DT_NOEND)
+        due.note(c.id, next);
+    return swept < step_limits.rows;
+}
+
+void sweep(TimestampTz now) {
+    if (swept_channel == 0)
+        sweep_began_at = now;
+    bool is_done = false;
+    in_transaction("pgpubsub: sweeping", [&] {
+        notification_table table = notification_table::open();
+        do {
+            const int32 before = swept_channel;
+            const int32 next = channel_behind(before);
+            is_done = next == 0;
+            channel c;
+            if (is_done)
+                break;
+            swept_channel = next;  // an ERROR in it must not keep the others waiting
+            if (find_channel(next, &c) && !sweep_channel(table, c, now)) {
+                swept_channel = before;
+                break;
+            }
+        } while (!is_over(now));
+        table.close();
+    });
+    const TimestampTz ended_at = GetCurrentTimestamp();
+    if (!is_done) {
+        sweep_at = is_first_sweep ? ended_at : ended_at + pause_factor * (ended_at - now);
+        return;
+    }
+    look_at_leases(1, ended_at);
+    swept_channel = 0;
+    is_first_sweep = false;
+    sweep_at = sweep_began_at + sweep_interval;
+}
+
+}  // namespace
+
+void begin_maintenance() {
+    due.begin();
+    batch = largest_batch;
+    begin_lease_pass();
+    look_at_leases_at = DT_NOEND;
+    looks_left = 0;
+    was_in_leases = false;
+    sweep_again();
+    paused_until = DT_NOBEGIN;
+}
+
+void note_due(int32 channel_id, TimestampTz due_at) {
+    if (channel_id == 0)
+        sweep_again();
+    else
+        due.note(channel_id, due_at);
+}
+
+void note_dead_session() { look_at_leases(dead_looks, GetCurrentTimestamp()); }
+
+TimestampTz maintain(TimestampTz now) {
+    constexpr struct {
+        TimestampTz (*wanted_at)();
+        void (*step)(TimestampTz now);
+    } kinds[] = {
+        {[] { return look_at_leases_at; }, end_leases},
+        {[] { return due.first_time(); }, wake_for_due},
+        {[] { return sweep_at; }, sweep},
+    };
+    // They take turns, so that much to do of one kind does not keep the others waiting.
+    static std::size_t turn = 0;
+    for (std::size_t i = 0; i < lengthof(kinds) && now >= paused_until; ++i) {
+        const auto& kind = kinds[(turn + i) % lengthof(kinds)];
+        if (kind.wanted_at() <= now) {
+            turn = (turn + i + 1) % lengthof(kinds);
+            kind.step(now);
+            break;
+        }
+    }
+    TimestampTz next = DT_NOEND;
+    for (const auto& kind : kinds)
+        next = Min(next, kind.wanted_at());
+    return Max(next, paused_until);
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,38 @@
+// The steps after which nothing waits that need not: what recover() does for its caller, and the worker by itself.
+//
+// Each step is bounded, and goes on where the one before it ended. What another transaction is at is left to it.
+#pragma once
+
+#include "archive.hpp"
+#include "notification.hpp"
+
+namespace pgpubsub {
+
+struct progress {
+    int64 ended;    // waits
+    bool has_more;  // than fitted into the step
+};
+
+// A pass over all leases, in steps.
+struct lease_pass {
+    std::span<const channel> among;  // only those of these channels, by ascending id; all where that is empty
+    bool buries;                     // makes dead letters of those whose time and attempts are used up, too
+    int64 from_id;                   // where the next step begins; PG_INT64_MIN at first
+};
+
+// Ends the leases whose owner is gone. The attempt stays counted: the next one can claim them at once, or they are dead letters.
+// Wakes consumers.
+progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limits limits);
+
+// How far the steps in a channel have come: the subscription, and the due_at up to which its rows were looked at. So a step
+// does not walk over what those before it have left behind in the index.
+struct position {
+    int32 subscription_id;
+    TimestampTz due_at;
+};
+
+// A step in a channel, from *at on: at most `limit` rows of each kind. Ends leases and delays whose time is over, removes what is
+// kept too long, and wakes the consumers of what is ready.
+progress recover_channel(const channel& c, int64 limit, position* at);
+
+}  // namespace pgpubsub

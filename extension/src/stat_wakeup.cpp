@@ -1,0 +1,76 @@
+// pgpubsub.wakeup_state(): what shared memory knows of this database's worker, for the view pgpubsub.stat_wakeup.
+#include "databases.hpp"
+#include "sessions.hpp"
+#include "wakeup.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+const char* name_of(wakeup_mode mode) {
+    switch (mode) {
+        case wakeup_mode::automatic:
+            return "auto";
+        case wakeup_mode::worker:
+            return "worker";
+        case wakeup_mode::transaction:
+            return "transaction";
+        case wakeup_mode::off:
+            return "off";
+    }
+    return "";
+}
+
+bool listens(const interested_session& s) {
+    for (const uint64 word : s.listened.words)
+        if (word != 0)
+            return true;
+    return false;
+}
+
+Datum pids_of_listeners() {
+    const std::span<const interested_session> sessions = interested_sessions(MyDatabaseId);
+    auto* const pids = static_cast<Datum*>(palloc(Max(sessions.size(), 1) * sizeof(Datum)));
+    int count = 0;
+    for (const interested_session& s : sessions)
+        if (listens(s))
+            pids[count++] = Int32GetDatum(s.pid);
+    return PointerGetDatum(construct_array(pids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) {
+    enum { mode, worker_pid, started_at, hints, notifies, woken, last_error, failed_at, listeners, count };
+    TupleDesc columns;
+    get_call_result_type(fcinfo, nullptr, &columns);
+    Datum values[count] = {};
+    bool nulls[count];
+    memset(nulls, true, sizeof nulls);
+    const auto set = [&](int column, Datum value) {
+        values[column] = value;
+        nulls[column] = false;
+    };
+    set(mode, CStringGetTextDatum(name_of(effective_wakeup())));
+    if (shared_database* const d = has_shared_memory() ? our_database() : nullptr) {
+        SpinLockAcquire(&d->lock);
+        const int pid = d->worker_pid;
+        const TimestampTz since = d->started_at, error_at = d->failed_at;
+        char error[sizeof d->last_error];
+        strlcpy(error, d->last_error, sizeof error);
+        SpinLockRelease(&d->lock);
+        if (has_worker(d)) {
+            set(worker_pid, Int32GetDatum(pid));
+            set(started_at, TimestampTzGetDatum(since));
+        }
+        set(hints, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->hints))));
+        set(notifies, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->notifies))));
+        set(woken, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->woken))));
+        if (error_at != 0) {
+            set(last_error, CStringGetTextDatum(error));
+            set(failed_at, TimestampTzGetDatum(error_at));
+        }
+        set(listeners, pids_of_listeners());
+    }
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+}

@@ -1,0 +1,318 @@
+// The process that vacuums and packs the storage of the notifications, and then ends.
+//
+// Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds: it takes a lock that stands in
+// their way only if it gets it within lock_patience, and for a bounded step. It may be ended at any moment.
+//
+// Steps: VACUUM, as any superuser may, beside everybody's work. Then, if the files are still far larger than needed:
+//   1. cut off the empty end of the table and of its TOAST table, a step at a time; while rows stand in the way, move
+//      them to the front and vacuum again;
+//   2. of a table that is small by now, VACUUM FULL: all of it is rewritten, in one short transaction that
+//      older snapshots survive;
+//   3. of a larger one, with bloated indexes, REINDEX CONCURRENTLY, which locks out nobody, but may have to wait for old
+//      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
+#include "arguments.hpp"
+#include "catalog.hpp"
+#include "locks.hpp"
+#include "storage_pack.hpp"
+#include "storage_size.hpp"
+#include "storage_upkeep.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+// How long it waits for a lock that others queue up behind.
+constexpr const char* lock_patience = "50ms";
+// How long for a transaction that nobody else waits for because of it.
+constexpr const char* reindex_patience = "2s";
+
+// How much is rewritten at once. It bounds the time that the table is locked.
+constexpr BlockNumber rewritten_pages = 2048;
+
+// Between two locks others have their turn, in milliseconds; twice as long after each failure.
+constexpr long rest_ms = 50;
+constexpr int lock_attempts = 6;
+constexpr int rounds = 10;
+
+// Lives as long as the process.
+MemoryContext job_context;
+// The next transaction's number when it began.
+TransactionId begun_at;
+
+void set_lock_timeout(const char* value) { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); }
+
+// A database may have settings that are not made for this process.
+void set_own_settings() {
+    constexpr const char* settings[][2] = {
+        {"search_path", "pg_catalog, pg_temp"},
+        {"synchronous_commit", "off"},
+        {"statement_timeout", "0"},
+        {"idle_in_transaction_session_timeout", "0"},
+        {"vacuum_cost_delay", "0"},
+        {"default_transaction_isolation", "read committed"},
+        {"default_transaction_read_only", "off"},
+    };
+    for (const auto& [name, value] : settings)
+        SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time.
+template <typename F>
+bool attempt(F f) {
+    static_assert(survives_longjmp<F>);
+    volatile bool done = false;
+    PG_TRY();
+    {
+        StartTransactionCommand();
+        f();
+        CommitTransactionCommand();
+        done = true;
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(job_context);
+        if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+            PG_RE_THROW();
+        FlushErrorState();
+        AbortCurrentTransaction();
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(job_context);
+    return done;
+}
+
+void rest(long ms) {
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+}
+
+// Whether a transaction is at the table, and still is after `ms`: to wait for it would hold up others for nothing.
+bool has_long_holder(Oid table, long ms) {
+    LOCKTAG tag;
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
+    int count;
+    const VirtualTransactionId* const before = GetLockConflicts(&tag, AccessExclusiveLock, &count);
+    rest(ms);
+    int count_after;
+    const VirtualTransactionId* const after = GetLockConflicts(&tag, AccessExclusiveLock, &count_after);
+    for (int i = 0; i < count; ++i)
+        for (int j = 0; j < count_after; ++j)
+            if (VirtualTransactionIdEquals(before[i], after[j]))
+                return true;
+    return false;
+}
+
+// Runs f, which locks the table and tells whether it could, after a rest, and again after ever longer ones.
+template <typename F>
+bool attempt_often(Oid table, F f) {
+    set_lock_timeout(lock_patience);
+    for (int i = 0; i < lock_attempts; ++i)
+        if (!has_long_holder(table, rest_ms << i) && f())
+            return true;
+    return false;
+}
+
+// Runs a command that begins and ends its own transactions.
+bool run(const char* command) {
+    pgstat_report_activity(STATE_RUNNING, command);
+    const bool done = attempt([command] {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        with_context(job_context, [command] {
+            PlannedStmt* const statement = makeNode(PlannedStmt);
+            statement->commandType = CMD_UTILITY;
+            statement->canSetTag = true;
+            statement->utilityStmt = linitial_node(RawStmt, raw_parser(command, RAW_PARSE_DEFAULT))->stmt;
+            ProcessUtility(statement, command, false, PROCESS_UTILITY_TOPLEVEL, nullptr, nullptr, None_Receiver, nullptr);
+        });
+        if (ActiveSnapshotSet())
+            PopActiveSnapshot();
+    });
+    pgstat_report_activity(STATE_RUNNING, "");
+    return done;
+}
+
+struct index_to_build {
+    NameData name;
+    bool is_bloated;
+    bool is_left_over;
+};
+
+struct sizes {
+    storage_size heap;
+    storage_size toast;
+    Oid table;
+    Oid toast_table;
+    uint64 index_pages;
+    int index_count;
+    index_to_build indexes[32];
+
+    bool has_bloated_index() const {
+        for (int i = 0; i < index_count; ++i)
+            if (indexes[i].is_bloated)
+                return true;
+        return false;
+    }
+};
+
+// False where the extension is gone.
+bool measure(sizes* found) {
+    *found = {};
+    attempt([found] {
+        if (!OidIsValid(get_namespace_oid("pgpubsub", true)))
+            return;
+        const Relation heap = table_open(our_catalog().notification, AccessShareLock);
+        found->table = RelationGetRelid(heap);
+        found->heap = size_of_heap(heap);
+        found->toast_table = heap->rd_rel->reltoastrelid;
+        if (OidIsValid(found->toast_table)) {
+            const Relation toast = table_open(found->toast_table, AccessShareLock);
+            found->toast = size_of_heap(toast);
+            table_close(toast, AccessShareLock);
+        }
+        const int64 growth = growth_of(heap);
+        ListCell* cell;
+        foreach (cell, RelationGetIndexList(heap)) {
+            if (found->index_count == lengthof(found->indexes))
+                break;
+            const Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+            found->index_pages += RelationGetNumberOfBlocks(index);
+            found->indexes[found->index_count++] = {index->rd_rel->relname, size_of_index(index, growth).is_bloated(),
+                                                    is_left_over(index)};
+            index_close(index, AccessShareLock);
+        }
+        table_close(heap, AccessShareLock);
+    });
+    return OidIsValid(found->table);
+}
+
+void drop_left_over(const sizes& size) {
+    for (int i = 0; i < size.index_count; ++i) {
+        const index_to_build& index = size.indexes[i];
+        if (index.is_left_over)
+            attempt_often(size.table, [&index] {
+                return run(psprintf("DROP INDEX IF EXISTS pgpubsub.%s", quote_identifier(NameStr(index.name))));
+            });
+    }
+}
+
+void vacuum() { run("VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) pgpubsub.notification"); }
+
+// Until nothing more comes off, or the table is locked for too long.
+void cut_off(Oid table) {
+    BlockNumber cut = 0;
+    while (attempt_often(table, [table, &cut] { return attempt([table, &cut] { cut = cut_off_end(table); }); }) && cut > 0) {
+    }
+}
+
+// False where the table is locked for too long.
+bool move_rows(Oid table) {
+    int64 moved = 0;
+    do {
+        if (!attempt_often(table, [&moved] { return attempt([&moved] { moved = move_rows_off_end(); }); }))
+            return false;
+    } while (moved > 0);
+    return true;
+}
+
+bool is_small(const sizes& size) { return size.heap.pages <= rewritten_pages && size.toast.needed_pages <= rewritten_pages; }
+
+// Whether a transaction or a snapshot from before this process began is still there: a REINDEX CONCURRENTLY would wait for it.
+bool has_old_transaction(Oid table) {
+    bool found = false;
+    attempt([table, &found] {
+        const Relation heap = table_open(table, AccessShareLock);
+        found = TransactionIdPrecedes(GetOldestNonRemovableTransactionId(heap), begun_at);
+        table_close(heap, AccessShareLock);
+    });
+    return found;
+}
+
+void reindex(const sizes& size) {
+    if (has_old_transaction(size.table))
+        return;
+    set_lock_timeout(reindex_patience);
+    for (int i = 0; i < size.index_count; ++i)
+        if (size.indexes[i].is_bloated &&
+            !run(psprintf("REINDEX INDEX CONCURRENTLY pgpubsub.%s", quote_identifier(NameStr(size.indexes[i].name)))))
+            break;
+    sizes after;
+    if (measure(&after))
+        drop_left_over(after);
+}
+
+uint64 kilobytes(const sizes& size) { return (uint64{size.heap.pages} + size.toast.pages + size.index_pages) * (BLCKSZ / 1024); }
+
+void pack() {
+    static sizes size;
+    for (int i = 0; i < rounds && measure(&size) && (size.heap.is_bloated() || size.toast.is_bloated()); ++i) {
+        pgstat_report_activity(STATE_RUNNING, "cutting off the end of pgpubsub.notification");
+        if (OidIsValid(size.toast_table) && size.toast.is_bloated())
+            cut_off(size.toast_table);
+        if (size.heap.is_bloated())
+            cut_off(size.table);
+        if (!measure(&size) || is_small(size) || !size.heap.is_bloated())
+            break;
+        pgstat_report_activity(STATE_RUNNING, "moving rows to the front of pgpubsub.notification");
+        if (!move_rows(size.table))
+            return;
+        vacuum();
+    }
+    if (!measure(&size))
+        return;
+    drop_left_over(size);
+    if (!size.heap.is_bloated() && !size.toast.is_bloated() && !size.has_bloated_index())
+        return;
+    if (is_small(size)) {
+        attempt_often(size.table, [] { return run("VACUUM (FULL) pgpubsub.notification"); });
+    } else {
+        reindex(size);
+    }
+}
+
+// Whether this is the only such process in the database.
+bool is_alone() {
+    const LOCKTAG tag = lock_tag(lock_class::storage, 0);
+    constexpr bool for_session = true;
+    constexpr bool dont_wait = true;
+    return LockAcquire(&tag, ExclusiveLock, for_session, dont_wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+}  // namespace
+
+extern "C" {
+PGDLLEXPORT void pgpubsub_storage_main(Datum database);
+}
+
+void pgpubsub_storage_main(Datum database) {
+    pqsignal(SIGTERM, die);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
+    job_context = AllocSetContextCreate(TopMemoryContext, "pgpubsub storage", ALLOCSET_DEFAULT_SIZES);
+    MemoryContextSwitchTo(job_context);
+    // VACUUM and REINDEX keep there what outlives their transactions.
+    PortalContext = job_context;
+    set_own_settings();
+    begun_at = ReadNextTransactionId();
+    if (!is_alone())
+        return;
+    sizes size;
+    if (!measure(&size))
+        return;
+    vacuum();
+    if (static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]) == storage_job::vacuum)
+        return;
+    pack();
+    const uint64 before = kilobytes(size);
+    if (measure(&size))
+        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
+                            before, kilobytes(size)));
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_compact) {
+    PreventCommandIfReadOnly("pgpubsub.compact()");
+    BackgroundWorkerHandle* const job = start_storage_job(storage_job::vacuum_and_pack);
+    if (job != nullptr)
+        pfree(job);
+    PG_RETURN_BOOL(job != nullptr);
+}

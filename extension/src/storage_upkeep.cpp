@@ -1,0 +1,156 @@
+#include "storage_upkeep.hpp"
+
+#include "catalog.hpp"
+#include "settings.hpp"
+#include "storage_size.hpp"
+
+namespace pgpubsub {
+namespace {
+
+// Fewer removed rows than that, and than half of those that are there, wait for autovacuum.
+constexpr int64 few_dead_rows = 2000;
+
+// Packing is tried again no later than after so many intervals.
+constexpr int longest_pause = 30;
+
+// A process is not started again before so many times as long as the last one took have passed.
+constexpr int rest_after_work = 4;
+
+// Of this process.
+BackgroundWorkerHandle* job = nullptr;
+TimestampTz job_started_at = 0;
+TimestampTz not_before = 0;
+TransactionId vacuumed_up_to = InvalidTransactionId;
+TimestampTz packed_at = 0;
+TimestampTz pack_pause = 0;
+
+bool is_running() {
+    pid_t pid;
+    if (job == nullptr)
+        return false;
+    const BgwHandleStatus status = GetBackgroundWorkerPid(job, &pid);
+    if (status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED)
+        return true;
+    pfree(job);
+    job = nullptr;
+    return false;
+}
+
+void stop_at_exit(int, Datum) {
+    if (job != nullptr)
+        TerminateBackgroundWorker(job);
+}
+
+struct findings {
+    bool needs_vacuum;
+    bool needs_packing;
+    TransactionId horizon;
+};
+
+bool any_index_needs_packing(Relation heap) {
+    const int64 growth = growth_of(heap);
+    List* const indexes = RelationGetIndexList(heap);
+    bool found = false;
+    ListCell* cell;
+    foreach (cell, indexes) {
+        const Oid oid = lfirst_oid(cell);
+        if (found || !ConditionalLockRelationOid(oid, AccessShareLock))
+            continue;
+        const Relation index = index_open(oid, NoLock);
+        found = size_of_index(index, growth).is_bloated() || is_left_over(index);
+        index_close(index, NoLock);
+    }
+    list_free(indexes);
+    return found;
+}
+
+bool toast_is_bloated(Oid toast) {
+    if (!OidIsValid(toast) || !ConditionalLockRelationOid(toast, AccessShareLock))
+        return false;
+    const Relation rel = table_open(toast, NoLock);
+    const bool found = size_of_heap(rel).is_bloated();
+    table_close(rel, NoLock);
+    return found;
+}
+
+// Nothing where it would have to wait.
+findings look() {
+    findings found{};
+    const Oid table = our_catalog().notification;
+    if (!ConditionalLockRelationOid(table, AccessShareLock))
+        return found;
+    const Relation heap = table_open(table, NoLock);
+    const int64 dead = dead_rows(table);
+    found.horizon = GetOldestNonRemovableTransactionId(heap);
+    // While a snapshot is held that sees them, vacuuming would find the same rows again and again.
+    const bool could_remove = !TransactionIdIsValid(vacuumed_up_to) || TransactionIdFollows(found.horizon, vacuumed_up_to);
+    found.needs_vacuum = could_remove && dead > few_dead_rows && dead > live_rows(table) / 2;
+    found.needs_packing =
+        size_of_heap(heap).is_bloated() || toast_is_bloated(heap->rd_rel->reltoastrelid) || any_index_needs_packing(heap);
+    table_close(heap, NoLock);
+    return found;
+}
+
+// A queue that at once grows again is packed ever less often.
+bool may_pack(TimestampTz now, TimestampTz interval) {
+    if (pack_pause == 0)
+        pack_pause = interval;
+    if (now < packed_at + pack_pause)
+        return false;
+    if (packed_at != 0)
+        pack_pause = now < packed_at + 4 * pack_pause ? Min(2 * pack_pause, longest_pause * interval) : Max(pack_pause / 2, interval);
+    packed_at = now;
+    return true;
+}
+
+}  // namespace
+
+TimestampTz keep_storage_small(TimestampTz now) {
+    const TimestampTz interval = storage_interval() * INT64CONST(1000);
+    if (interval == 0)
+        return DT_NOEND;  // until the settings are read again
+    const bool was_running = job != nullptr;
+    if (is_running() || RecoveryInProgress())
+        return now + interval;
+    if (was_running)
+        not_before = now + rest_after_work * (now - job_started_at - interval);
+    if (now < not_before)
+        return Min(now + interval, not_before);
+
+    StartTransactionCommand();
+    const findings found = look();
+    CommitTransactionCommand();
+
+    const bool packs = found.needs_packing && may_pack(now, interval);
+    if (!packs && !found.needs_vacuum)
+        return now + interval;
+    static bool stops_at_exit = false;
+    if (!stops_at_exit)
+        before_shmem_exit(stop_at_exit, 0);
+    stops_at_exit = true;
+    job = start_storage_job(packs ? storage_job::vacuum_and_pack : storage_job::vacuum);
+    if (job != nullptr) {
+        job_started_at = now;
+        vacuumed_up_to = found.horizon;
+    }
+    return now + interval;
+}
+
+BackgroundWorkerHandle* start_storage_job(storage_job what) {
+    BackgroundWorker worker{};
+    strlcpy(worker.bgw_name, "pgpubsub storage", BGW_MAXLEN);
+    strlcpy(worker.bgw_type, "pgpubsub storage", BGW_MAXLEN);
+    strlcpy(worker.bgw_library_name, "pgpubsub", sizeof worker.bgw_library_name);
+    strlcpy(worker.bgw_function_name, "pgpubsub_storage_main", BGW_MAXLEN);
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+    worker.bgw_extra[0] = static_cast<char>(what);
+    worker.bgw_notify_pid = MyProcPid;
+    BackgroundWorkerHandle* handle = nullptr;
+    with_context(TopMemoryContext, [&] { RegisterDynamicBackgroundWorker(&worker, &handle); });
+    return handle;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,134 @@
+#include "utility_hook.hpp"
+
+#include "databases.hpp"
+#include "sessions.hpp"
+#include "wakeup.hpp"
+
+#include <signal.h>
+
+namespace pgpubsub {
+namespace {
+
+// PostgreSQL itself waits up to 5 s for others to leave.
+constexpr int patience_ms = 5000;
+constexpr int64 pause_after_command = USECS_PER_SEC / 2;
+
+ProcessUtility_hook_type previous_hook = nullptr;
+
+void note_listening(const Node* command) {
+    if (IsA(command, ListenStmt))
+        note_listen(reinterpret_cast<const ListenStmt*>(command)->conditionname);
+    else if (IsA(command, UnlistenStmt))
+        note_unlisten(reinterpret_cast<const UnlistenStmt*>(command)->conditionname);
+    else if (IsA(command, DiscardStmt) && reinterpret_cast<const DiscardStmt*>(command)->target == DISCARD_ALL)
+        note_unlisten(nullptr);
+}
+
+bool drops_extension(const Node* command) {
+    return IsA(command, DropStmt) && reinterpret_cast<const DropStmt*>(command)->removeType == OBJECT_EXTENSION;
+}
+
+DefElem* find_option(List* options, const char* name) {
+    ListCell* cell;
+    foreach (cell, options) {
+        auto* const option = static_cast<DefElem*>(lfirst(cell));
+        if (strcmp(option->defname, name) == 0)
+            return option;
+    }
+    return nullptr;
+}
+
+// The database that must have no sessions for the command; null: the command is another one.
+const char* database_to_leave(const Node* command) {
+    if (IsA(command, DropdbStmt))
+        return reinterpret_cast<const DropdbStmt*>(command)->dbname;
+    if (IsA(command, RenameStmt)) {
+        const auto* const rename = reinterpret_cast<const RenameStmt*>(command);
+        return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+    }
+    if (IsA(command, AlterDatabaseStmt)) {
+        const auto* const alter = reinterpret_cast<const AlterDatabaseStmt*>(command);
+        return find_option(alter->options, "tablespace") != nullptr ? alter->dbname : nullptr;
+    }
+    if (IsA(command, CreatedbStmt)) {
+        DefElem* const option = find_option(reinterpret_cast<const CreatedbStmt*>(command)->options, "template");
+        return option != nullptr && option->arg != nullptr ? defGetString(option) : "template1";
+    }
+    return nullptr;
+}
+
+// A command that would be refused anyhow sends no worker away.
+shared_database* find_worker_in_the_way(const Node* command, ProcessUtilityContext context) {
+    const char* const name = database_to_leave(command);
+    if (name == nullptr || context != PROCESS_UTILITY_TOPLEVEL || !IsTransactionState() || IsTransactionBlock())
+        return nullptr;
+    const Oid database = get_database_oid(name, true);
+    if (!OidIsValid(database) || database == MyDatabaseId || !(superuser() || owns_database(database, GetUserId())))
+        return nullptr;
+    int place = 0;
+    while (shared_database* const d = database_at(place++))
+        if (pg_atomic_read_u32(&d->database) == database)
+            return d;
+    return nullptr;
+}
+
+void send_away(shared_database* d) {
+    for (int waited = 0; waited < patience_ms; waited += 10) {
+        SpinLockAcquire(&d->lock);
+        const bool is_there = has_worker(d);
+        const int pid = d->worker_pid;
+        SpinLockRelease(&d->lock);
+        if (!is_there)
+            return;
+        if (waited == 0 && pid > 0)
+            kill(pid, SIGTERM);
+        CHECK_FOR_INTERRUPTS();
+        pg_usleep(10'000);
+    }
+}
+
+ProcessUtility_hook_type next_hook() { return previous_hook != nullptr ? previous_hook : standard_ProcessUtility; }
+
+void let_go(int, Datum held) {
+    auto* const d = reinterpret_cast<shared_database*>(DatumGetPointer(held));
+    // Not before this transaction has ended.
+    const TimestampTz now = GetCurrentTimestamp();
+    SpinLockAcquire(&d->lock);
+    d->retry_at = now + pause_after_command;
+    SpinLockRelease(&d->lock);
+    pg_atomic_fetch_sub_u32(&d->holds, 1);
+    wake_launcher();
+}
+
+void execute(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+             QueryEnvironment* environment, DestReceiver* destination, QueryCompletion* completion) {
+    if (has_shared_memory()) {
+        note_listening(planned->utilityStmt);
+        if (drops_extension(planned->utilityStmt))
+            look_at_extension_at_commit();
+    }
+    shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
+    if (d == nullptr) {
+        next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+        return;
+    }
+    pg_atomic_fetch_add_u32(&d->holds, 1);
+    PG_ENSURE_ERROR_CLEANUP(let_go, PointerGetDatum(d));
+    {
+        send_away(d);
+        next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+    }
+    PG_END_ENSURE_ERROR_CLEANUP(let_go, PointerGetDatum(d));
+    let_go(0, PointerGetDatum(d));
+}
+
+}  // namespace
+
+void watch_utility_commands() {
+    if (!process_shared_preload_libraries_in_progress)
+        return;
+    previous_hook = ProcessUtility_hook;
+    ProcessUtility_hook = execute;
+}
+
+}  // namespace pgpubsub

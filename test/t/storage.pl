@@ -1,0 +1,118 @@
+# What a queue has passed through its table is given back, though a snapshot was held, autovacuum is off, and consumers and
+# publishers are at it all the time; and nothing is lost or doubled by that.
+#
+# The process that packs the table takes part as it does in a real server: it can't be stepped through from a session.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use IPC::Run ();
+use Time::HiRes qw(usleep);
+
+my $backlog = 10_000;
+my $passed = 100_000;
+
+my $node = PostgreSQL::Test::Cluster->new('storage');
+$node->init;
+$node->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_wal_size = 4GB\n" .
+	"shared_preload_libraries = 'pgpubsub'\npgpubsub.wakeup = off\npgpubsub.storage_interval = 0\n");
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION pgpubsub;
+	SELECT pgpubsub.create_channel('jobs');
+	SELECT pgpubsub.create_channel('big');
+	CREATE SEQUENCE n;
+	CREATE TABLE published (n bigint);
+	CREATE TABLE done (n bigint);
+	CREATE FUNCTION publish(channel text, count integer, length integer) RETURNS void LANGUAGE sql AS $$
+		WITH new AS (INSERT INTO published SELECT nextval('n') FROM generate_series(1, count) RETURNING n)
+		SELECT pgpubsub.publish_batch(channel, array_agg(jsonb_build_object('n', n, 'text',
+			(SELECT string_agg(md5(n || '/' || i), '') FROM generate_series(1, length / 32) i)))) FROM new;
+	$$;
+	CREATE FUNCTION consume(channel text, count integer) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO done SELECT (payload ->> 'n')::bigint FROM pgpubsub.take(channel, count);
+	$$;
+});
+
+sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
+
+sub sizes
+{
+	return { map { split /\|/ } split /\n/, sql(q{
+		SELECT relname, pg_relation_size(oid) / 8192 FROM pg_class
+		 WHERE oid = 'pgpubsub.notification'::regclass
+		    OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'pgpubsub.notification'::regclass)
+		UNION ALL
+		SELECT 'toast', pg_relation_size(reltoastrelid) / 8192 FROM pg_class WHERE oid = 'pgpubsub.notification'::regclass}) };
+}
+
+# Starts the process by hand, and waits until it has ended.
+sub compact
+{
+	is(sql('SELECT pgpubsub.compact()'), 't', 'a process was started');
+	$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pgpubsub storage'})
+	  or die 'the process does not end';
+}
+
+# What a queue with that backlog needs.
+sql("SELECT publish('jobs', $backlog, 96)");
+sql('SELECT publish(\'big\', 40, 9000)');
+sql('VACUUM FULL pgpubsub.notification');
+my $fresh = sizes();
+
+# Bloat, with a snapshot held
+my $reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+my $seen = $reader->query_safe(q{SELECT count(*), sum((payload ->> 'n')::bigint) FROM pgpubsub.notification});
+sql("SELECT publish('jobs', 10000, 96)") for 1 .. $passed / 10_000;
+sql('SELECT publish(\'big\', 500, 9000)');
+sql("SELECT consume('jobs', $passed)");
+sql('SELECT consume(\'big\', 500)');
+my $bloated = sizes();
+cmp_ok($bloated->{$_}, '>', 4 * $fresh->{$_}, "$_ is bloated ($bloated->{$_} pages, fresh $fresh->{$_})")
+  foreach qw(notification notification_ready toast);
+
+# A REINDEX that gave up leaves an index behind that each write must serve.
+my ($status) = $node->psql('postgres', q{SET lock_timeout = '50ms'; REINDEX INDEX CONCURRENTLY pgpubsub.notification_ready});
+isnt($status, 0, 'a concurrent reindex does not end while the snapshot is held');
+ok(sizes()->{notification_ready_ccnew}, 'and leaves an index behind');
+
+compact();
+is($reader->query_safe(q{SELECT count(*), sum((payload ->> 'n')::bigint) FROM pgpubsub.notification}), $seen,
+	'the snapshot sees what it saw');
+$reader->query_safe('COMMIT');
+$reader->quit;
+
+# The worker sees to it, with everybody at work
+my $publisher = PostgreSQL::Test::Utils::tempdir() . '/publish.sql';
+append_to_file($publisher, "SELECT publish('jobs', 10, 96);\n");
+my $consumer = PostgreSQL::Test::Utils::tempdir() . '/consume.sql';
+append_to_file($consumer, "SELECT consume('jobs', 10);\n");
+my @sessions = map {
+	IPC::Run::start([ 'pgbench', '--no-vacuum', '--client=2', '--rate=100', '--time=6', "--file=$_", $node->connstr('postgres') ],
+		'>', \my $out, '2>', \my $err)
+} ($publisher, $consumer);
+sql(q{ALTER SYSTEM SET pgpubsub.storage_interval = '100ms'});
+$node->reload;
+my $packed;
+for my $i (1 .. 600)
+{
+	$packed = sizes();
+	last if !$packed->{notification_ready_ccnew} && !grep { $packed->{$_} > 4 * $fresh->{$_} } qw(notification notification_ready toast);
+	usleep(100_000);
+}
+$_->finish || fail('a session failed') foreach @sessions;
+cmp_ok($packed->{$_}, '<=', 4 * $fresh->{$_}, "$_ is packed ($packed->{$_} pages, fresh $fresh->{$_})")
+  foreach qw(notification notification_ready toast);
+is(scalar(grep { /_cc/ } keys %$packed), 0, 'the index that was left behind is gone');
+sql('ALTER SYSTEM SET pgpubsub.storage_interval = 0');
+$node->reload;
+
+# Nothing is lost or doubled, and the indexes find all.
+sql("SELECT consume('jobs', 1000000)");
+sql("SELECT consume('big', 1000000)");
+is(sql('SELECT count(*) FROM pgpubsub.notification'), '0', 'everything was taken');
+is(sql('SELECT count(*), count(DISTINCT n) FROM done'), sql('SELECT count(*), count(*) FROM published'), 'each once');
+
+done_testing();

@@ -1,0 +1,239 @@
+# Who listens is woken by what was committed, and by nothing else: through the worker, whatever kind of transaction it was, with many
+# channels, with too many of them, and after an error of the worker. No listener here ever polls: a hint that is lost shows.
+use strict;
+use warnings;
+
+use ClientTest;
+use PostgreSQL::Test::Cluster;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use WakeupTest;
+
+my $node = start_preloaded('wakeup', "max_prepared_transactions = 20\n");
+sub sql { my ($query, $database) = @_; return $node->safe_psql($database // 'postgres', $query) }
+# Each of the commands goes alone, in one session; errors are expected.
+sub session { my ($commands) = @_; my ($out, $err) = ('', ''); $node->psql('postgres', $commands, stdout => \$out, stderr => \$err, on_error_stop => 0); return $err }
+sub publish { my ($channel, $database) = @_; return sql("SELECT pgpubsub.publish('$channel', '1')", $database) }
+sub marker { publish('marker') }
+sub stat_of { my ($column, $database) = @_; return sql("SELECT $column FROM pgpubsub.stat_wakeup", $database) }
+
+sql(q{
+	SELECT pgpubsub.create_channel(c) FROM unnest('{jobs,captured,marker,lonely}'::text[]) c;
+	CREATE TABLE orders (id integer, note text);
+	CREATE TABLE once (id integer UNIQUE DEFERRABLE INITIALLY DEFERRED);
+	SET client_min_messages = warning;
+	SELECT pgpubsub.attach('orders', 'captured');
+});
+has_worker($node, 'postgres', 'there is a worker');
+is(stat_of('mode'), 'worker', 'that wakes the consumers');
+is(stat_of('worker_pid'), worker_pid($node, 'postgres'), 'and is shown');
+
+# ---- nobody listens ------------------------------------------------------------------------------
+my $hints = stat_of('hints');
+sql(q{SELECT pgpubsub.publish('lonely', '1') FROM generate_series(1, 20); INSERT INTO orders SELECT i FROM generate_series(1, 20) i});
+is(stat_of('hints'), $hints, 'where nobody listens, no hint is given');
+
+# ---- what wakes ----------------------------------------------------------------------------------
+my $listener = listener($node, 'postgres', 'jobs', 'captured', 'marker');
+is(stat_of('listeners'), 1, 'a session that listens is counted');
+publish('jobs');
+my $worker = worker_pid($node, 'postgres');
+eventually(sub { heard($listener) =~ /^jobs  ?\[$worker\]$/m }, 'publish() wakes, by the worker') or diag(heard($listener));
+forget($listener);
+sql('INSERT INTO orders VALUES (1)');
+hears($listener, 'captured', 'a captured INSERT wakes');
+sql("COPY orders FROM STDIN;\n2\tcopied\n3\tcopied\n\\.\n");
+hears($listener, 'captured', 'COPY wakes');
+sql('UPDATE orders SET id = id + 1; DELETE FROM orders');
+hears($listener, 'captured', 'UPDATE and DELETE wake');
+sql(q{BEGIN; SAVEPOINT s; SELECT pgpubsub.publish('jobs', '1'); RELEASE s; COMMIT});
+hears($listener, 'jobs', 'a sub-transaction that is released wakes');
+sql(q{BEGIN; SAVEPOINT s; SELECT pgpubsub.publish('jobs', '1'); SAVEPOINT t; SELECT pgpubsub.publish('jobs', '1'); ROLLBACK TO t; RELEASE s; COMMIT});
+hears($listener, 'jobs', 'also when one within it is not');
+sql(q{BEGIN; SELECT pgpubsub.publish('jobs', '1'); SAVEPOINT t; SELECT pgpubsub.publish('jobs', '1'); ROLLBACK TO t; COMMIT});
+hears($listener, 'jobs', 'nor does one that is rolled back take away the hint before it');
+sql(q{DO $$ BEGIN PERFORM pgpubsub.publish('jobs', '1'); COMMIT; PERFORM pgpubsub.publish('captured', '1'); ROLLBACK; END $$});
+hears($listener, 'jobs', 'a COMMIT within a procedure wakes');
+
+# ---- what does not -------------------------------------------------------------------------------
+my %silent = (
+	'a transaction that is rolled back' => q{BEGIN; SELECT pgpubsub.publish('jobs', '1'); ROLLBACK;},
+	'a sub-transaction that is rolled back' => q{BEGIN; SAVEPOINT s; SELECT pgpubsub.publish('jobs', '1'); ROLLBACK TO s; COMMIT;},
+	'one that is released within one that is rolled back' =>
+	  q{BEGIN; SAVEPOINT s; SAVEPOINT t; SELECT pgpubsub.publish('jobs', '1'); RELEASE t; ROLLBACK TO s; COMMIT;},
+	'a block whose exception is caught' =>
+	  q{DO $$ BEGIN BEGIN PERFORM pgpubsub.publish('jobs', '1'); INSERT INTO orders VALUES (1); RAISE EXCEPTION 'x'; EXCEPTION WHEN raise_exception THEN NULL; END; END $$;},
+	'an error at commit' => q{INSERT INTO once VALUES (1); BEGIN; SELECT pgpubsub.publish('jobs', '1'); INSERT INTO once VALUES (1); COMMIT;},
+);
+foreach my $what (sort keys %silent)
+{
+	my $err = session($silent{$what});
+	like($err, qr/duplicate key/, 'it failed') if $what =~ /error/;
+	hears_nothing($listener, \&marker, "$what wakes nobody");
+}
+
+# ---- what was taken is there again ---------------------------------------------------------------
+sql(q{SET pgpubsub.wakeup = off; SELECT pgpubsub.purge_channel('jobs'), pgpubsub.publish('jobs', '1')});
+hears_nothing($listener, \&marker, 'with wakeup = off nobody is woken');
+sql(q{BEGIN; SELECT pgpubsub.take('jobs'); ROLLBACK});
+hears($listener, 'jobs', 'a take() that is rolled back wakes');
+my $open = $node->background_psql('postgres');
+$open->query_safe(q{BEGIN});
+$open->query_safe(q{SAVEPOINT s});
+is($open->query_safe(q{SELECT count(*) FROM pgpubsub.take('jobs')}), 1, 'taken in a sub-transaction');
+$open->query_safe(q{ROLLBACK TO s});
+hears($listener, 'jobs', 'rolled back: wakes, though the transaction goes on');
+$open->query_safe('COMMIT');
+sql(q{BEGIN; SELECT pgpubsub.take('jobs'); COMMIT});
+hears_nothing($listener, \&marker, 'a take() that is committed wakes nobody');
+
+# ---- modes ---------------------------------------------------------------------------------------
+sql(q{SET pgpubsub.wakeup = worker; SELECT pgpubsub.publish('jobs', '1')});
+eventually(sub { heard($listener) =~ /^jobs .*\[$worker\]$/m }, 'wakeup = worker: by the worker');
+forget($listener);
+my $sender = (split /\n/, sql(q{SET pgpubsub.wakeup = transaction; SELECT pg_backend_pid(); SELECT pgpubsub.publish('jobs', '1')}))[0];
+eventually(sub { heard($listener) =~ /^jobs .*\[$sender\]$/m }, 'wakeup = transaction: by the session itself');
+forget($listener);
+is(sql(q{SET pgpubsub.wakeup = transaction; SELECT mode FROM pgpubsub.stat_wakeup}), 'transaction', 'as stat_wakeup says');
+like(session(q{SET pgpubsub.wakeup = transaction; BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'never';}),
+	qr/cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY/, 'and so without two-phase commit');
+
+# ---- prepared transactions -----------------------------------------------------------------------
+my $best = 1e9;
+foreach my $round (1 .. 5)
+{
+	sql(qq{BEGIN; INSERT INTO orders SELECT i FROM generate_series(1, 100) i; PREPARE TRANSACTION 'p$round'});
+	hears_nothing($listener, \&marker, 'what is prepared wakes nobody') if $round == 1;
+	my $begun = time;
+	sql("COMMIT PREPARED 'p$round'");
+	hears($listener, 'captured', 'until another session commits it');
+	$best = time - $begun if time - $begun < $best;
+	last if $best < 1;
+}
+cmp_ok($best, '<', 1, sprintf('within a second (%.0f ms)', $best * 1000));
+sql(q{BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'undone'});
+sql(q{ROLLBACK PREPARED 'undone'});
+sql(q{SELECT pgpubsub.purge_channel('jobs'); SET pgpubsub.wakeup = off; SELECT pgpubsub.publish('jobs', '1')});
+forget($listener);
+sql(q{BEGIN; SELECT pgpubsub.take('jobs'); PREPARE TRANSACTION 'taken'});
+marker();
+hears($listener, 'marker', 'a later hint comes');
+sql(q{ROLLBACK PREPARED 'taken'});
+hears($listener, 'jobs', 'what was taken and is rolled back by ROLLBACK PREPARED wakes');
+is(sql(q{SELECT count(*) FROM pgpubsub.take('jobs')}), 1, 'and is there again');
+
+# Prepared before a restart, of which the new server knows nothing but that they are there
+sql(q{BEGIN; INSERT INTO orders VALUES (1), (2); PREPARE TRANSACTION 'committed'});
+publish('jobs');
+sql(q{BEGIN; SELECT pgpubsub.take('jobs'); PREPARE TRANSACTION 'taken'});
+sql(q{SELECT pgpubsub.purge_channel('captured')});
+end_probe($listener);
+$node->restart;
+has_worker($node, 'postgres', 'a worker after the restart');
+$listener = listener($node, 'postgres', 'jobs', 'captured', 'marker');
+marker();
+hears($listener, 'marker', 'it wakes');
+sleep 0.2;
+forget($listener);
+sql(q{COMMIT PREPARED 'committed'});
+hears($listener, 'captured', 'prepared before a restart, committed after it: wakes');
+is(sql(q{SELECT count(*) FROM pgpubsub.take('captured', 10)}), 2, 'and is there');
+sleep 0.2;
+forget($listener);
+sql(q{ROLLBACK PREPARED 'taken'});
+hears($listener, 'jobs', 'taken before a restart, rolled back after it: wakes');
+is(sql(q{SELECT count(*) FROM pgpubsub.take('jobs')}), 1, 'and is there again');
+$open->quit;
+
+# ---- an error of the worker ----------------------------------------------------------------------
+$worker = worker_pid($node, 'postgres');
+publish('jobs');
+hears($listener, 'jobs', 'a hint before the error');
+sql(q{SELECT pgpubsub.create_channel('new')});    # so that the worker reads again what channels there are
+$open = $node->background_psql('postgres');
+# The worker can't read what channels there are; the hint is given within the transaction that keeps it from that.
+$open->query_safe($_) foreach ('BEGIN', 'LOCK TABLE pgpubsub.channel IN ACCESS EXCLUSIVE MODE', 'SAVEPOINT s', q{SELECT pgpubsub.take('jobs')}, 'ROLLBACK TO s');
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pgpubsub.wakeup_state() WHERE last_error LIKE '%lock timeout%'"), 'an error of the worker is shown');
+is(sql('SELECT last_error_at > now() - interval \'1 minute\' FROM pgpubsub.wakeup_state()'), 't', 'with its time');
+is(heard($listener), '', 'the hint has to wait');
+$open->query_safe('COMMIT');
+hears($listener, 'jobs', 'and is given when it can be');
+$open->quit;
+is(worker_pid($node, 'postgres'), $worker, 'by the same worker');
+like(stat_of('last_error'), qr/lock timeout/, 'stat_wakeup shows the error still');
+
+# ---- many at once --------------------------------------------------------------------------------
+sql(q{ALTER SYSTEM SET pgpubsub.wakeup_delay = '50ms'});
+sql(q{SELECT pg_reload_conf()});
+sql(q{CREATE PROCEDURE insert_many(count integer) LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1 .. count LOOP INSERT INTO orders VALUES (i); COMMIT; END LOOP; END $$});
+sleep 0.2;
+my ($hints_before, $notifies_before) = split /\|/, stat_of('hints, notifies');
+sql('CALL insert_many(1000)');
+hears($listener, 'captured', '1,000 transactions wake');
+my ($hints_after, $notifies_after) = split /\|/, stat_of('hints, notifies');
+is($hints_after - $hints_before, 1000, 'each has given a hint');
+cmp_ok($notifies_after - $notifies_before, '<', 200, sprintf('by few NOTIFYs (%d)', $notifies_after - $notifies_before));
+cmp_ok(stat_of('coalesced'), '>', 500, 'as stat_wakeup says');
+sql(q{ALTER SYSTEM RESET pgpubsub.wakeup_delay});
+sql(q{SELECT pg_reload_conf()});
+
+# ---- two databases, and more channels than there is room for ------------------------------------
+sql('CREATE DATABASE many');
+sql(q{CREATE EXTENSION pgpubsub; SELECT count(pgpubsub.create_channel('jobs'))}, 'many');
+has_worker($node, 'many', 'another database has a worker of its own');
+my $other = listener($node, 'many', 'jobs');
+sleep 0.2;
+forget($listener);
+forget($other);
+$hints = stat_of('hints', 'many');
+publish('jobs');
+hears($listener, 'jobs', 'a hint in one database');
+is(heard($other), '', 'disturbs nobody in the other one');
+is(stat_of('hints', 'many'), $hints, 'nor its worker');
+publish('jobs', 'many');
+hears($other, 'jobs', 'and the other way round');
+is(heard($listener), '', 'neither');
+end_probe($_) foreach ($listener, $other);
+
+my $begun = time;
+sql(q{SELECT count(pgpubsub.create_channel('c' || i)) FROM generate_series(1, 10000) i}, 'many');
+$listener = listener($node, 'many', map { "c$_" } 1 .. 10000);
+sql(q{SELECT count(pgpubsub.publish('c' || i, '1')) FROM generate_series(1, 10000) i}, 'many');
+my %come;
+eventually(sub { %come = map { /^(c\d+) / ? ($1 => 1) : () } split /\n/, heard($listener); keys %come == 10000 }, '10,000 channels hinted at in one transaction: each hint comes')
+  or diag(scalar(keys %come) . ' have come');
+end_probe($listener);
+note sprintf('10,000 channels: %.1f s', time - $begun);
+
+# More prepared hints than there is room for
+$listener = listener($node, 'many', 'c1', 'c200');
+sleep 0.2;
+forget($listener);
+sql(q{BEGIN; SELECT count(pgpubsub.publish('c' || i, '1')) FROM generate_series(1, 200) i; PREPARE TRANSACTION 'wide'}, 'many');
+sql(q{COMMIT PREPARED 'wide'}, 'many');
+eventually(sub { heard($listener) =~ /^c1 /m && heard($listener) =~ /^c200 /m }, '200 channels in a prepared transaction: each hint comes');
+end_probe($listener);
+$node->stop;
+
+# Room for 16 channels, and 100 of them
+$node->append_conf('postgresql.conf', 'pgpubsub.shared_channels = 16');
+$node->start;
+sql('CREATE DATABASE few');
+sql(q{CREATE EXTENSION pgpubsub; SELECT count(pgpubsub.create_channel('c' || i)) FROM generate_series(1, 100) i}, 'few');
+has_worker($node, 'few', 'a server with room for 16 channels');
+# So each has found its place, or none.
+sql(q{SELECT count(pgpubsub.publish('c' || i, '1')) FROM generate_series(1, 100) i}, 'few');
+foreach my $i (1, 16, 17, 50, 100)
+{
+	$listener = listener($node, 'few', "c$i");
+	publish("c$i", 'few');
+	hears($listener, "c$i", "channel $i of 100: its hint comes");
+	end_probe($listener);
+}
+$listener = listener($node, 'few', map { "c$_" } 1 .. 60);
+sql(q{SELECT count(pgpubsub.publish('c' || i, '1')) FROM generate_series(1, 60) i}, 'few');
+eventually(sub { %come = map { /^(c\d+) / ? ($1 => 1) : () } split /\n/, heard($listener); keys %come == 60 }, 'and 60 of them at once');
+end_probe($listener);
+
+$node->stop;
+done_testing();
