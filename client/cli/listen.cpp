@@ -64,6 +64,7 @@ consumer_options options_of(const listen_settings& s, bool replacement) {
     // It takes the place of one that was connected: if the server is away just now, it comes back.
     if (replacement && !o.give_up_after) o.give_up_after = std::chrono::hours(24 * 365);
     o.drain = s.drain;
+    o.listen = !s.no_listen;
     o.log = log_to_stderr(s.verbose ? log_level::info : log_level::warning);
     return o;
 }
@@ -130,6 +131,7 @@ const char* queue_only_option(const listen_settings& s) {
     if (s.batch) return "--batch";
     if (s.lease) return "--lease";
     if (s.drain) return "--drain";
+    if (s.no_listen) return "--no-listen";
     return nullptr;
 }
 

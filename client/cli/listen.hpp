@@ -23,6 +23,7 @@ struct listen_settings {
     std::optional<int> processes = {};
     bool recover = false;
     bool drain = false;
+    bool no_listen = false;
     bool verbose = false;
 };
 

@@ -65,7 +65,10 @@ subcommand add_listen(CLI::App& app) {
         ->check(CLI::Range(1, 1000))->type_name("N");
     add_duration(*listen_app, "--lease", s.lease, "leased mode: how soon others may have it if this process dies (default 30s)");
     listen_app->add_flag("--drain", s.drain, "process what is ready, then exit; with 1 if a notification failed");
-    add_duration(*listen_app, "--poll-interval", s.poll_interval, "look for work at least this often, woken or not (default 60s)");
+    add_duration(*listen_app, "--poll-interval", s.poll_interval,
+                 "look for work this often, or up to a quarter later, when nothing wakes it (default 60s)");
+    listen_app->add_flag("--no-listen", s.no_listen,
+                         "wait by CALL pgpubsub.wait() instead of LISTEN: for a pooler in transaction mode");
     add_duration(*listen_app, "--give-up-after", s.give_up_after,
                  "how long to try to connect (default: at the start not at all, later for ever)");
     add_duration(*listen_app, "--stop-timeout", s.stop_timeout,

@@ -18,10 +18,10 @@ constexpr std::chrono::milliseconds backoff_delay(int attempt, std::chrono::mill
         static_cast<double>(delay.count()) * (0.5 + 0.5 * std::clamp(u, 0.0, 1.0))));
 }
 
-// An interval moved by up to a quarter to either side.
+// An interval made longer by up to a quarter: never shorter, so that what is done once in it has a known upper limit.
 constexpr std::chrono::milliseconds jittered(std::chrono::milliseconds interval, double u) {
     return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(
-        static_cast<double>(interval.count()) * (0.75 + 0.5 * std::clamp(u, 0.0, 1.0))));
+        static_cast<double>(interval.count()) * (1.0 + 0.25 * std::clamp(u, 0.0, 1.0))));
 }
 
 // Which of many failures in a row are said aloud: number 1, 2, 4, 8 …, then each 64th (with pauses of 30 s that

@@ -138,6 +138,10 @@ statement next_due_statement(const queue& from) {
             {from.channel, from.subscription, from.filter}};
 }
 
+statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription) {
+    return {"CALL pgpubsub.wait($1, $2, $3)", {array_literal(channels), interval(time_limit), subscription}};
+}
+
 statement read_broadcast_statement(const std::string& channel, std::int64_t id) {
     return {"SELECT pgpubsub.read_broadcast($1, $2)", {channel, id}};
 }
@@ -181,10 +185,10 @@ std::optional<milliseconds> read_next_due(const PGresult* rows) {
     return seconds ? parse_due(*seconds) : std::nullopt;
 }
 
-void check_extension(connection& server) {
+int check_extension(connection& server) {
     const pg_result found = server.exec(
         "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pgpubsub'),"
-        " pg_catalog.current_database()");
+        " pg_catalog.current_database(), pg_catalog.pg_backend_pid()");
     const std::string database(text_at(found.get(), 0, 1));
     const auto installed = value_at(found.get(), 0, 0);
     if (!installed)
@@ -198,6 +202,7 @@ void check_extension(connection& server) {
                     {.sqlstate = std::string(sqlstate::feature_missing),
                      .hint = "Install the newer extension on the server, then run ALTER EXTENSION pgpubsub UPDATE in "
                              "the database."});
+    return number_at<int>(found.get(), 0, 2);
 }
 
 error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege) {

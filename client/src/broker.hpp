@@ -49,6 +49,8 @@ statement recover_statement(const std::optional<std::string>& channel, int chunk
 statement publish_statement(const message& what);
 statement publish_batch_statement(const message_batch& what);
 statement next_due_statement(const queue& from);
+// Its reply, after a while, is the name of one of the channels, which may have work; or null when the time is over.
+statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription);
 // The envelope of a broadcast that was sent by reference, or null.
 statement read_broadcast_statement(const std::string& channel, std::int64_t id);
 // "queue" or "broadcast"; no row when there is no such channel, or the user may not use it.
@@ -62,7 +64,10 @@ std::optional<std::string> read_text(const PGresult* rows);  // nothing: null, o
 std::optional<milliseconds> read_next_due(const PGresult* rows);
 
 // Throws error 0A000 with a hint unless the database has the extension, new enough for this client.
-void check_extension(connection& server);
+// Returns the pid of the server process, which behind a pooler is not the one that libpq knows.
+int check_extension(connection& server);
+
+inline constexpr const char* backend_pid_query = "SELECT pg_catalog.pg_backend_pid()";
 
 // A consumer's connection may be idle for as long as nothing comes.
 inline constexpr const char* stay_connected = "SET idle_session_timeout = 0";

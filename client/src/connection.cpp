@@ -10,7 +10,9 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <span>
 
 #include "inbox.hpp"
 #include "logger.hpp"
@@ -277,6 +279,45 @@ pg_result connection::exec_within(const std::string& sql, const params& paramete
         }
         if ((waits[0].revents & ~POLLOUT) != 0) consume_input();
     }
+}
+
+pg_result connection::exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
+    std::array<pollfd, 2> waits{{{in.fd(), POLLIN, 0}, {socket(), POLLIN, 0}}};
+    if (poll_until(std::span(waits).first(1), clock::now())) return nullptr;
+    auto deadline = clock::now() + limit;
+    send(sql, parameters);
+    bool cancelled = false;
+    pg_result last;
+    for (;;) {
+        const int unsent = PQflush(handle_.get());
+        if (unsent < 0) throw lost(one_line(PQerrorMessage(handle_.get())));
+        if (unsent == 0 && PQisBusy(handle_.get()) == 0) {
+            pg_result result(PQgetResult(handle_.get()));
+            if (result) {
+                keep(last, std::move(result));
+                continue;
+            }
+            if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled) return nullptr;
+            return checked(std::move(last));
+        }
+        waits[0] = {cancelled ? -1 : in.fd(), POLLIN, 0};
+        waits[1] = {socket(), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0};
+        if (!poll_until(waits, deadline)) throw lost(fmt::format("no answer within {} ms", limit.count()));
+        if (waits[0].revents != 0) {
+            cancel();
+            cancelled = true;
+            deadline = clock::now() + std::chrono::seconds(5);
+        }
+        if ((waits[1].revents & ~POLLOUT) != 0) consume_input();
+    }
+}
+
+// Without it the server would go on for as long as the statement takes, whether anybody is there or not.
+void connection::cancel() {
+    const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> request(PQgetCancel(handle_.get()), PQfreeCancel);
+    char problem[256] = "";
+    if (!request || PQcancel(request.get(), problem, sizeof problem) == 0)
+        throw lost(fmt::format("a statement could not be cancelled: {}", one_line(problem)));
 }
 
 void connection::consume_input() {

@@ -53,6 +53,10 @@ public:
     // must not trust a silent peer. Throws interrupted, or error with connection_lost() on a timeout.
     pg_result exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
 
+    // Like exec(), but gives up as soon as anything is posted to the inbox: nothing is sent then, or it is cancelled, and
+    // the result is null. Whoever posts is left to be read(). For a statement that may take long and may be cut short.
+    pg_result exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
+
     // Reads what has arrived, without waiting. Throws error when the connection is gone.
     void consume_input();
     pg_notify next_notify() noexcept;
@@ -68,6 +72,7 @@ private:
     error error_from(const PGresult* result);
     error lost(const std::string& what);
     void send(const std::string& sql, const params& parameters);
+    void cancel();
 
     pg_connection handle_;
     bool lost_ = false;

@@ -80,15 +80,21 @@ public:
     void check_handlers() const {
         if (channels.empty() && broadcasts.empty())
             refuse("the consumer has no handler", "Register one with on(channel, handler).");
-        const bool any_leased = std::any_of(channels.begin(), channels.end(), [](const channel_state& c) {
-            return std::holds_alternative<leased_handler>(c.handler);
-        });
-        if (options.lease && !any_leased)
+        if (options.lease && !any_leased())
             refuse("lease is set, but no handler is leased: on() was given transactional handlers only",
                    "Leave lease unset, or register a handler without the transaction parameter.");
         if (options.drain && !broadcasts.empty())
             refuse(fmt::format("drain is set, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
                    "Broadcasts are not stored, so there is nothing to drain.");
+        if (!options.listen && !broadcasts.empty())
+            refuse(fmt::format("listen is false, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
+                   "Broadcasts come by NOTIFY, so a connection is needed that can LISTEN.");
+    }
+
+    bool any_leased() const {
+        return std::any_of(channels.begin(), channels.end(), [](const channel_state& c) {
+            return std::holds_alternative<leased_handler>(c.handler);
+        });
     }
 
     // Who is told of what; and which channels have handlers of both kinds.
@@ -122,15 +128,18 @@ public:
             int& to;
             ~remember_failures() { to = from.failures; }
         } remember{work, failures};
+        const bool two_connections = options.listen || any_leased();
+        const char* purpose = options.listen ? "the listening connection" : "the connection that extends leases";
         listener listen(options, target, std::move(told), log, shared, in);
         try {
             if (in.read(), in.stops() > 0) return;
             work.connect();
-            reconnector(options, log, in, "the listening connection").until_connected([&] { listen.open(&in); });
+            if (two_connections) reconnector(options, log, in, purpose).until_connected([&] { listen.open(&in); });
         } catch (const interrupted&) {
             return;
         }
-        listen.start();
+        if (two_connections) listen.start();
+        if (!options.listen) log.info("waiting without LISTEN");
         work.work();
         log.info("stopped");
     }

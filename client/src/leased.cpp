@@ -31,6 +31,7 @@ public:
     batch_outcome run() {
         const auto begun = clock::now();
         int asked = next_asked(c_);
+        bool any = false;
         claim(asked);
         for (auto batch_begun = begun;; batch_begun = clock::now()) {
             run_handlers();
@@ -39,7 +40,8 @@ public:
             if (last) flush();
             if (c_.alone == 0) w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
             one_less_alone(c_, received);
-            if (last) return {asked, received};
+            any = any || received > 0;
+            if (last) return {asked, received, any};
             asked = next_asked(c_);
             flush_and_claim(asked);
         }

@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
+#include "hint.hpp"
 #include "logger.hpp"
 #include "poll.hpp"
 #include "quoting.hpp"
@@ -37,7 +39,7 @@ listener::listener(const consumer_options& options, const conninfo& target, reci
       log_(log),
       shared_(shared),
       worker_(worker),
-      patience_(options, log, inbox_, "the listening connection") {}
+      patience_(options, log, inbox_, options.listen ? "the listening connection" : "the connection that extends leases") {}
 
 listener::~listener() {
     inbox_.post_stop();
@@ -47,14 +49,31 @@ listener::~listener() {
 void listener::open(inbox* in) {
     server_.reset();
     server_.emplace(target_, log_, in);
-    server_->exec_within(stay_connected, {}, answer_limit, in != nullptr ? *in : inbox_);
+    if (!options_.listen) return log_.info("extending leases (backend {})", server_->backend_pid());
+    auto& interrupts = in != nullptr ? *in : inbox_;
+    server_->exec_within(stay_connected, {}, answer_limit, interrupts);
+    server_pid_ = ask_pid(interrupts);
     for (const auto& [channel, told] : channels_)
-        server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, in != nullptr ? *in : inbox_);
+        server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, interrupts);
     sweeps_at_listen_ = shared_.sweeps;
     shared_.hints.set_all();
     worker_.post_wake();
-    log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s",
-              server_->backend_pid());
+    log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s", server_pid_);
+    if (server_pid_ == shared_.worker_pid) distrust();
+}
+
+// libpq knows the pid too, but a pooler makes up one of its own.
+int listener::ask_pid(inbox& in) {
+    return static_cast<int>(read_number(server_->exec_within(backend_pid_query, {}, answer_limit, in).get()));
+}
+
+// A pooler hands our statements to one server process or another: LISTEN has no effect that lasts.
+void listener::distrust() {
+    server_pid_ = 0;  // any addressee may be us
+    if (std::exchange(warned_of_pooler_, true)) return;
+    log_.warning("the listening connection shares its server process with others, as behind a pooler in transaction mode: "
+                 "wake-ups get lost, and only the poll interval finds what comes. Set the option listen to false "
+                 "(--no-listen), or connect without that pooler");
 }
 
 void listener::start() {
@@ -96,7 +115,11 @@ bool listener::any_broadcast() const {
 void listener::serve() {
     const milliseconds lease_tick = options_.lease.value_or(std::chrono::seconds(30)) / 3;
     auto next_extension = clock::now() + lease_tick;
-    auto next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
+    // Without LISTEN nothing is missed by a connection that died: the next extension finds that out.
+    const auto ping_time = [&] {
+        return options_.listen ? clock::now() + jittered(options_.poll_interval, random_unit()) : clock::time_point::max();
+    };
+    auto next_ping = ping_time();
     for (;;) {
         pass_on_notifies();
         if (clock::now() >= next_extension) {
@@ -105,7 +128,7 @@ void listener::serve() {
         }
         if (clock::now() >= next_ping) {
             ping();
-            next_ping = clock::now() + jittered(options_.poll_interval, random_unit());
+            next_ping = ping_time();
         }
         if (pass_on_notifies()) continue;  // they came with a reply, so poll() would not tell
 
@@ -124,11 +147,14 @@ bool listener::pass_on_notifies() {
     while (const pg_notify notify = server_->next_notify()) {
         const auto found = channels_.find(notify->relname);
         if (found == channels_.end()) continue;
-        // A hint has no payload. Somebody's own NOTIFY may have one, and wakes all the same.
-        if (const auto& told = found->second; told.broadcast && *notify->extra != '\0')
+        const auto says = read_hint(notify->extra, server_pid_);
+        if (says == hint::for_others) continue;
+        // Somebody's own NOTIFY, which may have any payload, wakes all the same.
+        if (const auto& told = found->second; told.broadcast && says == hint::unknown)
             shared_.broadcasts.push({*told.broadcast, notify->extra});
         else
-            for (const auto handler : told.queues) shared_.hints.set(handler);
+            for (const auto handler : told.queues)
+                shared_.hints.set(handler, says == hint::for_us ? hinted::alone : hinted::with_others);
         any = true;
     }
     if (any) worker_.post_wake();
@@ -148,6 +174,9 @@ void listener::extend_leases() {
     }
 }
 
-void listener::ping() { server_->exec_within("SELECT 1", {}, answer_limit, inbox_); }
+void listener::ping() {
+    const int pid = ask_pid(inbox_);
+    if (pid != server_pid_ || pid == shared_.worker_pid) distrust();
+}
 
 }  // namespace pgpubsub::inline v0

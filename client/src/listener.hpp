@@ -1,4 +1,5 @@
-// The listening side of a consumer: one connection that LISTENs, and the thread that owns it.
+// The listening side of a consumer: one connection that LISTENs, and the thread that owns it. Without the option listen
+// it extends leases only.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +47,8 @@ private:
     bool any_broadcast() const;
     void extend_leases();
     void ping();
+    int ask_pid(inbox& in);
+    void distrust();
 
     const consumer_options& options_;
     const conninfo& target_;
@@ -56,6 +59,8 @@ private:
     inbox inbox_;
     reconnector patience_;
     std::optional<connection> server_;
+    int server_pid_ = 0;  // of the server process that listens for us; 0: not known for sure
+    bool warned_of_pooler_ = false;
     unsigned long sweeps_at_listen_ = 0;
     std::thread thread_;
 };

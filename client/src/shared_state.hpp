@@ -13,19 +13,26 @@
 
 namespace pgpubsub::inline v0 {
 
-// For each handler of a queue channel, whether there may be work: set by the listener, taken by the worker.
+// Whether there may be work: somebody among many may look, or we are meant.
+enum class hinted { not_at_all, with_others, alone };
+
+// What hints there are for each handler of a queue channel: set by the listener, taken by the worker.
 class hint_board {
 public:
     explicit hint_board(std::size_t handlers) : hints_(handlers) {}
 
-    void set(std::size_t handler) { hints_[handler].store(true); }
-    void set_all() {
-        for (auto& hint : hints_) hint.store(true);
+    void set(std::size_t handler, hinted how) {
+        auto before = hints_[handler].load();
+        while (before < how && !hints_[handler].compare_exchange_weak(before, how)) {
+        }
     }
-    bool take(std::size_t handler) { return hints_[handler].exchange(false); }
+    void set_all() {
+        for (auto& hint : hints_) hint.store(hinted::alone);
+    }
+    hinted take(std::size_t handler) { return hints_[handler].exchange(hinted::not_at_all); }
 
 private:
-    std::vector<std::atomic<bool>> hints_;
+    std::vector<std::atomic<hinted>> hints_;
 };
 
 // The receipts whose work is in hand: put in and removed by the worker, extended by the listener.
@@ -74,6 +81,7 @@ struct shared_state {
     leases_in_hand leases;
     failure_slot listener_failure;
     std::atomic<unsigned long> sweeps = 0;  // how many times the worker has drained all channels
+    std::atomic<int> worker_pid = 0;        // of the server process of the working connection, when it connected
 };
 
 }  // namespace pgpubsub::inline v0

@@ -22,6 +22,7 @@ inline constexpr std::string_view undefined_object = "42704";
 inline constexpr std::string_view undefined_function = "42883";
 inline constexpr std::string_view undefined_schema = "3F000";
 inline constexpr std::string_view wrong_object_type = "42809";
+inline constexpr std::string_view cancelled = "57014";
 
 // Whether the same work may succeed if it is simply tried again.
 constexpr bool is_retryable(std::string_view state) {

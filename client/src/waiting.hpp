@@ -33,6 +33,19 @@ constexpr std::optional<std::chrono::milliseconds> due_wait(std::optional<std::c
     return milliseconds(10) * (1 << std::clamp(empty_rounds, 0, 7));  // 10 ms to 1.28 s
 }
 
+// Over which time those spread who look after a hint to everybody, when so many hints in a row were for nothing: the first
+// few count as chance.
+constexpr std::chrono::milliseconds hint_spread(int vain_hints) {
+    using std::chrono::milliseconds;
+    return vain_hints < 4 ? milliseconds(0) : milliseconds(std::min(20, 1 << std::min(vain_hints - 4, 5)));
+}
+
+// How long to pause before the next wait, when so many in a row named a channel where nothing was found.
+constexpr std::chrono::milliseconds pause_after_vain_waits(int in_vain) {
+    using std::chrono::milliseconds;
+    return in_vain < 2 ? milliseconds(0) : milliseconds(10) * (1 << std::min(in_vain - 2, 7));  // 10 ms to 1.28 s
+}
+
 // The size of the next batch: doubled while a full batch is quick, cut while one is slow, so that one
 // consumer neither pays a round trip for each notification nor sits on work that others could do.
 constexpr int next_batch_size(int asked, int received, std::chrono::milliseconds took, int maximum) {

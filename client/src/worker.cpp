@@ -5,7 +5,9 @@
 //
 // Steps: look at the inbox, the broadcasts and the hints; one batch for each channel that may have work; when
 // none is left, sleep until something is posted, the server closes the connection, or it is time to look
-// again. A hint is taken down before its channel is looked at, so one that arrives meanwhile is not lost.
+// again. A hint is taken down before its channel is looked at, so one that arrives meanwhile is not lost. A hint, and a
+// due time, lead straight to a take; a poll, which mostly finds nothing, asks with one statement whether it is worth one, and
+// so does a consumer whose last hints were for nothing, after a short random time, in which others have taken what there is.
 //
 // The connection belongs to the thread that runs work(); handlers run in it too.
 
@@ -38,8 +40,8 @@ void worker::connect() {
     patience_.until_connected([this] {
         server.reset();
         server.emplace(target_, log, &in);
-        check_extension(*server);
-        server->exec(stay_connected);
+        shared.worker_pid = check_extension(*server);
+        if (options.listen) server->exec(stay_connected);
         check_broadcast_channels();
     });
 }
@@ -92,9 +94,10 @@ void worker::handler_failed(const channel_state& c, const notification& n, const
 void worker::work() {
     try {
         for (;;) {
+            deliver_broadcasts(*this, broadcasts_);
+            // From here to sleep() nobody reads the inbox, so what is posted ends the sleep.
             if (stops() > 0) return;
             shared.listener_failure.rethrow_if_set();
-            deliver_broadcasts(*this, broadcasts_);
             if (any_ready()) {
                 for (auto& c : channels_)
                     if (c.ready && stops() == 0) process(c);
@@ -127,8 +130,19 @@ bool worker::any_ready() {
     bool any = false;
     for (std::size_t i = 0; i < channels_.size(); ++i) {
         auto& c = channels_[i];
-        if (shared.hints.take(i)) c.ready = true;
-        if (!options.drain && now >= c.look_again) c.ready = true;
+        if (const auto how = shared.hints.take(i); how != hinted::not_at_all) {
+            // Where many wait, somebody else is mostly quicker: whoever came for nothing again and again steps back.
+            const auto spread = how == hinted::alone ? milliseconds(0) : hint_spread(c.vain_hints);
+            const auto from = now + std::chrono::duration_cast<clock::duration>(spread * random_unit());
+            if (!c.hinted || from < c.not_before) c.not_before = from;
+            c.hinted = true;
+            c.ask_first = spread.count() > 0;
+        }
+        if (c.hinted && now >= c.not_before) c.ready = true;
+        if (!c.ready && !options.drain && now >= c.look_again) {
+            c.ready = true;
+            c.ask_first = !c.due_then;
+        }
         any = any || c.ready;
     }
     return any;
@@ -137,6 +151,9 @@ bool worker::any_ready() {
 void worker::process(channel_state& c) {
     try {
         if (!server || !server->alive()) reconnect();
+        const bool asked = std::exchange(c.ask_first, false);
+        if (std::exchange(c.hinted, false)) c.vain_hints = std::min(c.vain_hints + 1, 1000);
+        if (asked && !is_worth_a_take(c)) return;
         const batch_outcome outcome = std::visit(
             [&](const auto& handler) {
                 if constexpr (std::is_same_v<std::decay_t<decltype(handler)>, transactional_handler>)
@@ -146,7 +163,14 @@ void worker::process(channel_state& c) {
             },
             c.handler);
         c.missing.reset();
-        if (outcome.received < outcome.asked) drained(c, outcome.received);
+        waits_.found = waits_.found || outcome.any;
+        if (outcome.any) c.vain_hints = 0;
+        if (asked && !outcome.any)
+            rest(c, milliseconds(0));  // as it said just now: another consumer is at it
+        else if (outcome.received < outcome.asked)
+            drained(c, outcome.received);
+        else if (outcome.asked == 1)
+            c.ask_first = !options.drain;  // mostly that was all
     } catch (const unreadable& u) {
         try {
             set_aside(c, u);
@@ -187,19 +211,33 @@ void worker::set_aside(channel_state& c, const unreadable& u) {
 // and under a lease one notification for each. When nothing came, find out when that may change by itself.
 void worker::drained(channel_state& c, int received) {
     if (options.drain && received > 0) return;  // what is left is for the next look
+    if (options.drain || stops() > 0) return rest(c, std::nullopt);
+    const auto due_in = ask_due(c);
+    if (due_in && due_in->count() <= 0 && received > 0) return;  // there is more
+    rest(c, due_in);
+}
+
+std::optional<milliseconds> worker::ask_due(const channel_state& c) {
+    const auto call = next_due_statement(c.from);
+    return read_next_due(server->exec(call.sql, call.parameters).get());
+}
+
+bool worker::is_worth_a_take(channel_state& c) {
+    const auto due_in = ask_due(c);
+    c.missing.reset();
+    if (due_in && due_in->count() <= 0) return true;
+    rest(c, due_in);
+    return false;
+}
+
+// No look at the channel until it is hinted at, the next one is due, or the poll interval is over.
+void worker::rest(channel_state& c, std::optional<milliseconds> due_in) {
     c.ready = false;
     c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
-    if (options.drain || stops() > 0) return;
-
-    const auto call = next_due_statement(c.from);
-    const auto due_in = read_next_due(server->exec(call.sql, call.parameters).get());
-    if (due_in && due_in->count() <= 0 && received > 0) {
-        c.ready = true;
-        return;
-    }
     c.empty_rounds = due_in && due_in->count() <= 0 ? c.empty_rounds + 1 : 0;
-    if (const auto wait = due_wait(due_in, c.empty_rounds))
-        c.look_again = std::min(c.look_again, clock::now() + *wait);
+    const auto wait = due_wait(due_in, c.empty_rounds);
+    c.due_then = wait && clock::now() + *wait < c.look_again;
+    if (c.due_then) c.look_again = clock::now() + *wait;
 }
 
 void worker::failed(channel_state& c, const error& e) {
@@ -212,14 +250,10 @@ void worker::failed(channel_state& c, const error& e) {
                         c.from.subscription == "default" ? "SELECT name FROM pgpubsub.channels"
                                                          : "SELECT channel, subscription FROM pgpubsub.subscriptions");
         c.missing = e;
-        c.ready = false;
-        c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
-        return;
+        return rest(c, std::nullopt);
     }
     if (e.sqlstate() == sqlstate::wrong_object_type && c.may_be_broadcast) {
-        c.ready = false;  // its other handler gets what comes
-        c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
-        return;
+        return rest(c, std::nullopt);  // its other handler gets what comes
     }
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {
@@ -235,7 +269,13 @@ void worker::failed(channel_state& c, const error& e) {
 
 void worker::sleep() {
     auto until = clock::time_point::max();
-    for (const auto& c : channels_) until = std::min(until, c.look_again);
+    for (const auto& c : channels_) until = std::min(until, c.hinted ? std::min(c.not_before, c.look_again) : c.look_again);
+    if (!options.listen) return wait(until);
+    pause_until(until);
+}
+
+// Returns when something is posted, too, or the connection ends.
+void worker::pause_until(clock::time_point until) {
     std::array<pollfd, 2> waits{{{in.fd(), POLLIN, 0}, {server ? server->socket() : -1, POLLIN, 0}}};
     if (!poll_until(waits, until)) return;
     if (waits[1].revents == 0) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -39,12 +40,17 @@ struct channel_state {
     bool may_be_broadcast = false;         // the channel has a broadcast handler too: the one that suits it is used
 
     bool ready = true;                     // there may be work
+    bool ask_first = false;                // it is not likely: ask whether anything is due before taking
+    bool hinted = false;                   // a hint is to be followed, not before:
+    clock::time_point not_before{};
+    int vain_hints = 0;                    // how many in a row led to nothing
     std::optional<error> missing;          // the channel or subscription did not exist when last looked at
     int batch = 1;                         // how many to ask for next
     int alone = 0;                         // so many of the next ones get a transaction each
     suspect last_suspect;
     int empty_rounds = 0;                  // how many times in a row nothing came although something was due
-    clock::time_point look_again{};        // when to look without being woken
+    clock::time_point look_again{};        // when to look without being woken …
+    bool due_then = false;                 // … because something is due then, and not for a poll
 };
 
 // The handler of a broadcast channel.
@@ -57,12 +63,21 @@ struct broadcast_state {
 struct batch_outcome {
     int asked = 0;
     int received = 0;
+    bool any = received > 0;  // a turn may consist of several batches, of which these numbers tell the last
 };
 
 // Thrown when the server can't send a notification that it has taken or claimed for us: see worker::set_aside().
 struct unreadable {
     int asked;
     error why;
+};
+
+// For waiting without LISTEN: whose turn it is, and whether what the waits say is of use.
+struct waiting_rounds {
+    std::size_t turn = 0;
+    bool hinted = false;  // the last wait named a channel …
+    bool found = false;   // … and since then something was found
+    int in_vain = 0;      // how many in a row named one where nothing was found
 };
 
 class worker {
@@ -101,17 +116,23 @@ public:
 private:
     void process(channel_state& c);
     void drained(channel_state& c, int received);
+    std::optional<milliseconds> ask_due(const channel_state& c);
+    bool is_worth_a_take(channel_state& c);
+    void rest(channel_state& c, std::optional<milliseconds> due_in);
     void failed(channel_state& c, const error& e);
     void set_aside(channel_state& c, const unreadable& u);
     void check_all_exist() const;
     void check_broadcast_channels();
     bool any_ready();
     void sleep();
+    void wait(clock::time_point until);
+    void pause_until(clock::time_point until);
 
     const conninfo& target_;
     std::vector<channel_state> channels_;
     std::vector<broadcast_state> broadcasts_;
     bool broadcast_channels_checked_ = false;
+    waiting_rounds waits_;
     reconnector patience_;
 };
 

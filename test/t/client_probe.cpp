@@ -3,8 +3,8 @@
 //   client_probe transactional|leased|broadcast DSN CHANNEL [drain]
 //
 // PROBE_SUBSCRIPTION adds a second handler, for that subscription of the channel, which only writes "id audited";
-// PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch. broadcast registers on_broadcast(), and on() for
-// the channel PROBE_QUEUE, if given.
+// PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch; PROBE_NO_LISTEN makes it wait without
+// LISTEN. broadcast registers on_broadcast(), and on() for the channel PROBE_QUEUE, if given.
 //
 // {"do": ACTION, "value": N} with ACTION
 //   insert      insert N into effect
@@ -123,6 +123,7 @@ int main(int argc, char** argv) try {
     pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
     options.drain = argc > 4;
     if (leased) options.lease = std::chrono::seconds(1);
+    options.listen = std::getenv("PROBE_NO_LISTEN") == nullptr;
     if (const char* batch = std::getenv("PROBE_BATCH")) options.batch = std::atoi(batch);
     options.log = [](pgpubsub::log_level level, std::string_view message) {
         std::fprintf(stderr, "%s: %.*s\n", pgpubsub::to_string(level).data(), static_cast<int>(message.size()),

@@ -60,6 +60,7 @@ TEST_CASE("options that make sense for queue channels only") {
     CHECK(queue_only_option({.processes = 1}) == nullptr);
     CHECK(queue_only_option({.processes = 2}) == "--processes"s);
     CHECK(queue_only_option({.drain = true}) == "--drain"s);
+    CHECK(queue_only_option({.no_listen = true}) == "--no-listen"s);
     CHECK(queue_only_option({.subscription = "default"}) == "--subscription"s);
     CHECK(queue_only_option({.mode = "leased", .lease = 2s}) == "--mode"s);
 }

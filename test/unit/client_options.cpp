@@ -52,6 +52,9 @@ TEST_CASE("contradictions are refused, and both options named") {
     consumer d({.dsn = "host=/nowhere", .drain = true});
     d.on_broadcast("prices", nothing);
     CHECK(names(refusal([&] { d.run(); }), {"drain", "on_broadcast", "\"prices\""}));
+    consumer e({.dsn = "host=/nowhere", .listen = false});
+    e.on_broadcast("prices", nothing);
+    CHECK(names(refusal([&] { e.run(); }), {"listen", "on_broadcast", "\"prices\""}));
 }
 
 TEST_CASE("impossible values are refused") {

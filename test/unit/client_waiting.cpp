@@ -46,10 +46,11 @@ TEST_CASE("back-off starts again after a success") {
     CHECK(pauses.next(1.0) == 100ms);
 }
 
-TEST_CASE("an interval is jittered by a quarter to either side") {
-    CHECK(jittered(60s, 0.0) == 45s);
-    CHECK(jittered(60s, 0.5) == 60s);
+TEST_CASE("an interval is made longer by up to a quarter, and never shorter") {
+    CHECK(jittered(60s, 0.0) == 60s);
+    CHECK(jittered(60s, 0.5) == 67500ms);
     CHECK(jittered(60s, 1.0) == 75s);
+    CHECK(jittered(60s, -1.0) == 60s);
     for (int i = 0; i < 1000; ++i) {
         const double u = random_unit();
         CHECK_MESSAGE((u >= 0.0 && u < 1.0), u);
@@ -79,6 +80,24 @@ TEST_CASE("an overdue notification that nobody hands out is asked for ever less 
     CHECK(due_wait(-5s, 7) == 1280ms);
     CHECK(due_wait(-5s, 1'000'000) == 1280ms);
     CHECK(due_wait(-5s, -1) == 10ms);
+}
+
+TEST_CASE("hints that lead to nothing again and again are followed later") {
+    CHECK(hint_spread(0) == 0ms);
+    CHECK(hint_spread(3) == 0ms);
+    CHECK(hint_spread(4) == 1ms);
+    CHECK(hint_spread(7) == 8ms);
+    CHECK(hint_spread(9) == 20ms);
+    CHECK(hint_spread(1'000'000) == 20ms);
+}
+
+TEST_CASE("waits that are in vain are followed by ever longer pauses") {
+    CHECK(pause_after_vain_waits(0) == 0ms);
+    CHECK(pause_after_vain_waits(1) == 0ms);  // another consumer was quicker
+    CHECK(pause_after_vain_waits(2) == 10ms);
+    CHECK(pause_after_vain_waits(3) == 20ms);
+    CHECK(pause_after_vain_waits(9) == 1280ms);
+    CHECK(pause_after_vain_waits(1'000'000) == 1280ms);
 }
 
 TEST_CASE("batches grow while they are full and quick, and shrink when they are slow") {

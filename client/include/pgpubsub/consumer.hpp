@@ -35,9 +35,15 @@ struct consumer_options {
     /// Unset: 30 s.
     std::optional<std::chrono::milliseconds> lease = {};
 
-    /// How often to look for work (and ping the listening connection) when no wake-up comes; jittered by
-    /// a quarter to either side. Wake-ups and due times don't wait for it: it is the safety net.
+    /// How often to look for work, and to ping the listening connection, when no wake-up comes: one statement each.
+    /// Jittered: up to a quarter longer. Wake-ups and due times don't wait for it: it is the safety net.
     std::chrono::milliseconds poll_interval = std::chrono::seconds(60);
+
+    /// false: wait for work without LISTEN, by CALL pgpubsub.wait(), which keeps the working connection busy for up to the
+    /// poll interval. For connections on which LISTEN has no effect that lasts: behind a pooler in transaction mode.
+    /// Then no setting of the session is made, either. With handlers of several subscriptions these take turns to wait,
+    /// a second each. Excludes on_broadcast().
+    bool listen = true;
 
     /// The pause before reconnecting begins here …
     std::chrono::milliseconds reconnect_delay_min = std::chrono::milliseconds(100);
@@ -63,8 +69,8 @@ struct consumer_options {
 
 /// Receives notifications and hands them to handlers, one at a time, in the thread that called run().
 /// It holds two connections: one listens (in a thread of its own, which also extends the leases), the
-/// other one takes, claims, and carries the handlers' transactions. For more parallel work, run more
-/// consumers: in other processes or threads.
+/// other one takes, claims, and carries the handlers' transactions. (With listen = false: one, and a second if there are
+/// leases to extend.) For more parallel work, run more consumers: in other processes or threads.
 class PGPUBSUB_EXPORT consumer {
 public:
     using options = consumer_options;
