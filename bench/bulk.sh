@@ -10,12 +10,10 @@
 #
 # The memory is the peak of RssAnon in /proc/PID/status, the process's own memory, looked at a hundred times a second. VmHWM, which the
 # kernel keeps without gaps, counts the shared buffers too that the process has touched; those are far more, and differ.
-# ROUNDS (5), ROWS (100000) and MEMORY_ROWS (5000000; 0 leaves it out) make it longer or shorter.
 # shellcheck shell=bash
+# shellcheck disable=SC2153,SC2154
 # shellcheck source=cases.sh
 . "$ROOT/bench/cases.sh"
-rounds=${ROUNDS:-5} rows=${ROWS:-100000} memory_rows=${MEMORY_ROWS:-5000000}
-work=$(mktemp -d)
 columns='(name, path, size)'
 new_rows="SELECT 'copyright-' || i AS name, '/usr/share/doc/postgresql-15/copyright-' || i AS path, 12345 + i AS size
           FROM generate_series(1, :rows) i"
@@ -39,9 +37,9 @@ prepare() {
     sql -c "VACUUM (FREEZE, ANALYZE) $2" -c CHECKPOINT
 }
 
-# measure OPERATION CASE: appends the milliseconds by the clock to $work/OPERATION.CASE.clock, and those that the backend was on a processor
-# to $work/OPERATION.CASE.cpu; checks that the notifications are there.
+# measure OPERATION CASE: the milliseconds by the clock, and those that the backend was on a processor; checks that the notifications are there.
 measure() {
+    local clock cpu title
     prepare "$1" "$2"
     {
         echo 'SELECT pg_backend_pid() AS pid \gset'
@@ -54,9 +52,13 @@ measure() {
         echo 'COMMIT;'
         echo "SELECT round(1000 * extract(epoch FROM clock_timestamp() - :'begun'), 1);"
         echo "\\! cut -d ' ' -f 1 /proc/\$BACKEND/schedstat >>$work/cpu"
-    } | sql >>"$work/$1.$2.clock"
-    awk '{ ns = $1 - ns } END { printf "%.1f\n", ns / 1e6 }' "$work/cpu" >>"$work/$1.$2.cpu"
-    check "$2" "$rows"
+    } | sql >"$work/clock"
+    clock=$(<"$work/clock")
+    cpu=$(awk '{ ns = $1 - ns } END { printf "%.1f", ns / 1e6 }' "$work/cpu")
+    check "$2" "$ROWS"
+    title=$(case_title "$2")
+    record "$(operation_title "$1") of $ROWS rows" "$title" ms "$clock" 'no trigger'
+    record "$(operation_title "$1") of $ROWS rows" "$title" 'ms of CPU' "$cpu" 'no trigger'
 }
 
 # check CASE ROWS
@@ -71,7 +73,7 @@ check() {
 peak_memory() {
     local pid peak=0 line
     sql -c "TRUNCATE $1, $queues" -c CHECKPOINT
-    sql -v rows="$memory_rows" <<<"SELECT pg_backend_pid() \\g $work/pid
+    sql -v rows="$MEMORY_ROWS" <<<"SELECT pg_backend_pid() \\g $work/pid
 INSERT INTO $1 $columns $new_rows;" &
     until [ -s "$work/pid" ]; do sleep 0.01; done
     pid=$(<"$work/pid")
@@ -85,13 +87,24 @@ INSERT INTO $1 $columns $new_rows;" &
     done
     wait $!
     rm "$work/pid"
-    check "$1" "$memory_rows"
+    check "$1" "$MEMORY_ROWS"
     echo $((peak / 1024))
+}
+
+operation_title() { case $1 in insert) echo 'INSERT … SELECT' ;; *) echo "${1^^}" ;; esac; }
+case_title() {
+    case $1 in
+        bare) echo 'no trigger' ;;
+        statement_level) echo 'captured (statement level)' ;;
+        row_level) echo 'captured (row level)' ;;
+        original) echo 'PL/pgSQL trigger and pg_notify' ;;
+        floor) echo 'floor: INSERT … SELECT of as many' ;;
+    esac
 }
 
 start_server shared_buffers=1GB fsync=off
 make_tables
-sql -v rows="$rows" <<<"CREATE TABLE source AS $new_rows;
+sql -v rows="$ROWS" <<<"CREATE TABLE source AS $new_rows;
 COPY source TO '$BENCH_DIR/source.copy';"
 operations=(insert copy update delete)
 for operation in "${operations[@]}"; do
@@ -101,31 +114,16 @@ for operation in "${operations[@]}"; do
 done
 sql -c 'VACUUM (FREEZE, ANALYZE) source'
 
-for ((round = 0; round < rounds; round++)); do
+for ((round = 1; round <= ROUNDS; round++)); do
     for operation in "${operations[@]}"; do
-        for case in $(rotated $round "${tables[@]}"); do measure "$operation" "$case"; done
+        for case in $(rotated $((round - 1)) "${tables[@]}"); do measure "$operation" "$case"; done
     done
 done
 
-say "One statement for $rows rows: ms by the clock and of CPU time, each with its ratio to bare (medians of $rounds rounds, lowest–highest)"
-printf '%-10s %-16s %8s %-16s %6s %-12s %8s %-16s %6s\n' statement case clock '' ratio '' CPU '' ratio
-for operation in "${operations[@]}"; do
-    for case in "${tables[@]}"; do
-        printf '%-10s %-16s' "$operation" "$case"
-        for what in clock cpu; do
-            each_ratio "$work/$operation.$case.$what" "$work/$operation.bare.$what" >"$work/ratio"
-            printf ' %8s %-16s %6s %-12s' "$(median <"$work/$operation.$case.$what")" "$(spread <"$work/$operation.$case.$what")" \
-                "$(median <"$work/ratio")" "$(spread <"$work/ratio")"
-        done
-        printf '\n'
+if ((MEMORY_ROWS > 0)); then
+    round=1
+    for case in bare statement_level; do
+        record "memory of the session, INSERT of $MEMORY_ROWS rows" "$(case_title "$case")" MB "$(peak_memory "$case")"
     done
-done
-
-if ((memory_rows > 0)); then
-    say
-    say "Peak of the backend's own memory for an INSERT of $memory_rows rows"
-    bare=$(peak_memory bare)
-    captured=$(peak_memory statement_level)
-    say "bare $bare MB, statement_level $captured MB: $((captured - bare)) MB more"
 fi
-rm -rf "$work" "$BENCH_DIR/source.copy"
+rm -f "$BENCH_DIR/source.copy"

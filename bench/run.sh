@@ -1,57 +1,52 @@
 #!/usr/bin/env bash
 # The benchmarks: "make bench" builds, and runs this with a private PostgreSQL at the front of PATH.
 #
-# Each bench/NAME.sh compares in one interleaved run, and prints medians with their spread: on a machine
-# that does other things too, only what ran side by side can be compared. BENCH="NAME …" runs some of them.
+# Each section, bench/NAME.sh, compares in one interleaved run: on a machine that does other things too, only what ran side by side
+# can be compared. What it found is in build/bench/results/NAME.tsv; when all have run, report.py makes one table of it, and charts.py
+# the pictures, in build/bench and, if it was a full run, in doc/. settings.sh says what can be chosen.
 set -euo pipefail
 # shellcheck source=../test/lib/common.sh
 . "${ROOT:?run it with make bench}/test/lib/common.sh"
-
-data=$BENCH_DIR/data
-sockets=$(mktemp -d /tmp/pgpubsub.XXXXXX)
-give_to_server "$sockets"
-export PGHOST=$sockets PGUSER=postgres PGDATABASE=postgres
-server_pid=
-
-# start_server SETTING=VALUE...: a new server with the extension. Each benchmark starts its own. With much more shared_buffers than
-# it touches, what a session costs that first touches them would be measured too; with less, the kernel's cache.
-start_server() {
-    local settings=("${@/#/-c}" -cmax_wal_size=8GB -ccheckpoint_timeout=1h -cautovacuum=off)
-    rm -rf "$data"
-    as_server initdb -D "$data" -U postgres -A trust -E UTF8 --no-locale >"$BENCH_DIR/initdb.log"
-    END_WITH_PARENT=INT become_server postgres -D "$data" -c listen_addresses= -c "unix_socket_directories=$sockets" \
-        "${settings[@]}" </dev/null >"$BENCH_DIR/server.log" 2>&1 &
-    server_pid=$!
-    for _ in {1..300}; do if pg_isready -q; then break; fi; sleep 0.1; done
-    say
-    say "PostgreSQL $(sql -c 'SHOW server_version'), $(nproc) cores, ${settings[*]#-c}"
-    sql -c 'CREATE EXTENSION pgpubsub'
-}
-stop_server() {
-    [ -n "$server_pid" ] || return 0
-    kill -INT "$server_pid" 2>/dev/null || true
-    wait "$server_pid" 2>/dev/null || true
-    server_pid=
-}
-trap 'stop_server; rm -rf "$sockets" "$data"' EXIT
+# shellcheck source=settings.sh
+. "$ROOT/bench/settings.sh"
+section=machine round=0
+mkdir -p "$BUILD/bench/results" "$BUILD/bench/traces"
+work=$(mktemp -d)
+# shellcheck source=lib.sh
+. "$ROOT/bench/lib.sh"
+# shellcheck source=systems.sh
+. "$ROOT/bench/systems.sh"
+trap 'stop_server; stop_redis; rm -rf "$sockets" "$data" "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-# median < numbers, one a line;  spread: lowest and highest.
-median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-spread() { sort -g | awk 'NR == 1 { low = $1 } { high = $1 } END { printf "%s–%s\n", low, high }'; }
-# each_less A B, each_ratio A B: line by line, of two files with a number a line.
-each_less() { paste "$1" "$2" | awk '{ printf "%.1f\n", $1 - $2 }'; }
-each_ratio() { paste "$1" "$2" | awk '{ printf "%.2f\n", $1 / $2 }'; }
-# rotated ROUND ITEM...: the items, beginning with another one in each round, so that none always has the same place.
-rotated() {
-    local first=$(($1 % ($# - 1) + 2))
-    echo "${@:first}" "${@:2:first - 2}"
-}
+: >"$results/machine.tsv"
+setting Machine "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), Linux $(uname -r)"
+setting PostgreSQL "$(postgres --version | sed 's/^[^0-9]*//')"
+setting pgpubsub "$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$ROOT/extension/pgpubsub.control"), $(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo 'no git')"
+for system in $PEERS; do setting "$system" "$(system_version "$system")"; done
+sed 's/^setting\t//; s/\t/: /' "$results/machine.tsv"
 
-for name in ${BENCH:-bulk capture delivery}; do
+for section in $BENCH; do
+    [ -f "$ROOT/bench/$section.sh" ] || die "there is no section $section"
+    : >"$results/$section.tsv"
+    setting "$section" "$(date -u +'%Y-%m-%d %H:%M'), ROUNDS=$ROUNDS SECONDS_EACH=$SECONDS_EACH MAX_ROWS=$MAX_ROWS ROWS=$ROWS BACKLOG=$BACKLOG${QUICK:+ QUICK=1}"
+    say "$section ($(date +%T))"
     # shellcheck source=/dev/null
-    . "$ROOT/bench/$name.sh"
+    . "$ROOT/bench/$section.sh"
     stop_server
 done
+say "The measurements took $((SECONDS / 60)) minutes."
+say
+
+section=end
+export PYTHONDONTWRITEBYTECODE=1
+python3 "$ROOT/bench/report.py" "$results" "$BUILD/bench/bench.md"
+python3 "$ROOT/bench/charts.py" "$results" "$BUILD/bench/traces" "$BUILD/bench"
+# A full run writes into doc/ too; a part or a rough look does with DOC=1.
+if [ -n "${DOC:-}" ] || { [ -z "${QUICK:-}" ] && [ "$BENCH / $PEERS" = 'write bulk drain held backlog latency idle / pgq pg-boss graphile-worker redis' ]; }; then
+    cp "$BUILD/bench/bench.md" "$BUILD"/bench/bench-*.svg "$ROOT/doc/"
+    say "Written: doc/bench.md and doc/bench-*.svg"
+else
+    say "Written: build/bench/bench.md and build/bench/bench-*.svg (DOC=1 puts them into doc/)"
+fi
