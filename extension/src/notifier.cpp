@@ -12,7 +12,7 @@ namespace {
 
 // How long a consumer that was addressed has for its claim to begin before more are; those have twice as long, and so on: where
 // claims are late since the machine is busy, waking everybody would not help.
-constexpr int64 time_to_claim = 5'000;
+constexpr int64 time_to_claim = 10'000;
 constexpr int64 longest_time_to_claim = 80'000;
 // How often claims that leave something wake further consumers of a channel.
 constexpr int64 spreading_pause = 10'000;
