@@ -136,7 +136,6 @@ bool try_to(void (*f)()) {
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);
-        HOLD_INTERRUPTS();
         ErrorData* const error = CopyErrorData();
         EmitErrorReport();
         FlushErrorState();
@@ -144,7 +143,6 @@ bool try_to(void (*f)()) {
         LWLockReleaseAll();
         note_error(served, error->message);
         FreeErrorData(error);
-        RESUME_INTERRUPTS();
         ok = false;
     }
     PG_END_TRY();
