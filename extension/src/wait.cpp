@@ -55,6 +55,8 @@ waited_channels channels_argument(FunctionCallInfo fcinfo) {
 int look(const waited_channels& channels, TimestampTz* next) {
     int ready = -1;
     *next = DT_NOEND;
+    // The transaction began before the sleep: what others have changed of the channels since then counts.
+    AcceptInvalidationMessages();
     PushActiveSnapshot(GetTransactionSnapshot());
     for (int i = 0; i < channels.count && ready < 0; ++i) {
         claim_request request{};
