@@ -50,6 +50,11 @@ SHOW pgpubsub.notification_context;
 SET pgpubsub.db_version = -2;
 SET pgpubsub.wakeup = 'sometimes';
 SET pgpubsub.no_such_setting = 1;
+-- what is set for the server; it is known though the library is not preloaded
+SET pgpubsub.wakeup_delay = '5ms';
+SET pgpubsub.storage_interval = '5s';
+SET pgpubsub.shared_channels = 100;
+SHOW pgpubsub.shared_channels;
 
 -- a context that changes with each transaction leaves nothing behind in the session
 CREATE FUNCTION pg_temp.change_context(times integer) RETURNS void LANGUAGE plpgsql AS $$

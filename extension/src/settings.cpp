@@ -95,11 +95,10 @@ void define_settings() {
     DefineCustomIntVariable("pgpubsub.wakeup_delay", "How long the worker may collect hints before it sends the next ones.",
                             "The first hint after a pause is sent at once.", &wakeup_delay_setting, 2, 0, 1000, PGC_SIGHUP,
                             GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    if (is_preloaded)
-        DefineCustomIntVariable("pgpubsub.shared_channels",
-                                "How many channels and subscriptions shared memory has room for.",
-                                "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16,
-                                10'000'000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+    // It is known without preload too, where it means nothing: so it may stay in postgresql.conf, or be set before the restart.
+    DefineCustomIntVariable("pgpubsub.shared_channels", "How many channels and subscriptions shared memory has room for.",
+                            "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16, 10'000'000,
+                            is_preloaded ? PGC_POSTMASTER : PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomEnumVariable("pgpubsub.lease_scope", "What ends a lease that is neither acked nor extended.",
                              "session: its time is over, or the session that claimed or last extended it is gone; time: its time is over.",
                              &lease_scope_setting, static_cast<int>(lease_scope_mode::session), lease_scope_options, PGC_USERSET,
@@ -126,7 +125,6 @@ lease_scope_mode lease_scope() { return static_cast<lease_scope_mode>(lease_scop
 wakeup_mode wakeup() { return static_cast<wakeup_mode>(wakeup_setting); }
 int wakeup_delay() { return wakeup_delay_setting; }
 int shared_channels() { return shared_channels_setting; }
-
 
 int max_skip_time() { return max_skip_time_setting; }
 
