@@ -429,7 +429,7 @@ CREATE FUNCTION pgpubsub.stat_backlog()
                    oldest_created_at timestamptz, estimated text[])
     AS 'MODULE_PATHNAME', 'pgpubsub_stat_backlog' LANGUAGE C STABLE ROWS 10;
 COMMENT ON FUNCTION pgpubsub.stat_backlog() IS
-    'private: the numbers of notifications in each state, of what the current user may consume; see the view pgpubsub.stat_channels';
+    'private: the numbers of notifications in each state, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_channels';
 
 CREATE FUNCTION pgpubsub.compact() RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgpubsub_compact' LANGUAGE C VOLATILE;
@@ -441,7 +441,7 @@ CREATE FUNCTION pgpubsub.stat_rates()
                    failed_per_second double precision)
     AS 'MODULE_PATHNAME', 'pgpubsub_stat_rates' LANGUAGE C VOLATILE ROWS 10;
 COMMENT ON FUNCTION pgpubsub.stat_rates() IS
-    'private: the rates of the last minute, of what the current user may consume; see the view pgpubsub.stat_channels';
+    'private: the rates of the last minute, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_channels';
 
 CREATE PROCEDURE pgpubsub.wait(channels text[], timeout interval DEFAULT '1 minute', subscription text DEFAULT 'default',
                                INOUT channel text DEFAULT NULL)
@@ -461,7 +461,7 @@ CREATE FUNCTION pgpubsub.stat_leases()
                    oldest_created_at timestamptz, first_end timestamptz, last_end timestamptz)
     AS 'MODULE_PATHNAME', 'pgpubsub_stat_leases' LANGUAGE C VOLATILE ROWS 10;
 COMMENT ON FUNCTION pgpubsub.stat_leases() IS
-    'private: who holds how many leases, of what the current user may consume; see the view pgpubsub.stat_consumers';
+    'private: who holds how many leases, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_consumers';
 
 -- ---------------------------------------------------------------------------------------------
 -- Views
@@ -544,7 +544,7 @@ CREATE VIEW pgpubsub.history WITH (security_barrier) AS
 COMMENT ON VIEW pgpubsub.history IS
     'processed notifications of the subscriptions that keep them for a time (setting history)';
 
--- Both functions give only what the current user may consume.
+-- Both functions give only what the current user may consume; of all channels to those who may read all statistics.
 CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
     SELECT c.name AS channel, s.name AS subscription,
            b.ready, b.delayed, b.in_flight, b.retrying, b.dead,
@@ -558,7 +558,7 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
       JOIN pgpubsub.channel c ON c.id = s.channel_id
       LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
 COMMENT ON VIEW pgpubsub.stat_channels IS
-    'for what the current user may consume: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
+    'for what the current user may consume, and for pg_read_all_stats for all: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
 
 -- A listener that has a transaction open keeps the server's queue of NOTIFYs from being emptied.
 CREATE VIEW pgpubsub.stat_wakeup WITH (security_barrier) AS
@@ -584,9 +584,14 @@ CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS
       JOIN pgpubsub.channel c ON c.id = s.channel_id
       LEFT JOIN pg_catalog.pg_stat_activity a ON l.alive AND a.pid = l.pid;
 COMMENT ON VIEW pgpubsub.stat_consumers IS
-    'for what the current user may consume: the sessions that hold leases, how many, and until when; alive: false where the session is gone, null for leases that no session owns';
+    'for what the current user may consume, and for pg_read_all_stats for all: the sessions that hold leases, how many, and until when; alive: false where the session is gone, null for leases that no session owns';
 
 REVOKE ALL ON ALL TABLES    IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES  IN SCHEMA pgpubsub FROM PUBLIC;
 REVOKE ALL ON SCHEMA pgpubsub FROM PUBLIC;
+
+-- Who may see all of PostgreSQL's statistics, as members of pg_monitor may, sees these too. They say nothing of payloads.
+GRANT USAGE ON SCHEMA pgpubsub TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION pgpubsub.stat_backlog(), pgpubsub.stat_rates(), pgpubsub.stat_leases(), pgpubsub.wakeup_state() TO pg_read_all_stats;
+GRANT SELECT ON pgpubsub.stat_channels, pgpubsub.stat_consumers, pgpubsub.stat_wakeup TO pg_read_all_stats;

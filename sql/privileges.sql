@@ -139,6 +139,26 @@ SET ROLE regress_pgpubsub_writer;
 CREATE TRIGGER t AFTER INSERT ON owned FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('owned');
 RESET ROLE;
 
+-- who may read all statistics sees the numbers of all channels, and nothing else
+CREATE ROLE regress_pgpubsub_monitor IN ROLE pg_monitor;
+SELECT pgpubsub.publish('theirs', '"x"') > 0 AS published FROM generate_series(1, 2);
+SELECT count(*) AS claimed FROM pgpubsub.claim('theirs', 1, '1 hour');
+SET ROLE regress_pgpubsub_monitor;
+SELECT channel, ready, in_flight FROM pgpubsub.stat_channels WHERE channel = 'theirs';
+SELECT published_per_second > 0 AS rates FROM pgpubsub.stat_channels WHERE channel = 'theirs';
+SELECT channel, pid = pg_backend_pid() AS ours, leases FROM pgpubsub.stat_consumers;
+SELECT mode IS NOT NULL AS mode FROM pgpubsub.stat_wakeup;
+SELECT count(*) FROM pgpubsub.notifications;
+SELECT count(*) FROM pgpubsub.channel;
+SELECT pgpubsub.take('theirs');
+SELECT pgpubsub.compact();
+-- the views show others no more than before
+SET ROLE regress_pgpubsub_app;
+SELECT channel FROM pgpubsub.stat_channels WHERE channel = 'theirs';
+SELECT channel FROM pgpubsub.stat_consumers;
+RESET ROLE;
+DROP ROLE regress_pgpubsub_monitor;
+
 -- a role that has a right can't be dropped unnoticed
 DROP ROLE regress_pgpubsub_writer;
 

@@ -12,6 +12,7 @@
 #include "channel.hpp"
 #include "index_count.hpp"
 #include "notification.hpp"
+#include "stat_rights.hpp"
 
 using namespace pgpubsub;
 
@@ -214,7 +215,7 @@ void put_result(ReturnSetInfo* result, const backlog& b) {
 PGPUBSUB_FUNCTION(pgpubsub_stat_backlog) {
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    const std::span<const subscription> subscriptions = consumable_subscriptions(GetUserId());
+    const std::span<const subscription> subscriptions = consumable_subscriptions(role_for_statistics());
     const std::span all{static_cast<backlog*>(palloc(Max(subscriptions.size(), std::size_t{1}) * sizeof(backlog))),
                         subscriptions.size()};
     const context c = {

@@ -7,6 +7,7 @@
 #include "channel.hpp"
 #include "lease_owner.hpp"
 #include "notification.hpp"
+#include "stat_rights.hpp"
 
 using namespace pgpubsub;
 
@@ -40,9 +41,9 @@ HTAB* make_table() {
     return hash_create("pgpubsub holders of leases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-bool may_consume(int32 subscription_id) {
+bool may_see(int32 subscription_id) {
     subscription s;
-    return find_subscription(subscription_id, &s) && has_privilege(s.channel_id, GetUserId(), privilege::consume);
+    return find_subscription(subscription_id, &s) && has_privilege(s.channel_id, role_for_statistics(), privilege::consume);
 }
 
 void count_row(HTAB* holders, TupleTableSlot* row, TimestampTz now) {
@@ -60,7 +61,7 @@ void count_row(HTAB* holders, TupleTableSlot* row, TimestampTz now) {
     bool found;
     auto* const h = static_cast<leases_of_holder*>(hash_search(holders, &who, HASH_ENTER, &found));
     if (!found) {
-        h->is_visible = may_consume(who.subscription_id);
+        h->is_visible = may_see(who.subscription_id);
         h->count = h->expired = 0;
         h->oldest_created_at = h->first_end = DT_NOEND;
         h->last_end = DT_NOBEGIN;

@@ -4,6 +4,7 @@
 #include "channel.hpp"
 #include "scan_keys.hpp"
 #include "stat_count.hpp"
+#include "stat_rights.hpp"
 
 using namespace pgpubsub;
 
@@ -45,7 +46,7 @@ PGPUBSUB_FUNCTION(pgpubsub_stat_rates) {
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     const TimestampTz now = GetCurrentTimestamp();
     const Relation table = open_our_table(our_catalog().stat_count, AccessShareLock, stat_count_column::count);
-    for (const subscription& s : consumable_subscriptions(GetUserId())) {
+    for (const subscription& s : consumable_subscriptions(role_for_statistics())) {
         const sums counted = read_sums(table, s.id, now);
         const Datum values[] = {Int32GetDatum(s.id), per_second(counted.published), per_second(counted.processed),
                                 per_second(counted.failed)};
