@@ -99,6 +99,8 @@ void free_database(shared_database* d) {
 
 void note_launcher(uint32 process) { pg_atomic_write_u32(&all->launcher, process); }
 
+bool has_launcher() { return pg_atomic_read_u32(&all->launcher) != 0; }
+
 void wake_launcher() {
     if (const uint32 launcher = pg_atomic_read_u32(&all->launcher); launcher != 0)
         set_latch_of(launcher - 1);

@@ -73,6 +73,7 @@ void ask_for_worker();
 
 // The launcher's process and 1, or 0.
 void note_launcher(uint32 process);
+bool has_launcher();
 
 // Notes an error for the view stat_wakeup.
 void note_error(shared_database* d, const char* message);

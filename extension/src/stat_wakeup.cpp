@@ -2,6 +2,7 @@
 #include "databases.hpp"
 #include "sessions.hpp"
 #include "wakeup.hpp"
+#include "worker.hpp"
 
 using namespace pgpubsub;
 
@@ -38,6 +39,21 @@ Datum pids_of_listeners() {
     return PointerGetDatum(construct_array(pids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
+// Null where nothing stands in the way of a worker, but for what the launcher has noted.
+const char* why_there_is_no_worker() {
+    if (!has_shared_memory())
+        return "the library is not preloaded: add pgpubsub to shared_preload_libraries and restart the server";
+    if (our_database() == nullptr)
+        return "there are too many databases with the extension";
+    if (RecoveryInProgress())
+        return "the server is a standby";
+    if (!has_launcher())
+        return "the process that starts workers is not running: raise max_worker_processes, or see the server's log";
+    if (!may_have_worker(MyDatabaseId))
+        return "the database is a template, or takes no connections";
+    return nullptr;
+}
+
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) {
@@ -72,5 +88,7 @@ PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) {
         }
         set(listeners, pids_of_listeners());
     }
+    if (const char* const why = why_there_is_no_worker(); why != nullptr && nulls[worker_pid])
+        set(last_error, CStringGetTextDatum(why));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
 }

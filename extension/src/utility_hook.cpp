@@ -28,6 +28,10 @@ bool drops_extension(const Node* command) {
     return IsA(command, DropStmt) && reinterpret_cast<const DropStmt*>(command)->removeType == OBJECT_EXTENSION;
 }
 
+bool creates_our_extension(const Node* command) {
+    return IsA(command, CreateExtensionStmt) && strcmp(reinterpret_cast<const CreateExtensionStmt*>(command)->extname, "pgpubsub") == 0;
+}
+
 DefElem* find_option(List* options, const char* name) {
     ListCell* cell;
     foreach (cell, options) {
@@ -106,6 +110,8 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
         note_listening(planned->utilityStmt);
         if (drops_extension(planned->utilityStmt))
             look_at_extension_at_commit();
+        else if (creates_our_extension(planned->utilityStmt))
+            ask_for_worker_at_commit();
     }
     shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
     if (d == nullptr) {

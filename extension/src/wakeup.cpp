@@ -60,9 +60,11 @@ void add_hint(const channel& c, on when, audience who, TimestampTz due_at) {
 
 // Whether the extension may be gone with the present transaction.
 bool looks_at_extension = false;
+// Whether it may be there from then on.
+bool asks_for_worker = false;
 
 void forget_hints() {
-    looks_at_extension = false;
+    looks_at_extension = asks_for_worker = false;
     hints = nullptr;
     hint_count = hint_capacity = 0;
 }
@@ -82,6 +84,8 @@ void give_hints(on when) {
     if (looks_at_extension && when == on::commit)
         if (shared_database* const served = our_database(); served != nullptr && has_worker(served))
             add_task(served, task::extension);
+    if (asks_for_worker && when == on::commit)
+        ask_for_worker();
     // Also where all were dropped: the memory goes with the transaction.
     forget_hints();
 }
@@ -202,6 +206,7 @@ void wake_consumers_on_abort(const channel& c) {
 }
 
 void look_at_extension_at_commit() { looks_at_extension = true; }
+void ask_for_worker_at_commit() { asks_for_worker = true; }
 
 void tell_worker_of_dead_session() {
     if (shared_database* const d = has_shared_memory() ? our_database() : nullptr)

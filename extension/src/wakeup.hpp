@@ -26,6 +26,9 @@ void wake_consumers_on_abort(const channel& c);
 // Has the worker look whether the extension is still there, once the present transaction has committed.
 void look_at_extension_at_commit();
 
+// Asks for a worker of this database then: the extension is being made.
+void ask_for_worker_at_commit();
+
 // Tells the worker that this session, which is ending, holds leases. Can't fail.
 void tell_worker_of_dead_session();
 

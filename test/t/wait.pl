@@ -67,6 +67,18 @@ sub check_all
 	$open->query_safe('ROLLBACK');
 	$open->quit;
 
+	# What is changed of the channel meanwhile
+	publish('jobs');
+	sql(q{SELECT pgpubsub.pause_channel('jobs')});
+	$waiter = waiting(q{'{jobs}', '5 s'});
+	sql(q{SELECT pgpubsub.resume_channel('jobs')});
+	returned($waiter, 'jobs', "$kind: returns when the channel is resumed");
+	empty('jobs');
+	$waiter = waiting(q{'{jobs}', '5 s'});
+	sql(q{BEGIN; SELECT pgpubsub.drop_channel('jobs'); SELECT pgpubsub.create_channel('jobs'); SELECT pgpubsub.publish('jobs', '1'); COMMIT});
+	returned($waiter, 'jobs', "$kind: a channel that was made anew");
+	empty('jobs');
+
 	# What it holds
 	$waiter = waiting(q{'{jobs}'});
 	my $pid = backend_of();
@@ -246,6 +258,7 @@ my $err;
 $node->psql('postgres', q{SELECT pgpubsub.publish('jobs', '1'); SET pgpubsub.wakeup = worker}, stderr => \$err);
 like($err, qr/ERROR:  invalid value for parameter "pgpubsub.wakeup": "worker".*only where the library is preloaded.*shared_preload_libraries/s, 'not preloaded: there is no worker to be had');
 is(sql('SELECT mode, worker_pid IS NULL, hints IS NULL FROM pgpubsub.stat_wakeup'), 'transaction|t|t', 'as stat_wakeup says');
+like(sql('SELECT last_error FROM pgpubsub.stat_wakeup'), qr/not preloaded.*shared_preload_libraries/, 'with the reason');
 check_all('not preloaded');
 
 $node->stop;
