@@ -109,7 +109,8 @@ void listener::reopen() {
 }
 
 bool listener::any_broadcast() const {
-    return std::any_of(channels_.begin(), channels_.end(), [](const auto& c) { return c.second.broadcast.has_value(); });
+    const auto is_one = [](const auto& c) { return c.second.broadcast && c.second.queues.empty(); };
+    return shared_.found_broadcast_channel || std::any_of(channels_.begin(), channels_.end(), is_one);
 }
 
 void listener::serve() {

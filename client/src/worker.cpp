@@ -253,6 +253,7 @@ void worker::failed(channel_state& c, const error& e) {
         return rest(c, std::nullopt);
     }
     if (e.sqlstate() == sqlstate::wrong_object_type && c.may_be_broadcast) {
+        shared.found_broadcast_channel = true;
         return rest(c, std::nullopt);  // its other handler gets what comes
     }
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
@@ -262,7 +263,10 @@ void worker::failed(channel_state& c, const error& e) {
     }
     // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
     if (options.drain && !sqlstate::is_conflict(e.sqlstate())) throw e;
-    if (e.sqlstate() == sqlstate::read_only) server.reset();  // a standby by now: the primary may be elsewhere
+    if (e.sqlstate() == sqlstate::read_only) {
+        if (shared.sweeps == 0 && !options.give_up_after) throw e;  // the wrong server, or role, from the start
+        server.reset();                                             // a standby by now: the primary may be elsewhere
+    }
     patience_.pause(fmt::format("{}: {}{}{}{}", c.label, e.what(), e.hint().empty() ? "" : " (", e.hint(),
                                 e.hint().empty() ? "" : ")"));
 }

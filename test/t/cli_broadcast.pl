@@ -31,6 +31,8 @@ like($first, qr/"payload":\{"n": 1\.10\}/, 'numbers are exact');
 is_deeply([@{ $json->decode($first) }{qw(channel key headers deliver_at priority attempts db_version)}], ['prices', 'k', { h => 1000 }, undef, 0, 1, 7], 'with its fields');
 like($json->decode($first)->{created_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\z/, 'the time is ISO 8601');
 is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'the queue is empty');
+sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()});
+eventually(sub { text_of($program->{err}) =~ /warning: broadcasts that were sent while the listening connection was lost are missed/ }, 'a gap is told');
 stop($program);
 
 # A command.

@@ -41,6 +41,16 @@ kill TERM => $program->{pid};
 is(wait_for_exit($program), 0, 'SIGTERM ends it with 0');
 is(text_of($program->{err}), '', 'and nothing on stderr');
 
+# A lost connection: told, and nothing about broadcasts, which there are none of.
+$program = listener('media');
+is_listening('media');
+sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()});
+eventually(sub { text_of($program->{err}) =~ /the listening connection: connected again/ }, 'it connects again');
+is_listening('media');
+unlike(text_of($program->{err}), qr/broadcast/, 'without a word about broadcasts');
+kill TERM => $program->{pid};
+is(wait_for_exit($program), 0, 'and ends with 0');
+
 # The line.
 sql(q{SET pgpubsub.db_version = 7; SET timezone = 'UTC'; SET DateStyle = 'German';
       SELECT pgpubsub.publish('media', '{"n": 12345678901234567890.10, "s": "q\" b\\\\ n\n u\u00e9 😀"}', 'the "key"', '{"h": 1e3}', priority => 5)});
@@ -135,6 +145,12 @@ sql(q{SELECT pgpubsub.publish('media', '1'); CREATE ROLE reader SUPERUSER LOGIN;
 ($status, $out, $err) = cli('listen', 'media', '--drain', '--dsn', "$dsn user=reader");
 is($status, 1, '--drain: a read-only role ends it');
 like($err, qr/^pgpubsub: cannot execute .* in a read-only transaction\nhint: .*target_session_attrs=read-write\.$/m, 'and says what to do');
+foreach my $option ('--no-listen', '--verbose')
+{
+	($status, $out, $err) = cli('listen', 'media', $option, '--dsn', "$dsn user=reader");
+	is($status, 1, "$option: without --drain too, when it starts");
+	like($err, qr/^pgpubsub: cannot execute .* in a read-only transaction\nhint: /m, 'with the same words');
+}
 sql(q{ALTER ROLE reader RESET default_transaction_read_only; ALTER ROLE reader SET lock_timeout = '10ms'});
 my $locker = $node->background_psql('postgres');
 $locker->query_safe(q{BEGIN; LOCK TABLE pgpubsub.notification});
