@@ -69,7 +69,8 @@ void worker::wait(clock::time_point until) {
         }
         if (e.sqlstate() != sqlstate::undefined_object) {
             if (sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, names.front(), "consume");
-            return patience_.pause(e.what());
+            const bool is_cut_short = e.sqlstate() == sqlstate::cancelled;
+            return patience_.pause(std::string(e.what()) + (is_cut_short ? " (a wait lasts for the poll interval: statement_timeout must be longer)" : ""));
         }
         for (auto* c : group) c->ready = c->ask_first = true;  // that finds out which of them it is
         waits_.hinted = true;

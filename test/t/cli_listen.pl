@@ -140,6 +140,13 @@ sql(q{SELECT pgpubsub.create_channel('-v'); SELECT pgpubsub.publish('-v', '1')})
 ($status, $out) = cli('listen', '--drain', '--dsn', $dsn, '--', '-v');
 like($out, qr/"channel":"-v"/, 'a name that begins with - goes behind --');
 
+# A role whose statement_timeout ends each wait.
+sql(q{CREATE ROLE hasty SUPERUSER LOGIN; ALTER ROLE hasty SET statement_timeout = '100ms'});
+$program = background(cli_path(), 'listen', 'media', '--no-listen', '--dsn', "$dsn user=hasty");
+eventually(sub { text_of($program->{err}) =~ /statement timeout \(a wait lasts for the poll interval: statement_timeout must be longer\); next attempt/ }, 'a wait that statement_timeout ends: what to do is told');
+kill TERM => $program->{pid};
+is(wait_for_exit($program), 0, 'and it goes on until it is stopped');
+
 # Databases, roles and locks in which nothing can be drained.
 sql(q{SELECT pgpubsub.publish('media', '1'); CREATE ROLE reader SUPERUSER LOGIN; ALTER ROLE reader SET default_transaction_read_only = on});
 ($status, $out, $err) = cli('listen', 'media', '--drain', '--dsn', "$dsn user=reader");
