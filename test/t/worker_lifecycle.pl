@@ -195,5 +195,7 @@ has_worker($node, $_, "$_: a worker, with max_worker_processes raised") foreach 
 wakes('postgres', 'that wakes');
 unlike($node->safe_psql('postgres', 'SELECT mode FROM pgpubsub.stat_wakeup'), qr/transaction/, 'as before');
 
+my $log_before = -s $node->logfile;
 $node->stop;
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before), qr/FATAL|ERROR/, 'a shutdown alarms nobody');
 done_testing();
