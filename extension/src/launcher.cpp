@@ -59,6 +59,13 @@ void set_retry(shared_database* d, int64 pause) {
     SpinLockRelease(&d->lock);
 }
 
+TimestampTz retry_time(shared_database* d) {
+    SpinLockAcquire(&d->lock);
+    const TimestampTz time = d->retry_at;
+    SpinLockRelease(&d->lock);
+    return time;
+}
+
 void start_worker(shared_database* d) {
     BackgroundWorker worker{};
     worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -100,9 +107,7 @@ TimestampTz start_workers() {
         if (!OidIsValid(database) || has_worker(d) || pg_atomic_read_u32(&d->is_wanted) == 0 ||
             pg_atomic_read_u32(&d->holds) != 0)
             continue;
-        SpinLockAcquire(&d->lock);
-        const TimestampTz retry_at = d->retry_at;
-        SpinLockRelease(&d->lock);
+        const TimestampTz retry_at = retry_time(d);
         const TimestampTz now = GetCurrentTimestamp();
         if (retry_at > now && retry_at <= now + longest_pause) {
             next = Min(next, retry_at);
@@ -112,7 +117,7 @@ TimestampTz start_workers() {
         switch (state_of(database)) {
             case database_state::gone:
                 free_database(d);
-                break;
+                continue;
             case database_state::closed:
                 set_retry(d, pause_after_failure);
                 break;
@@ -120,6 +125,8 @@ TimestampTz start_workers() {
                 start_worker(d);
                 break;
         }
+        // There need not be a worker now, and nobody else would wake the launcher for it.
+        next = Min(next, retry_time(d));
     }
     return next;
 }

@@ -112,6 +112,15 @@ wakes('one', 'dropped and made again at once: the hints go on');
 sql('BEGIN; DROP EXTENSION pgpubsub CASCADE; ROLLBACK', 'one');
 wakes('one', 'not dropped after all');
 
+# ---- a database that takes no connections for a while --------------------------------------------
+$before = worker_pid($node, 'one');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS false');
+sql("SELECT pg_terminate_backend($before)");
+eventually(sub { worker_pid($node, 'one') == 0 }, 'no connections are allowed: its worker does not come back');
+sleep 0.5;
+sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
+has_worker($node, 'one', 'but does when they are, by itself', $before);
+
 # ---- crash ---------------------------------------------------------------------------------------
 publish('postgres');
 sql(q{SELECT pgpubsub.publish('jobs', '2')});
