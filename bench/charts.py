@@ -15,8 +15,12 @@ def low_high(cell):
     return cell.median, min(cell.values), max(cell.values)
 
 
+# What helps to explain the figures is in the table only.
+NOT_DRAWN = {'captured row by row, wake-up by the worker', "the same row in our table's shape"}
+
+
 def write(results, _):
-    cells = results.of('write', 'inserts/s')
+    cells = [c for c in results.of('write', 'inserts/s') if c.case not in NOT_DRAWN]
     flushes = list(dict.fromkeys(c.group.split(', ')[1] for c in cells))
     picture = Picture('Single-row inserts: what a capture costs the writers', 'inserts per second; the line is from the lowest to the highest of the rounds',
                       names_of(cells), len(flushes))

@@ -19,7 +19,7 @@ helpers=()
 # With much more shared_buffers than it touches, what a session costs that first touches them would be measured too; with less, the
 # kernel's cache. PRELOAD names the libraries to preload, SLOW_FSYNC=1 makes each flush take 1 ms more.
 start_server() {
-    local settings=("shared_preload_libraries=${PRELOAD-pgpubsub}" max_wal_size=8GB checkpoint_timeout=1h autovacuum=off max_connections=200 "$@")
+    local settings=("shared_preload_libraries=${PRELOAD-pgpubsub}" max_wal_size=8GB checkpoint_timeout=1h autovacuum=off max_connections=300 "$@")
     local environment=(env)
     if [ -n "${SLOW_FSYNC:-}" ]; then
         install -m 755 "$programs/slow_fsync.so" "$BENCH_DIR/slow_fsync.so"
