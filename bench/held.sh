@@ -12,7 +12,7 @@ seconds_held=$(calculate "3 * $SECONDS_EACH" %.1f)
 
 held_rows() {
     local rows rates=250000
-    case $1 in pg-boss | graphile-worker) rates=35000 ;; pgq) rates=200000 ;; esac
+    case $1 in pg-boss | graphile-worker) rates=30000 ;; raw) rates=200000 ;; pgq) rates=90000 ;; esac
     rows=$(calculate "$rates * $seconds_held")
     echo $((rows < 3 * MAX_ROWS ? rows : 3 * MAX_ROWS))
 }
@@ -25,9 +25,10 @@ rate_at() {
 
 # The session that holds a snapshot does nothing else. It begins before anything is consumed.
 start_server shared_buffers=4GB fsync=off
+rm -f "$BUILD"/bench/traces/held.*
 for system in "${systems[@]}"; do set_up "$system"; done
 for ((round = 1; round <= (ROUNDS + 1) / 2; round++)); do      # it takes long, and differs much
-    for consumers in $CONSUMERS; do
+    for consumers in $HELD_CONSUMERS; do
         for system in $(rotated $((round - 1)) "${systems[@]}"); do
             group="100 at a time, $consumers $( ((consumers > 1)) && echo consumers || echo consumer)"
             trace=$BUILD/bench/traces/held.$system.$consumers.$round

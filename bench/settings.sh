@@ -2,10 +2,12 @@
 #   BENCH           the sections: write bulk drain held backlog latency idle; churn too, which is not among them: it takes as long as all
 #   PEERS           the systems beside pgpubsub: pgq pg-boss graphile-worker redis (raw SQL and plain NOTIFY need nothing)
 #   QUICK=1         a rough look, in under five minutes
-#   ROUNDS          how often each cell is measured; the table has the medians
-#   SECONDS_EACH    how long a cell of "write" and "latency" takes, and how much "drain" and "held" have to do
+#   ROUNDS          how often each cell is measured, half as often in "drain" and "held"; the table has the medians
+#   SECONDS_EACH    how long a cell of "write" and "latency" is measured, and how much "drain" and "held" have to do
+#   WRITERS         how many clients write in "write"; eight times as many sessions, of at most 290
 #   MAX_ROWS        the most that a cell of "drain" has to consume; three times as many in "held"
-#   BATCHES         the batch sizes of "drain"; CONSUMERS: how many consume there and in "held", one alone only in batches of SINGLE_BATCHES
+#   BATCHES         the batch sizes of "drain"; CONSUMERS: how many consume there, one alone only in batches of SINGLE_BATCHES
+#   HELD_CONSUMERS  how many consume in "held"; one alone takes as long again
 #   FLUSHES         the disks of "write": plain, slow
 #   ROWS            how many rows a statement of "bulk" changes
 #   MEMORY_ROWS     and the one that shows how much memory it takes; 0 leaves that out
@@ -16,11 +18,12 @@ BENCH=${BENCH:-write bulk drain held backlog latency idle}
 PEERS=${PEERS-pgq pg-boss graphile-worker redis}
 if [ -n "${QUICK:-}" ]; then
     : "${ROUNDS:=1}" "${SECONDS_EACH:=1}" "${MAX_ROWS:=200000}" "${ROWS:=20000}" "${MEMORY_ROWS:=500000}" "${BACKLOG:=500000}" "${IDLE_SECONDS:=5}"
-    : "${BATCHES:=1 100 1000}" "${CONSUMERS:=2}" "${SINGLE_BATCHES:=}" "${FLUSHES:=plain slow}"
+    : "${BATCHES:=1 100}" "${CONSUMERS:=2}" "${SINGLE_BATCHES:=}" "${WRITERS:=32}"
 else
-    : "${ROUNDS:=3}" "${SECONDS_EACH:=2}" "${MAX_ROWS:=1000000}" "${ROWS:=100000}" "${MEMORY_ROWS:=5000000}" "${BACKLOG:=10000000}" "${IDLE_SECONDS:=20}"
-    : "${BATCHES:=1 10 100 500 1000}" "${CONSUMERS:=1 2}" "${SINGLE_BATCHES:=100}" "${FLUSHES:=plain slow}"
+    : "${ROUNDS:=3}" "${SECONDS_EACH:=2}" "${MAX_ROWS:=400000}" "${ROWS:=100000}" "${MEMORY_ROWS:=5000000}" "${BACKLOG:=10000000}" "${IDLE_SECONDS:=20}"
+    : "${BATCHES:=1 10 100 500 1000}" "${CONSUMERS:=1 2}" "${SINGLE_BATCHES:=100}" "${WRITERS:=1 8 32}"
 fi
+: "${HELD_CONSUMERS:=2}" "${FLUSHES:=plain slow}"
 
 # wants WORD LIST: whether the word is in the list.
 wants() { case " $2 " in *" $1 "*) true ;; *) false ;; esac }
