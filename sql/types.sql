@@ -54,6 +54,22 @@ SELECT n.payload #>> '{new}' = to_jsonb(e)::text AS same_text
   FROM everything e JOIN pgpubsub.notifications n
     ON n.payload ->> 'op' = 'insert' AND (n.payload #>> '{new,id}')::integer = e.id WHERE e.id = 2;
 
+-- Times of one second with their fractions, on both sides of the year 2000, in one time zone and then in another.
+CREATE TABLE seconds (zone text, times timestamptz[]);
+SELECT pgpubsub.attach('seconds', 'seconds');
+CREATE FUNCTION insert_seconds() RETURNS TABLE (zone text, same boolean) LANGUAGE sql AS $$
+  INSERT INTO seconds SELECT current_setting('timezone'), array_agg(second + fraction * interval '1 microsecond')
+    FROM unnest('{2026-11-21 12:34:56+00, 1999-12-31 23:59:59+00, 2000-01-01 00:00+00, 12026-07-01 00:00+00, 0044-03-15 00:00+00 BC}'::timestamptz[]) second,
+         unnest('{0,1,10,100000,123450,999999}'::integer[]) fraction;
+  SELECT zone, payload -> 'new' = to_jsonb(s) FROM pgpubsub.take('seconds', 1), seconds s WHERE zone = current_setting('timezone');
+$$;
+SELECT * FROM insert_seconds();
+SET timezone = 'Asia/Kathmandu';
+SELECT * FROM insert_seconds();
+SET timezone = 'America/St_Johns';
+DROP TABLE seconds;
+DROP FUNCTION insert_seconds();
+
 -- A cast to json is used, from the moment it exists to the moment it goes.
 CREATE TABLE moods (m mood);
 SELECT pgpubsub.attach('moods', 'moods');

@@ -43,6 +43,7 @@ HTAB* by_id = nullptr;
 HTAB* by_name = nullptr;
 HTAB* by_subscription = nullptr;
 bool memory_is_valid = false;
+const remembered* last_found = nullptr;  // by_id: most often it is asked for again
 
 void forget_on_change(Datum, Oid relation) {
     if (forget_catalog(relation))
@@ -55,6 +56,7 @@ void start_memory() {
     if (memory == nullptr)
         memory = AllocSetContextCreate(CacheMemoryContext, "pgpubsub channels", ALLOCSET_SMALL_SIZES);
     by_id = by_name = by_subscription = nullptr;
+    last_found = nullptr;
     MemoryContextReset(memory);
 
     HASHCTL ctl{};
@@ -168,7 +170,7 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
 
 // Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
 // may be from before the change, and nothing would tell of it again: so it is read once more.
-remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
+const remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     remembered read;
     bool found;
     do {
@@ -189,14 +191,22 @@ remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     return entry;
 }
 
-remembered* look_up(int32 id) {
-    if (memory_is_valid)
-        if (void* const entry = hash_search(by_id, &id, HASH_FIND, nullptr))
-            return static_cast<remembered*>(entry);
+bool is_last_found(int32 id) { return last_found != nullptr && last_found->id == id; }
+bool is_last_found(std::string_view name) { return last_found != nullptr && name == last_found->what.name; }
+
+const remembered* look_up(int32 id) {
+    if (memory_is_valid) {
+        if (!is_last_found(id))
+            last_found = static_cast<remembered*>(hash_search(by_id, &id, HASH_FIND, nullptr));
+        if (last_found != nullptr)
+            return last_found;
+    }
     return read_channel(&catalog::channel_pkey, equals_int4(channel_column::id, id));
 }
 
-remembered* look_up(std::string_view name) {
+const remembered* look_up(std::string_view name) {
+    if (memory_is_valid && is_last_found(name))
+        return last_found;
     char padded[NAMEDATALEN] = {};
     memcpy(padded, name.data(), name.size());
     if (memory_is_valid)

@@ -64,19 +64,51 @@ void add_date_time(jsonb_writer& json, Datum value, const type_facts& type) {
     json.string(JsonEncodeDateTime(text, value, type.base, nullptr));
 }
 
-// Many rows of a transaction have the same time, that of now().
+// The text of a second in a time zone, before and behind the place of its fraction.
+struct second_text {
+    TimestampTz second;  // in microseconds
+    const pg_tz* zone;   // null: none yet
+    char text[MAXDATELEN + 1];
+    int before;
+    int behind;
+};
+
+const second_text& text_of_second(TimestampTz second) {
+    static second_text last;
+    if (last.zone == session_timezone && last.second == second)
+        return last;
+    last.zone = nullptr;  // in case of an ERROR
+    JsonEncodeDateTime(last.text, TimestampTzGetDatum(second), TIMESTAMPTZOID, nullptr);
+    last.before = static_cast<int>(strchr(last.text, 'T') - last.text) + static_cast<int>(strlen("T00:00:00"));
+    last.behind = static_cast<int>(strlen(last.text)) - last.before;
+    last.second = second;
+    last.zone = session_timezone;
+    return last;
+}
+
+// Most times are of the present second, that of the row before. (Before the year 2000 a fraction counts backwards.)
 void add_time_with_zone(jsonb_writer& json, Datum value) {
-    static TimestampTz last;
-    static const pg_tz* last_zone = nullptr;
-    static char text[MAXDATELEN + 1];
     const TimestampTz time = DatumGetTimestampTz(value);
-    if (time != last || session_timezone != last_zone) {
-        last_zone = nullptr;  // in case of an ERROR
-        JsonEncodeDateTime(text, value, TIMESTAMPTZOID, nullptr);
-        last = time;
-        last_zone = session_timezone;
+    char text[MAXDATELEN + 8];
+    if (time < 0 || TIMESTAMP_NOT_FINITE(time)) {
+        json.string(JsonEncodeDateTime(text, value, TIMESTAMPTZOID, nullptr));
+        return;
     }
-    json.string(text);
+    int64 fraction = time % USECS_PER_SEC;
+    const second_text& second = text_of_second(time - fraction);
+    char* end = text + second.before;
+    memcpy(text, second.text, second.before);
+    if (fraction != 0) {
+        int digits = 6;
+        for (; fraction % 10 == 0; --digits)
+            fraction /= 10;
+        *end = '.';
+        for (int i = digits; i > 0; --i, fraction /= 10)
+            end[i] = static_cast<char>('0' + fraction % 10);
+        end += digits + 1;
+    }
+    memcpy(end, second.text + second.before, second.behind);
+    json.string({text, static_cast<std::size_t>(end + second.behind - text)});
 }
 
 void add_uuid(jsonb_writer& json, Datum value) {
