@@ -11,10 +11,11 @@
 // before took long, what is written counts from the time when it should have been (no coordinated omission). With the rate 0 they write as fast
 // as they can. All that is written is waited for, 30 s at most. The first half second warms up, and is left out.
 // Prints, separated by tabs: p50, p99 and the highest in ms, how many were handled in a second from the first write to the last
-// handler, and how many were never handled.
+// handler, how many were never handled, and p50, p99 and the highest in ms until the writer's statement had returned.
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -51,7 +52,7 @@ struct options {
     double number(const char* name, const char* fallback) const { return std::atof(text(name, fallback).c_str()); }
 };
 
-// What came, told by the consumer's thread and read by main().
+// When what was written came to the handler, or its statement returned to the writer; told by several threads and read by main().
 class arrivals {
 public:
     void add(long long written, long long came) {
@@ -64,10 +65,14 @@ public:
     std::size_t count() const { return count_; }
     void measure_from(long long time) { measured_from_ = time; }
     long long last() const { return last_; }
-    std::vector<long long> sorted() {
+    // p50, p99 and the highest, in ms.
+    std::array<double, 3> percentiles() {
         const std::lock_guard lock(mutex_);
+        if (latencies_.empty())
+            bench::die("nothing arrived");
         std::sort(latencies_.begin(), latencies_.end());
-        return latencies_;
+        const auto at = [this](double p) { return static_cast<double>(latencies_[static_cast<std::size_t>(p * static_cast<double>(latencies_.size() - 1))]) / 1e3; };
+        return {at(0.5), at(0.99), at(1)};
     }
 
 private:
@@ -164,7 +169,7 @@ private:
 };
 
 // Writes one every `interval` µs beginning at `begin`, or as fast as it can where that is 0. Returns how many.
-std::size_t write_on_schedule(writer& w, const std::string& value, long long begin, long long end, double interval) {
+std::size_t write_on_schedule(writer& w, arrivals& returned, const std::string& value, long long begin, long long end, double interval) {
     const std::size_t place = value.find('%');
     std::size_t count = 0;
     for (;; ++count) {
@@ -177,6 +182,7 @@ std::size_t write_on_schedule(writer& w, const std::string& value, long long beg
         if (due >= end)
             return count;
         w.write(std::string(value).replace(place, 1, std::to_string(due)));
+        returned.add(due, now_us());
     }
 }
 
@@ -190,7 +196,8 @@ int main(int argc, char** argv) {
     const std::string value = o.text("--value");
     if (value.find('%') == std::string::npos)
         bench::die("--value has no %");
-    arrivals arrivals;
+    arrivals handled;
+    arrivals returned;
     std::atomic<bool> stopping = false;
 
     std::unique_ptr<bench::source> source;
@@ -198,11 +205,11 @@ int main(int argc, char** argv) {
     std::thread consumer;
     if (o.has("--exec")) {
         other = std::make_unique<program>(o.text("--exec"));
-        consumer = std::thread([&] { other->consume(arrivals); });
+        consumer = std::thread([&] { other->consume(handled); });
     } else {
         source = bench::make_source(o.text("--source"), 100, 1);
         source->wait(0);  // it listens from now on
-        consumer = std::thread([&] { consume(*source, arrivals, stopping); });
+        consumer = std::thread([&] { consume(*source, handled, stopping); });
     }
     std::thread ticker([&] {
         if (!o.has("--tick"))
@@ -220,18 +227,19 @@ int main(int argc, char** argv) {
         sessions.push_back(std::make_unique<writer>(o));
     const long long begin = now_us() + 50'000;
     const long long end = begin + 500'000 + static_cast<long long>(1e6 * o.number("--seconds", "5"));
-    arrivals.measure_from(begin + 500'000);
+    handled.measure_from(begin + 500'000);
+    returned.measure_from(begin + 500'000);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     std::atomic<std::size_t> written = 0;
     std::vector<std::thread> threads;
     for (int i = 0; i < writers; ++i)
         threads.emplace_back([&, i] {
-            written += write_on_schedule(*sessions[i], value, begin + static_cast<long long>(interval * i / writers), end, interval);
+            written += write_on_schedule(*sessions[i], returned, value, begin + static_cast<long long>(interval * i / writers), end, interval);
         });
     for (std::thread& t : threads)
         t.join();
     const long long patience = now_us() + 30'000'000;
-    while (arrivals.count() < written && now_us() < patience)
+    while (handled.count() < written && now_us() < patience)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     stopping = true;
     if (other)
@@ -239,11 +247,9 @@ int main(int argc, char** argv) {
     consumer.join();
     ticker.join();
 
-    const std::vector<long long> sorted = arrivals.sorted();
-    if (sorted.empty())
-        bench::die("nothing arrived");
-    const auto percentile = [&](double p) { return static_cast<double>(sorted[static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1))]) / 1e3; };
-    std::printf("%.3f\t%.3f\t%.3f\t%.0f\t%zu\n", percentile(0.5), percentile(0.99), percentile(1),
-                static_cast<double>(arrivals.count()) / (static_cast<double>(arrivals.last() - begin) / 1e6),
-                written - std::min<std::size_t>(written, arrivals.count()));
+    const auto [p50, p99, highest] = handled.percentiles();
+    const auto [write_p50, write_p99, write_highest] = returned.percentiles();
+    std::printf("%.3f\t%.3f\t%.3f\t%.0f\t%zu\t%.3f\t%.3f\t%.3f\n", p50, p99, highest,
+                static_cast<double>(handled.count()) / (static_cast<double>(handled.last() - begin) / 1e6),
+                written - std::min<std::size_t>(written, handled.count()), write_p50, write_p99, write_highest);
 }
