@@ -38,7 +38,9 @@ struct hinted_channel {
     hinted_channel* next_followed;
     int addressees;           // how many are to be woken next
     TimestampTz hinted_at;    // before this time nobody was told what they are told next
-    TimestampTz follow_up_at; // when more are woken if no claim has begun; DT_NOEND: not
+    TimestampTz told_at;      // when consumers were last woken
+    bool all_were_told;       // then
+    TimestampTz follow_up_at; // when they are woken again, or more are, if no claim has begun; DT_NOEND: not
     int64 time_to_claim;
     TimestampTz spread_at;    // when claims last woke further consumers
     TimestampTz next_spread;  // when they do next; DT_NOEND: not
@@ -81,6 +83,12 @@ void hint_at(hinted_channel* h) {
     h->addressees = Max(h->addressees, 1);
     h->hinted_at = GetCurrentTimestamp();
     h->time_to_claim = time_to_claim;
+}
+
+// Whether everybody was told, and nobody has begun a claim since: each will find what is hinted at now as well. A claim that began
+// before, and is noted only later, is why they are followed up all the same.
+bool is_awaited(const hinted_channel& h) {
+    return h.all_were_told && h.follow_up_at != DT_NOEND && h.told_at <= GetCurrentTimestamp() && last_claim(h.mark) <= h.told_at;
 }
 
 // Somebody else has sent the NOTIFY.
@@ -172,7 +180,9 @@ woken wake(const channel& c, std::span<const interested_session> sessions, hinte
     }
     if (h->mark == nullptr)
         h->mark = find_mark(c.id, c.name).mark;
-    h->follow_up_at = is_for_all ? DT_NOEND : GetCurrentTimestamp() + h->time_to_claim;
+    h->told_at = GetCurrentTimestamp();
+    h->all_were_told = is_for_all;
+    h->follow_up_at = result.notifies + result.waiting == 0 ? DT_NOEND : h->told_at + h->time_to_claim;
     h->time_to_claim = Min(2 * h->time_to_claim, longest_time_to_claim);
     h->addressees = is_for_all ? 0 : 2 * Max(h->addressees, 1);
     look_again_at(h);
@@ -202,7 +212,8 @@ void look_at_claims(TimestampTz now) {
                 h->addressees = 0;
         } else if (now >= h->follow_up_at) {
             h->follow_up_at = DT_NOEND;
-            make_due(h);
+            if (!h->all_were_told || h->hinted_at > h->told_at)
+                make_due(h);
         }
         if (now >= h->next_spread)
             spread(h, now);
@@ -274,7 +285,9 @@ bool collect_hints(shared_database* d) {
             continue;
         hinted_channel* const h = entry_of(taken.channel_id);
         h->mark = taken.mark;
-        if (taken.has_hint)
+        if (taken.has_hint && is_awaited(*h))
+            h->hinted_at = GetCurrentTimestamp();
+        else if (taken.has_hint)
             hint_at(h);
         else if (taken.has_hint_for_waiting)
             hint_at_waiting(h);

@@ -90,5 +90,22 @@ sleep 0.5;
 is(sql('SELECT notifies FROM pgpubsub.stat_wakeup'), $sent, 'and then no more');
 end_probe($_) foreach @all;
 
+# ---- who was told, and has not begun a claim yet, is not told again at once -----------------------
+my $busy = listener($node, 'postgres', 'jobs');
+$sent = sql('SELECT notifies FROM pgpubsub.stat_wakeup');
+sql('CALL publish_slowly(100)');
+cmp_ok(sql('SELECT notifies FROM pgpubsub.stat_wakeup') - $sent, '<', 60, '100 notifications for a listener that claims nothing');
+foreach my $i (1 .. 3)
+{
+	forget($busy);
+	sql(q{SELECT pgpubsub.publish('jobs', '1')});
+	hears($busy, 'jobs', "but it is told of what came meanwhile, $i");
+}
+sleep 0.5;
+$sent = sql('SELECT notifies FROM pgpubsub.stat_wakeup');
+sql(qq{SELECT pgpubsub.publish('jobs', '1'); SELECT pg_sleep(0.005); SELECT count(*) FROM pgpubsub.take('jobs', 1000); SELECT pgpubsub.publish('jobs', '2')});
+eventually(sub { sql('SELECT notifies FROM pgpubsub.stat_wakeup') - $sent == 2 }, 'after a claim it is told again');
+end_probe($busy);
+
 $node->stop;
 done_testing();
