@@ -5,9 +5,9 @@
 #   captured row by row, wake-up by the worker
 #                                        the same with a trigger for each row
 #   captured, NOTIFY in the transaction, and captured, without a wake-up
-#   a queue row by hand                  the floor: no trigger, but the same statement inserts the new row, as jsonb, into a plain queue too,
-#                                        whose only index is its primary key; nobody is woken
-#   the same row in our table's shape    the floor of our table: that row into one with the columns and indexes of pgpubsub.notification
+#   a queue row by hand                  no trigger, but the same statement inserts the new row, as jsonb, into a plain queue too, whose
+#                                        only index is its primary key; nobody is woken: the least that one can do in SQL
+#   the same row in our table's shape    that row into a table with the columns and indexes of pgpubsub.notification, as SQL inserts it
 #   PL/pgSQL trigger and pg_notify       as the original, django-pgpubsub, does it
 #
 # For each number of clients all of these run in turn, in slices of less than a second, and their sessions stay (slices.py). Another session
