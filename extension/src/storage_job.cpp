@@ -1,7 +1,8 @@
 // The process that vacuums and packs the storage of the notifications, and then ends.
 //
 // Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds: it takes a lock that stands in
-// their way only if it gets it within lock_patience, and for a bounded step. It may be ended at any moment.
+// their way only if it gets it within lock_patience, and for a bounded step. Whoever wants a lock that it holds for longer, as
+// drop_channel() and ALTER TABLE do, has it cancelled after deadlock_timeout. It may be ended at any moment.
 //
 // Steps: VACUUM, as any superuser may, beside everybody's work. Then, if the files are still far larger than needed:
 //   1. cut off the empty end of the table and of its TOAST table, a step at a time; while rows stand in the way, move
@@ -51,12 +52,23 @@ void set_own_settings() {
         {"vacuum_cost_delay", "0"},
         {"default_transaction_isolation", "read committed"},
         {"default_transaction_read_only", "off"},
+        {"lock_timeout", lock_patience},
     };
     for (const auto& [name, value] : settings)
         SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time.
+// PostgreSQL treats it like an autovacuum worker: whoever waits for its lock for as long as deadlock_timeout cancels what it
+// does, and DROP DATABASE ends it.
+void give_way_to_others() {
+    LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+    MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
+    ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+    LWLockRelease(ProcArrayLock);
+}
+
+// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time. Where others want the table, the
+// process ends: it may be that they drop it.
 template <typename F>
 bool attempt(F f) {
     static_assert(survives_longjmp<F>);
@@ -71,10 +83,14 @@ bool attempt(F f) {
     PG_CATCH();
     {
         MemoryContextSwitchTo(job_context);
-        if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+        const int code = geterrcode();
+        const bool is_in_the_way = code == ERRCODE_QUERY_CANCELED || code == ERRCODE_T_R_DEADLOCK_DETECTED;
+        if (code != ERRCODE_LOCK_NOT_AVAILABLE && !is_in_the_way)
             PG_RE_THROW();
         FlushErrorState();
         AbortCurrentTransaction();
+        if (is_in_the_way)
+            proc_exit(0);
     }
     PG_END_TRY();
     MemoryContextSwitchTo(job_context);
@@ -84,6 +100,8 @@ bool attempt(F f) {
 void rest(long ms) {
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
+    // One that came late: whoever sent it has the lock by now.
+    QueryCancelPending = false;
     CHECK_FOR_INTERRUPTS();
 }
 
@@ -135,7 +153,6 @@ bool run(const char* command) {
 struct index_to_build {
     NameData name;
     bool is_bloated;
-    bool is_left_over;
 };
 
 struct sizes {
@@ -146,6 +163,8 @@ struct sizes {
     uint64 index_pages;
     int index_count;
     index_to_build indexes[32];
+    int left_over_count;
+    NameData left_over[32];
 
     bool has_bloated_index() const {
         for (int i = 0; i < index_count; ++i)
@@ -177,23 +196,24 @@ bool measure(sizes* found) {
                 break;
             const Relation index = index_open(lfirst_oid(cell), AccessShareLock);
             found->index_pages += RelationGetNumberOfBlocks(index);
-            found->indexes[found->index_count++] = {index->rd_rel->relname, size_of_index(index, growth).is_bloated(),
-                                                    is_left_over(index)};
+            found->indexes[found->index_count++] = {index->rd_rel->relname,
+                                                    index->rd_index->indisvalid && size_of_index(index, growth).is_bloated()};
             index_close(index, AccessShareLock);
         }
+        found->left_over_count = find_left_over_indexes(heap, found->left_over);
         table_close(heap, AccessShareLock);
     });
     return OidIsValid(found->table);
 }
 
-void drop_left_over(const sizes& size) {
-    for (int i = 0; i < size.index_count; ++i) {
-        const index_to_build& index = size.indexes[i];
-        if (index.is_left_over)
-            attempt_often(size.table, [&index] {
-                return run(psprintf("DROP INDEX IF EXISTS pgpubsub.%s", quote_identifier(NameStr(index.name))));
-            });
-    }
+// False where the table is locked for too long.
+bool drop_left_over(const sizes& size) {
+    for (const NameData& name : std::span(size.left_over, size.left_over_count))
+        if (!attempt_often(size.table, [&name] {
+                return run(psprintf("DROP INDEX IF EXISTS pgpubsub.%s", quote_identifier(NameStr(name))));
+            }))
+            return false;
+    return true;
 }
 
 void vacuum() { run("VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) pgpubsub.notification"); }
@@ -232,6 +252,8 @@ void reindex(const sizes& size) {
     if (has_old_transaction(size.table))
         return;
     set_lock_timeout(reindex_patience);
+    // Whoever waits for it while it waits for them is not the one to fail.
+    SetConfigOption("deadlock_timeout", "10ms", PGC_SUSET, PGC_S_OVERRIDE);
     for (int i = 0; i < size.index_count; ++i)
         if (size.indexes[i].is_bloated &&
             !run(psprintf("REINDEX INDEX CONCURRENTLY pgpubsub.%s", quote_identifier(NameStr(size.indexes[i].name)))))
@@ -260,7 +282,9 @@ void pack() {
     }
     if (!measure(&size))
         return;
-    drop_left_over(size);
+    // Else each further attempt would leave one more behind.
+    if (!drop_left_over(size))
+        return;
     if (!size.heap.is_bloated() && !size.toast.is_bloated() && !size.has_bloated_index())
         return;
     if (is_small(size)) {
@@ -288,6 +312,7 @@ void pgpubsub_storage_main(Datum database) {
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database), InvalidOid, 0);
+    give_way_to_others();
     job_context = AllocSetContextCreate(TopMemoryContext, "pgpubsub storage", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(job_context);
     // VACUUM and REINDEX keep there what outlives their transactions.

@@ -23,6 +23,12 @@ Size entry_bytes(Relation index) {
     return MAXALIGN(bytes);
 }
 
+// "…_ccnew", "…_ccold", and with a number where there is one already.
+bool is_made_by_reindex(std::string_view name) {
+    name.remove_suffix(name.size() - 1 - name.find_last_not_of("0123456789"));
+    return name.ends_with("_ccnew") || name.ends_with("_ccold");
+}
+
 }  // namespace
 
 storage_size size_of_heap(Relation heap) {
@@ -47,9 +53,23 @@ storage_size size_of_index(Relation index, int64 growth) {
     return {pages, static_cast<BlockNumber>(needed) + 2, index_free_pages};
 }
 
-bool is_left_over(Relation index) {
-    const std::string_view name = RelationGetRelationName(index);
-    return !index->rd_index->indisvalid && (name.ends_with("_ccnew") || name.ends_with("_ccold"));
+int find_left_over_indexes(Relation heap, std::span<NameData> names) {
+    // The list that the relation cache has lacks those that were about to be dropped.
+    const Relation indexes = table_open(IndexRelationId, AccessShareLock);
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(heap)));
+    const SysScanDesc scan = systable_beginscan(indexes, IndexIndrelidIndexId, true, nullptr, 1, &key);
+    std::size_t count = 0;
+    HeapTuple tuple;
+    while (count < names.size() && HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const auto* const index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+        const char* const name = index->indisvalid ? nullptr : get_rel_name(index->indexrelid);
+        if (name != nullptr && is_made_by_reindex(name))
+            namestrcpy(&names[count++], name);
+    }
+    systable_endscan(scan);
+    table_close(indexes, AccessShareLock);
+    return static_cast<int>(count);
 }
 
 int64 growth_of(Relation heap) {

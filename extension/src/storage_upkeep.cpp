@@ -48,6 +48,9 @@ struct findings {
 };
 
 bool any_index_needs_packing(Relation heap) {
+    NameData left_over;
+    if (find_left_over_indexes(heap, std::span(&left_over, 1)) > 0)
+        return true;
     const int64 growth = growth_of(heap);
     List* const indexes = RelationGetIndexList(heap);
     bool found = false;
@@ -57,7 +60,7 @@ bool any_index_needs_packing(Relation heap) {
         if (found || !ConditionalLockRelationOid(oid, AccessShareLock))
             continue;
         const Relation index = index_open(oid, NoLock);
-        found = size_of_index(index, growth).is_bloated() || is_left_over(index);
+        found = size_of_index(index, growth).is_bloated();
         index_close(index, NoLock);
     }
     list_free(indexes);
