@@ -239,6 +239,11 @@ void reclaim_marks(TimestampTz now) {
             free_mark(mark, channel_id);
 }
 
+// As SET LOCAL: however the transaction ends, it is as before.
+void set_lock_timeout_of_transaction(const char* value) {
+    (void)set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
 void hint_at_all_channels() {
     for (const channel& c : consumable_channels(BOOTSTRAP_SUPERUSERID)) {
         if (c.kind != channel_kind::queue)
@@ -356,9 +361,8 @@ void send_hints(shared_database* d) {
     }
     PopActiveSnapshot();
     // Other applications' NOTIFYs, whose commits may be slow, are waited for.
-    SetConfigOption("lock_timeout", "10s", PGC_SUSET, PGC_S_OVERRIDE);
+    set_lock_timeout_of_transaction("10s");
     CommitTransactionCommand();
-    SetConfigOption("lock_timeout", "100ms", PGC_SUSET, PGC_S_OVERRIDE);
     pgstat_report_activity(STATE_IDLE, nullptr);
     // Only now: what could not be sent is sent the next time.
     while (due != nullptr) {

@@ -9,7 +9,8 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use WakeupTest;
 
-my $node = start_preloaded('wakeup', "max_prepared_transactions = 20\n");
+my $node = start_preloaded('wakeup', "max_prepared_transactions = 20\nwal_level = replica\nmax_wal_senders = 1\n" .
+	"synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n");
 sub sql { my ($query, $database) = @_; return $node->safe_psql($database // 'postgres', $query) }
 # Each of the commands goes alone, in one session; errors are expected.
 sub session { my ($commands) = @_; my ($out, $err) = ('', ''); $node->psql('postgres', $commands, stdout => \$out, stderr => \$err, on_error_stop => 0); return $err }
@@ -151,10 +152,13 @@ forget($listener);
 $worker = worker_pid($node, 'postgres');
 publish('jobs');
 hears($listener, 'jobs', 'a hint before the error');
-sql(q{SELECT pgpubsub.create_channel('new')});    # so that the worker reads again what channels there are
+# Every session has to read again what channels there are.
+sub forget_channels { return sql('ALTER TABLE pgpubsub.dead_letter SET (fillfactor = 100); ALTER TABLE pgpubsub.dead_letter RESET (fillfactor)') }
 $open = $node->background_psql('postgres');
-# The worker can't read what channels there are; the hint is given within the transaction that keeps it from that.
-$open->query_safe($_) foreach ('BEGIN', 'LOCK TABLE pgpubsub.channel IN ACCESS EXCLUSIVE MODE', 'SAVEPOINT s', q{SELECT pgpubsub.take('jobs')}, 'ROLLBACK TO s');
+# The worker can't; the hint is given within the transaction that keeps it from that.
+$open->query_safe($_) foreach ('BEGIN', 'LOCK TABLE pgpubsub.channel IN ACCESS EXCLUSIVE MODE');
+forget_channels();
+$open->query_safe($_) foreach ('SAVEPOINT s', q{SELECT pgpubsub.take('jobs')}, 'ROLLBACK TO s');
 ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pgpubsub.wakeup_state() WHERE last_error LIKE '%lock timeout%'"), 'an error of the worker is shown');
 is(sql('SELECT last_error_at > now() - interval \'1 minute\' FROM pgpubsub.wakeup_state()'), 't', 'with its time');
 is(heard($listener), '', 'the hint has to wait');
@@ -163,6 +167,27 @@ hears($listener, 'jobs', 'and is given when it can be');
 $open->quit;
 is(worker_pid($node, 'postgres'), $worker, 'by the same worker');
 like(stat_of('last_error'), qr/lock timeout/, 'stat_wakeup shows the error still');
+
+# It fails while it commits: another NOTIFY holds the lock that all wait for, since its own commit waits for a standby that never
+# comes. For that lock the worker waits longer than for any other: so it takes an effort to tell whether it does so ever after.
+my $slow = background({ in => "SET synchronous_commit = on; BEGIN; INSERT INTO orders VALUES (0); NOTIFY other; COMMIT;\n" }, 'psql', '-X', $node->connstr('postgres'));
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), 'a NOTIFY whose commit does not end');
+my $error_at = q{(SELECT last_error_at FROM pgpubsub.wakeup_state())};
+my $failed_at = sql("SELECT $error_at");
+publish('jobs');
+ok($node->poll_query_until('postgres', qq{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $worker}), 'keeps the worker waiting');
+$open = $node->background_psql('postgres');
+$open->query_safe($_) foreach ('BEGIN', 'LOCK TABLE pgpubsub.channel IN ACCESS EXCLUSIVE MODE');
+forget_channels();
+ok($node->poll_query_until('postgres', "SELECT $error_at > '$failed_at'"), 'and then from committing');
+$failed_at = sql("SELECT $error_at");
+ok($node->poll_query_until('postgres', "SELECT $error_at > '$failed_at'"), 'it then finds a table locked');
+cmp_ok(sql("SELECT extract(epoch FROM $error_at - '$failed_at')"), '<', 7, 'and does not wait for that for long');
+$open->query_safe('COMMIT');
+$open->quit;
+sql(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+is(wait_for_exit($slow), 0, 'the NOTIFY ends');
+hears($listener, 'jobs', 'and the hint comes');
 
 # ---- many at once --------------------------------------------------------------------------------
 sql(q{ALTER SYSTEM SET pgpubsub.wakeup_delay = '50ms'});
