@@ -3,6 +3,7 @@
 // It starts with the server, or when a standby is promoted, and looks into each database by means of a worker, which ends at once where it
 // finds no extension. Later a database is looked at when a session of it has found the extension. A worker that failed is
 // started again after a pause.
+#include "background_process.hpp"
 #include "databases.hpp"
 #include "worker.hpp"
 
@@ -67,13 +68,7 @@ TimestampTz retry_time(shared_database* d) {
 }
 
 void start_worker(shared_database* d) {
-    BackgroundWorker worker{};
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "pgpubsub", sizeof worker.bgw_library_name);
-    strlcpy(worker.bgw_function_name, "pgpubsub_worker_main", sizeof worker.bgw_function_name);
-    strlcpy(worker.bgw_type, "pgpubsub worker", sizeof worker.bgw_type);
+    BackgroundWorker worker = background_process("pgpubsub worker", "pgpubsub_worker_main");
     snprintf(worker.bgw_name, sizeof worker.bgw_name, "pgpubsub worker of database %u", pg_atomic_read_u32(&d->database));
     worker.bgw_main_arg = Int32GetDatum(place_of(d));
     worker.bgw_notify_pid = MyProcPid;
@@ -157,14 +152,8 @@ bool may_have_worker(Oid database) {
 void define_launcher() {
     if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
         return;
-    BackgroundWorker launcher{};
-    launcher.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    launcher.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    BackgroundWorker launcher = background_process("pgpubsub launcher", "pgpubsub_launcher_main");
     launcher.bgw_restart_time = restart_after_crash_seconds;
-    strlcpy(launcher.bgw_library_name, "pgpubsub", sizeof launcher.bgw_library_name);
-    strlcpy(launcher.bgw_function_name, "pgpubsub_launcher_main", sizeof launcher.bgw_function_name);
-    strlcpy(launcher.bgw_name, "pgpubsub launcher", sizeof launcher.bgw_name);
-    strlcpy(launcher.bgw_type, "pgpubsub launcher", sizeof launcher.bgw_type);
     RegisterBackgroundWorker(&launcher);
 }
 

@@ -1,5 +1,6 @@
 #include "storage_upkeep.hpp"
 
+#include "background_process.hpp"
 #include "catalog.hpp"
 #include "settings.hpp"
 #include "storage_size.hpp"
@@ -140,14 +141,7 @@ TimestampTz keep_storage_small(TimestampTz now) {
 }
 
 BackgroundWorkerHandle* start_storage_job(storage_job what) {
-    BackgroundWorker worker{};
-    strlcpy(worker.bgw_name, "pgpubsub storage", BGW_MAXLEN);
-    strlcpy(worker.bgw_type, "pgpubsub storage", BGW_MAXLEN);
-    strlcpy(worker.bgw_library_name, "pgpubsub", sizeof worker.bgw_library_name);
-    strlcpy(worker.bgw_function_name, "pgpubsub_storage_main", BGW_MAXLEN);
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    BackgroundWorker worker = background_process("pgpubsub storage", "pgpubsub_storage_main");
     worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
     worker.bgw_extra[0] = static_cast<char>(what);
     worker.bgw_notify_pid = MyProcPid;
