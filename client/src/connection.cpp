@@ -12,7 +12,6 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <span>
 
 #include "inbox.hpp"
 #include "logger.hpp"
@@ -254,9 +253,10 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
     return results;
 }
 
-pg_result connection::exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
-    const auto deadline = clock::now() + limit;
-    const int stops = in.stops();
+pg_result connection::exec_watching(const std::string& sql, const params& parameters, milliseconds limit, const inbox& in,
+                                    const at_post& posted) {
+    auto deadline = clock::now() + limit;
+    int watched = in.fd();
     send(sql, parameters);
     pg_result last;
     for (;;) {
@@ -264,52 +264,47 @@ pg_result connection::exec_within(const std::string& sql, const params& paramete
         if (unsent < 0) throw lost(one_line(PQerrorMessage(handle_.get())));
         if (unsent == 0 && PQisBusy(handle_.get()) == 0) {
             pg_result result(PQgetResult(handle_.get()));
-            if (!result) return checked(std::move(last));
+            if (!result) return last;
             keep(last, std::move(result));
             continue;
         }
         std::array<pollfd, 2> waits{{
-            {PQsocket(handle_.get()), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
-            {in.fd(), POLLIN, 0},
+            {socket(), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
+            {watched, POLLIN, 0},
         }};
         if (!poll_until(waits, deadline)) throw lost(fmt::format("no answer within {} ms", limit.count()));
         if (waits[1].revents != 0) {
-            in.read();
-            if (in.stops() > stops) throw interrupted();
+            if (const auto rest = posted()) {
+                limit = *rest;
+                deadline = clock::now() + limit;
+                watched = -1;
+            }
         }
         if ((waits[0].revents & ~POLLOUT) != 0) consume_input();
     }
 }
 
+pg_result connection::exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
+    const auto stop_at_post = [&in, stops = in.stops()]() -> std::optional<milliseconds> {
+        in.read();
+        if (in.stops() > stops) throw interrupted();
+        return std::nullopt;
+    };
+    return checked(exec_watching(sql, parameters, limit, in, stop_at_post));
+}
+
 pg_result connection::exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
-    std::array<pollfd, 2> waits{{{in.fd(), POLLIN, 0}, {socket(), POLLIN, 0}}};
-    if (poll_until(std::span(waits).first(1), clock::now())) return nullptr;
-    auto deadline = clock::now() + limit;
-    send(sql, parameters);
+    std::array<pollfd, 1> posted{{{in.fd(), POLLIN, 0}}};
+    if (poll_until(posted, clock::now())) return nullptr;
     bool cancelled = false;
-    pg_result last;
-    for (;;) {
-        const int unsent = PQflush(handle_.get());
-        if (unsent < 0) throw lost(one_line(PQerrorMessage(handle_.get())));
-        if (unsent == 0 && PQisBusy(handle_.get()) == 0) {
-            pg_result result(PQgetResult(handle_.get()));
-            if (result) {
-                keep(last, std::move(result));
-                continue;
-            }
-            if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled) return nullptr;
-            return checked(std::move(last));
-        }
-        waits[0] = {cancelled ? -1 : in.fd(), POLLIN, 0};
-        waits[1] = {socket(), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0};
-        if (!poll_until(waits, deadline)) throw lost(fmt::format("no answer within {} ms", limit.count()));
-        if (waits[0].revents != 0) {
-            cancel();
-            cancelled = true;
-            deadline = clock::now() + std::chrono::seconds(5);
-        }
-        if ((waits[1].revents & ~POLLOUT) != 0) consume_input();
-    }
+    const auto cancel_at_post = [this, &cancelled]() -> std::optional<milliseconds> {
+        cancel();
+        cancelled = true;
+        return std::chrono::seconds(5);
+    };
+    pg_result last = exec_watching(sql, parameters, limit, in, cancel_at_post);
+    if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled) return nullptr;
+    return checked(std::move(last));
 }
 
 // Without it the server would go on for as long as the statement takes, whether anybody is there or not.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +74,13 @@ private:
     error error_from(const PGresult* result);
     error lost(const std::string& what);
     void send(const std::string& sql, const params& parameters);
+
+    // What is to be done when something is posted: throw, or return how long to wait from then on, without heeding
+    // the inbox any more; nothing: go on as before.
+    using at_post = std::function<std::optional<milliseconds>()>;
+    // Like exec(), but watches the inbox and a deadline, and checks nothing.
+    pg_result exec_watching(const std::string& sql, const params& parameters, milliseconds limit, const inbox& in,
+                            const at_post& posted);
     void cancel();
 
     pg_connection handle_;
