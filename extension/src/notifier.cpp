@@ -239,6 +239,10 @@ void reclaim_marks(TimestampTz now) {
             free_mark(mark, channel_id);
 }
 
+TimestampTz next_sending_to_all() {
+    return all_are_due ? Min(all_sent_at, GetCurrentTimestamp()) + pause_between_all : DT_NOEND;
+}
+
 // As SET LOCAL: however the transaction ends, it is as before.
 void set_lock_timeout_of_transaction(const char* value) {
     (void)set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
@@ -319,14 +323,6 @@ TimestampTz next_sending_allowed() {
     const int64 delay = wakeup_delay() * INT64CONST(1000);
     return Min(last_sent, GetCurrentTimestamp()) + delay;
 }
-
-namespace {
-
-TimestampTz next_sending_to_all() {
-    return all_are_due ? Min(all_sent_at, GetCurrentTimestamp()) + pause_between_all : DT_NOEND;
-}
-
-}  // namespace
 
 TimestampTz next_sending() {
     const TimestampTz wanted =
