@@ -115,10 +115,12 @@ SELECT pgpubsub.publish('o', '"a0"', key => 'a', deliver_at => now() + interval 
 SELECT count(pgpubsub.publish('o', to_jsonb('a' || i), key => 'a', deliver_at => now() + interval '1 hour')) FROM generate_series(1, 60) i;
 SELECT pub('a61');
 UPDATE pgpubsub.notification SET due_at = now() - CASE payload WHEN '"a0"' THEN interval '1 s' ELSE '1 min' END WHERE due_at IS NOT NULL;
+SET pgpubsub.max_skip_time = 0;  -- nobody expects such times
 SELECT take(1);
 SELECT item, pgpubsub.ack(ARRAY[receipt]) AS acked FROM claim(1);
 SELECT take(1);
 SELECT array_length(string_to_array(take(), ' '), 1) AS others;
+RESET pgpubsub.max_skip_time;
 
 -- what has no key waits for nothing; each key is one, however long
 SELECT pub('-1', '-2', '-3');

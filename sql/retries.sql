@@ -32,7 +32,7 @@ SELECT pgpubsub.publish('jobs', '"taken"') AS id \gset
 DO $$ BEGIN FOR attempt IN 1 .. 3 LOOP
   PERFORM pgpubsub.requeue(array_agg(id), error => 'attempt ' || attempt) FROM pgpubsub.take('jobs');
   RAISE NOTICE '%', (SELECT queue FROM queue);
-  UPDATE pgpubsub.notification SET due_at = now();
+  UPDATE pgpubsub.notification SET due_at = clock_timestamp();
 END LOOP; END $$;
 TABLE dead;
 SELECT pgpubsub.purge_dead_letters('jobs') AS purged;
@@ -135,7 +135,7 @@ SELECT pgpubsub.publish('jobs', '1') IS NOT NULL AS published;
 DO $$ BEGIN FOR attempt IN 1 .. 5 LOOP
   PERFORM pgpubsub.nack(array_agg(receipt)) FROM pgpubsub.claim('jobs');
   RAISE NOTICE 'after attempt %: %', attempt, (SELECT due_in FROM queue);
-  UPDATE pgpubsub.notification SET due_at = now();
+  UPDATE pgpubsub.notification SET due_at = clock_timestamp();
 END LOOP; END $$;
 -- 0 attempts: no end of them, and of the delay no overflow
 UPDATE pgpubsub.notification SET attempts = 32767;

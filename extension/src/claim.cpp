@@ -128,7 +128,7 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
         const uint64 token = new_token();
         row_values leased = attempted(row);
-        leased.set(column::due_at, TimestampTzGetDatum(lease_end));
+        set_due(&leased, lease_end);
         leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
         set_lease_owner(&leased);
         leased.set_null(column::dedup_key);  // it no longer waits

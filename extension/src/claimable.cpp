@@ -1,23 +1,11 @@
 #include "claimable.hpp"
 
-#include "catalog.hpp"
-
 namespace pgpubsub {
 namespace {
 
 // Beyond what the caller asked for, since other consumers may hold some of these rows.
 constexpr int chunk_reserve = 32;
 constexpr int chunk_limit = 10'000;
-
-int64 int64_of(const notification_scan& scan, AttrNumber c) {
-    bool null;
-    return DatumGetInt64(scan.get(c, &null));
-}
-
-int16 int16_of(const notification_scan& scan, AttrNumber c) {
-    bool null;
-    return DatumGetInt16(scan.get(c, &null));
-}
 
 bool comes_before(int16 priority, int64 id, int16 other_priority, int64 other_id) {
     return priority != other_priority ? priority > other_priority : id < other_id;
@@ -39,9 +27,7 @@ claimable_rows claimable_rows::begin(const notification_table& table, const chan
     claimable_rows rows{};
     rows.table_ = &table;
 
-    ScanKeyData due_keys[] = {equals_int4(1, subscription_id), until_time(2, GetCurrentTimestamp())};
-    rows.due_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, due_keys);
-    rows.due_is_open_ = true;
+    rows.due_ = due_walk::begin(table, c, subscription_id, snapshot);
     rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;
     rows.read_due_chunk();
 
@@ -55,19 +41,24 @@ void claimable_rows::advance_ready() {
     ready_has_row_ = ready_.next();
 }
 
-void claimable_rows::read_due_chunk() {
+void claimable_rows::settle_due_chunk() {
+    for (int i = 0; i < chunk_size_; ++i)
+        due_.settled(chunk_[i].due_at, &chunk_[i].tid, chunk_[i].is_removed);
     chunk_size_ = chunk_next_ = 0;
-    while (chunk_size_ < chunk_capacity_) {
-        if (!due_.next()) {
-            due_.end();
-            due_is_open_ = false;
-            break;
-        }
+}
+
+void claimable_rows::read_due_chunk() {
+    settle_due_chunk();
+    while (chunk_size_ < chunk_capacity_ && due_.next()) {
         if (chunk_ == nullptr) {
             chunk_ = static_cast<due_row*>(palloc(chunk_capacity_ * sizeof(due_row)));
             due_slot_ = table_slot_create(table_->heap(), nullptr);
         }
-        chunk_[chunk_size_++] = {int16_of(due_, column::priority), int64_of(due_, column::id), *due_.tid()};
+        chunk_[chunk_size_++] = {.priority = DatumGetInt16(due_.get(column::priority)),
+                                 .id = DatumGetInt64(due_.get(column::id)),
+                                 .due_at = DatumGetTimestampTz(due_.get(column::due_at)),
+                                 .tid = *due_.tid(),
+                                 .is_removed = false};
     }
     if (chunk_size_ > 1)
         qsort(chunk_, chunk_size_, sizeof(due_row), by_priority_and_age);
@@ -83,7 +74,7 @@ bool claimable_rows::due_comes_first() const {
 bool claimable_rows::next(ItemPointer tid, row_values* row) {
     if (ready_was_given_)
         advance_ready();
-    if (chunk_next_ == chunk_size_ && due_is_open_)
+    if (chunk_next_ == chunk_size_ && !due_.is_at_end())
         read_due_chunk();
 
     while (due_comes_first()) {
@@ -101,10 +92,17 @@ bool claimable_rows::next(ItemPointer tid, row_values* row) {
     return true;
 }
 
+void claimable_rows::removed() {
+    if (ready_was_given_)
+        ready_.removed();
+    else
+        chunk_[chunk_next_ - 1].is_removed = true;
+}
+
 void claimable_rows::end() {
     ready_.end();
-    if (due_is_open_)
-        due_.end();
+    settle_due_chunk();
+    due_.end();
     if (due_slot_ != nullptr)
         ExecDropSingleTupleTableSlot(due_slot_);
 }

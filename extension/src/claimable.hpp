@@ -6,7 +6,7 @@
 // time they were due at decide between chunks.
 #pragma once
 
-#include "notification.hpp"
+#include "due_walk.hpp"
 #include "ready_walk.hpp"
 
 namespace pgpubsub {
@@ -17,22 +17,22 @@ public:
                                 int expected_count);
     // Moves to the next row, and gives its place and values; false at the end. The values hold until the next call.
     bool next(ItemPointer tid, row_values* row);
-    // Tells that the present row is gone when this transaction commits.
-    void removed() {
-        if (ready_was_given_)
-            ready_.removed();
-    }
+    // Tells that the present row is gone when this transaction commits, or due later.
+    void removed();
     void end();
 
 private:
     struct due_row {
         int16 priority;
         int64 id;
+        TimestampTz due_at;
         ItemPointerData tid;
+        bool is_removed;
     };
     static int by_priority_and_age(const void* a, const void* b);
 
     void read_due_chunk();
+    void settle_due_chunk();
     bool due_comes_first() const;
     void advance_ready();
 
@@ -41,8 +41,7 @@ private:
     bool ready_has_row_;
     bool ready_was_given_;  // it is the present row
 
-    notification_scan due_;
-    bool due_is_open_;
+    due_walk due_;
     due_row* chunk_;
     int chunk_capacity_;
     int chunk_size_;

@@ -42,8 +42,7 @@ void prepare_retry(row_values* row, const subscription& s, const failure& f) {
                     : later_by(now, delay_after(s.back_off, DatumGetInt16(row->get(column::attempts)),
                                                 pg_prng_double(&pg_global_prng_state)));
     make_ready(row);
-    if (retry_at > now)
-        row->set(column::due_at, TimestampTzGetDatum(retry_at));
+    set_due(row, retry_at);
     if (f.error != nullptr)
         row->set(column::last_error, PointerGetDatum(f.error));
 }

@@ -1,4 +1,5 @@
 // pgpubsub.next_due(): how long a consumer that found nothing may sleep.
+#include "bounded_scan.hpp"
 #include "catalog.hpp"
 #include "next_due.hpp"
 #include "place.hpp"
@@ -24,15 +25,18 @@ bool find_claimable(notification_table& table, const claim_request& request, bus
     return found || !has_looked_at_all;
 }
 
-// When the next wait of the subscription ends that has not ended yet; false when none waits.
+// So many entries are looked at for the next wait: a few milliseconds. Most may be of leases that were acked.
+constexpr int64 entry_limit = 10'000;
+
+// When the next wait of the subscription ends that has not ended yet, or a time before which none does; false when none waits.
 bool find_waiting(const notification_table& table, int32 subscription_id, Datum* until) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, GetCurrentTimestamp())};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan waiting = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
-    const bool found = waiting.next();
-    bool null;
+    bounded_scan waiting = bounded_scan::begin(table.heap(), our_catalog().notification_due, snapshot, keys, entry_limit,
+                                               bounded_scan::with_keys);
+    const bool found = waiting.next() || waiting.was_cut();
     if (found)
-        *until = waiting.get(column::due_at, &null);
+        *until = waiting.key(2);
     waiting.end();
     UnregisterSnapshot(snapshot);
     return found;

@@ -117,10 +117,15 @@ void notification_table::put_into_slot(const row_values& row) {
     ExecStoreVirtualTuple(slot_);
 }
 
+void set_due(row_values* row, TimestampTz at) {
+    GetTopTransactionId();  // before the clock is read: see place.hpp
+    row->set(column::due_at, TimestampTzGetDatum(Max(at, GetCurrentTimestamp())));
+}
+
 void make_ready(row_values* row) {
     row->set_null(column::lease_token);
     row->set_null(column::lease_owner);
-    row->set(column::due_at, TimestampTzGetDatum(GetCurrentTimestamp()));
+    set_due(row, DT_NOBEGIN);
 }
 
 void notification_table::insert(const row_values& row) {
@@ -296,7 +301,7 @@ row_values new_row(const channel& c, const subscription& s, int64 id, const new_
     if (n.has_deliver_at) {
         row.set(column::deliver_at, TimestampTzGetDatum(n.deliver_at));
         if (n.deliver_at > GetCurrentTimestamp())
-            row.set(column::due_at, TimestampTzGetDatum(n.deliver_at));
+            set_due(&row, n.deliver_at);
     }
     if (n.dedup_key != nullptr)
         row.set(column::dedup_key, PointerGetDatum(n.dedup_key));

@@ -62,6 +62,9 @@ struct row_values {
     }
 };
 
+// Makes the row due at that time, or now if it is past. Every due_at is stored by this: place.hpp needs it so.
+void set_due(row_values* row, TimestampTz at);
+
 // Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at: key_order.hpp
 // needs it so, and among the ready ones it would come back below what place.hpp remembers.
 void make_ready(row_values* row);

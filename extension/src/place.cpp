@@ -90,6 +90,11 @@ lane_memory* lane_of(place& p, int32 lane) {
     return nullptr;
 }
 
+bool has_room_for(place& p, int32 lane) {
+    const int ready_lanes = p.lane_count - (lane_of(p, due_lane) != nullptr);
+    return lane == due_lane || ready_lanes < max_ready_lanes;
+}
+
 uint64 new_epoch(place_table& table) { return pg_atomic_fetch_add_u64(&table.epoch, 1); }
 
 void lower(place_table& table, lane_memory* lane, int64 to) {
@@ -151,18 +156,18 @@ void apply(const pending_move& move) {
         int64 floor = move.floor;
         for (int i = 0; i < move.hole_count; ++i) {
             const hole& h = move.holes[i];
-            if (h.id < lane->floor || h.id >= floor)
+            if (h.at < lane->floor || h.at >= floor)
                 continue;
             hole* known = nullptr;
             for (int k = 0; k < p.hole_count; ++k)
                 if (p.holes[k].xid == h.xid && p.holes[k].lane == h.lane)
                     known = &p.holes[k];
             if (known != nullptr)
-                known->id = Min(known->id, h.id);
+                known->at = Min(known->at, h.at);
             else if (p.hole_count < max_holes)
                 p.holes[p.hole_count++] = h;
             else
-                floor = h.id;
+                floor = h.at;
         }
         if (floor > lane->floor) {
             lane->floor = floor;
@@ -217,7 +222,7 @@ place recall_place(const place_key& key, Snapshot snapshot) {
                     if (p.holes[k].xid != ended[i].xid || p.holes[k].lane != ended[i].lane)
                         continue;
                     if (lane_memory* const lane = lane_of(p, p.holes[k].lane))
-                        lower(table, lane, p.holes[k].id);
+                        lower(table, lane, p.holes[k].at);
                     p.holes[k--] = p.holes[--p.hole_count];
                 }
             }
@@ -244,11 +249,11 @@ TimestampTz sweep_time(const lane_memory& lane) {
     return lane.last_sweep + (is_exact ? max_interval() : Min(lane.sweep_interval, max_interval()));
 }
 
-bool begin_sweep(const place_key& key, int32 lane, TimestampTz now) {
+bool begin_sweep(const place_key& key, const lane_memory& known, TimestampTz now) {
     bool begins = false;
     with_place(key, false, [&](place& p, place_table&) {
-        lane_memory* const memory = lane_of(p, lane);
-        begins = memory != nullptr && now >= sweep_time(*memory);
+        lane_memory* const memory = lane_of(p, known.lane);
+        begins = memory != nullptr && (memory->last_sweep == known.last_sweep || now >= sweep_time(*memory));
         if (begins)
             memory->last_sweep = now;
     });
@@ -260,7 +265,7 @@ void remember_walk(const place_key& key, const walked_lane& walked, TimestampTz 
     with_place(key, true, [&](place& p, place_table& table) {
         lane_memory* lane = lane_of(p, walked.lane);
         if (lane == nullptr) {
-            if (walked.epoch != 0 || walked.new_mark == 0 || p.lane_count == max_lanes)
+            if (walked.epoch != 0 || walked.new_mark == 0 || !has_room_for(p, walked.lane))
                 return;
             lane = &p.lanes[p.lane_count++];
             *lane = {.lane = walked.lane, .epoch = new_epoch(table), .floor = bottom, .mark = bottom,
@@ -299,11 +304,11 @@ void remember_walk(const place_key& key, const walked_lane& walked, TimestampTz 
     slot->floor = Max(slot->floor, move.floor);
     if (TransactionIdIsValid(move.weak_horizon))
         slot->weak_horizon = move.weak_horizon;
-    for (int i = 0; i < walked.hole_count && slot->floor > walked.holes[i].id; ++i) {
+    for (int i = 0; i < walked.hole_count; ++i) {
         if (slot->hole_count < max_holes)
             slot->holes[slot->hole_count++] = walked.holes[i];
         else
-            slot->floor = walked.holes[i].id;
+            slot->floor = Min(slot->floor, walked.holes[i].at);
     }
 }
 

@@ -1,23 +1,27 @@
 // Remembered places: where the rows of a subscription begin, so that a claim need not walk over those that are gone.
 //
-// A *lane* is what a claim walks through in the order of one number: the ready rows of one priority, by id. Of each lane a
-// *floor* is remembered: nothing that could be claimed stands below it. Below the floor, the index may hold millions of
-// entries of removed rows that no VACUUM may remove yet, since somebody's snapshot is older.
+// A *lane* is what a claim walks through in the order of one number: the ready rows of one priority, by id; or the rows that have a
+// due_at, by that, as far as their time has come. Of each lane a *floor* is remembered: nothing that could be claimed stands below
+// it. Below the floor, the index may hold millions of entries of removed rows that no VACUUM may remove yet, since somebody's
+// snapshot is older.
 //
-// Why that is so, though transactions commit in another order than they draw ids:
+// Why that is so, though transactions commit in another order than they draw ids and read the clock:
 // 1. Whoever stores a row has a transaction id before it draws the row's id. So when a walk has met id X - 1 in a lane, and then
-//    reads the next transaction id H, each id below X was drawn by a transaction below H. (X, H) is the lane's *mark*.
+//    reads the next transaction id H, each id below X was drawn by a transaction below H. Whoever stores a due_at has a transaction
+//    id before it reads the clock, and stores none that is below what it read. So when a walk has read the clock as X, and then
+//    H, each due_at below X was stored, or will be, by a transaction below H. (X, H) is the lane's *mark*.
 // 2. A later walk, by whose snapshot no transaction below H runs any more, sees all rows below X that there will ever be. If
 //    it meets none that stays, the floor moves to X; else to the first one that stays. Such a step is *exact*.
 // 3. Floors move when the walk's transaction commits. One that rolls back brings back the rows which it removed.
-// 4. What is given back gets a time at which it is due, and so does not come back into these lanes.
+// 4. What is given back gets a time at which it is due, now or later, and so comes back neither into the lanes of ready rows nor
+//    below the floor of the other one. What is changed and keeps its number has one version that each snapshot sees.
 //
 // A transaction that runs for long would stop that. So when a walk has to step over many dead entries, the next one looks at
 // each of them, and each row that stays, once more: who is inserting or removing it? The floor then moves past such rows; each
 // such transaction leaves a *hole*, and when it has ended the floor is lowered to the first row that it was seen at. What is left
-// open is a transaction that has drawn an id and not yet stored its row: that is why from time to time a lane is *swept*, that is,
-// walked from its beginning. In ordered channels, where a row that is passed over would break the order of its key, only
-// exact steps are taken.
+// open is a transaction that has its number, an id or a time, and not yet stored its row: that is why from time to time a lane is
+// *swept*, that is, walked from its beginning. In ordered channels, where a row that is passed over would break the order of its
+// key, only exact steps are taken. A sweep also finds what breaks the rules: a clock that is set back, and what is written by hand.
 //
 // A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that is
 // forgotten costs one walk.
@@ -29,7 +33,10 @@
 
 namespace pgpubsub {
 
-constexpr int max_lanes = 8;
+// Of those that have a due_at. The other lanes are priorities.
+constexpr int32 due_lane = PG_INT32_MAX;
+constexpr int max_ready_lanes = 8;
+constexpr int max_lanes = max_ready_lanes + 1;
 constexpr int max_holes = 16;
 constexpr int64 bottom = PG_INT64_MIN;  // of a lane
 constexpr int64 top = PG_INT64_MAX;
@@ -50,7 +57,7 @@ struct lane_memory {
 struct hole {
     TransactionId xid;
     int32 lane;
-    int64 id;
+    int64 at;
 };
 
 struct place_key {
@@ -100,8 +107,8 @@ place recall_place(const place_key& key, Snapshot snapshot);
 // When the lane should be swept next.
 TimestampTz sweep_time(const lane_memory& lane);
 
-// Whether the caller should sweep the lane now. Then nobody else does.
-bool begin_sweep(const place_key& key, int32 lane, TimestampTz now);
+// Whether the caller, who knows the lane like this, may sweep it now. Then nobody else does.
+bool begin_sweep(const place_key& key, const lane_memory& known, TimestampTz now);
 
 // Remembers what the walk found; what depends on it when the transaction commits.
 void remember_walk(const place_key& key, const walked_lane& walked, TimestampTz now);

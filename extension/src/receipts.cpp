@@ -200,7 +200,7 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
                 return TM_Updated;  // to be looked at again
             }
         }
-        leased.row.set(column::due_at, TimestampTzGetDatum(lease_end));
+        set_due(&leased.row, lease_end);
         set_lease_owner(&leased.row);
         const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
         if (outcome == TM_Ok) {

@@ -1,0 +1,162 @@
+# Leases, delays and retries, with claims that begin at a remembered place, under chance: each notification that was committed is acked
+# once, and none is forgotten, whoever commits late, rolls back or gives back; with shared memory for the places and without.
+#
+# It is to the rows with a due_at what remembered_place.pl is to the ready ones. Here no sweep comes to the rescue but those that a long-running
+# transaction calls for; in the ordered channel there are none at all, so each step over what is gone must be right. Leases last for so short a time that
+# they end while consumers are at work, or before the claim that got them has committed.
+#
+# PGPUBSUB_SEED=number repeats the choices of a run, though not how the sessions interleave.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use POSIX ();
+
+my $seed = $ENV{PGPUBSUB_SEED} // int(rand(1_000_000));
+note "seed $seed";
+srand($seed);
+
+my $seconds = $ENV{PGPUBSUB_SECONDS} // 4;
+my $writers = 3;
+my $consumers = 5;
+
+my $node = PostgreSQL::Test::Cluster->new('due');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_buffers = 128MB\nfsync = off\npgpubsub.max_skip_time = 1h\npgpubsub.wakeup = off\n");
+$node->start;
+
+$node->safe_psql('postgres', q{
+CREATE EXTENSION pgpubsub;
+SELECT pgpubsub.create_channel('jobs', max_attempts => 0), pgpubsub.create_channel('ordered', ordered => true, max_attempts => 0);
+CREATE TABLE published (id bigint);
+CREATE TABLE processed (id bigint);
+CREATE TABLE done (writer integer);
+
+CREATE PROCEDURE publish_for(name text, seed float8, seconds float8, patience float8) LANGUAGE plpgsql AS $$
+DECLARE
+	until timestamptz := clock_timestamp() + make_interval(secs => seconds);
+	ids bigint[];
+BEGIN
+	PERFORM setseed(seed);
+	WHILE clock_timestamp() < until LOOP
+		SELECT array_agg(pgpubsub.publish(name, '1',
+				key => CASE WHEN random() < 0.3 THEN floor(random() * 50)::text END,
+				deliver_at => CASE WHEN random() < 0.5 THEN clock_timestamp() + random() ^ 3 * interval '50 ms' END))
+			INTO ids FROM generate_series(1, 1 + floor(random() * 10)::integer);
+		PERFORM pg_sleep(0.005 + random() ^ 3 * patience);
+		IF random() < 0.2 THEN
+			ROLLBACK;
+		ELSE
+			INSERT INTO published SELECT unnest(ids);
+			COMMIT;
+		END IF;
+	END LOOP;
+END $$;
+
+-- A consumer, until nothing is left and the writers are done.
+CREATE PROCEDURE consume(name text, seed float8, writers integer, patience float8) LANGUAGE plpgsql AS $$
+DECLARE
+	ids bigint[];
+	receipts text[];
+	fate float8;
+	acked bigint;
+	last_success timestamptz := clock_timestamp();
+BEGIN
+	PERFORM setseed(seed);
+	LOOP
+		fate := random();
+		SELECT array_agg(id), array_agg(receipt) INTO ids, receipts
+			FROM pgpubsub.claim(name, 1 + floor(random() * 30)::integer, interval '1 microsecond' + random() ^ 4 * interval '50 ms');
+		IF fate < 0.1 THEN
+			ROLLBACK;
+			CONTINUE;
+		END IF;
+		COMMIT;
+		IF ids IS NULL THEN
+			EXIT WHEN (SELECT count(*) FROM done) = writers AND NOT EXISTS (SELECT FROM pgpubsub.notification);
+			ASSERT clock_timestamp() < last_success + interval '15 s', 'nothing comes any more';
+			PERFORM pg_sleep(0.002);
+			CONTINUE;
+		END IF;
+		acked := 0;
+		IF fate > 0.98 THEN
+			PERFORM pg_sleep(random() ^ 2 * patience);
+		END IF;
+		IF fate < 0.2 THEN  -- the lease ends
+		ELSIF fate < 0.3 THEN
+			PERFORM pgpubsub.nack(receipts, delay => random() ^ 4 * interval '20 ms');
+		ELSIF fate < 0.35 THEN
+			PERFORM pgpubsub.nack(receipts, delay => '0');
+		ELSIF fate < 0.4 THEN
+			PERFORM pgpubsub.release(receipts);
+		ELSIF fate < 0.5 THEN
+			PERFORM pgpubsub.extend(receipts, interval '1 microsecond' + random() ^ 4 * interval '10 ms');
+		ELSE
+			INSERT INTO processed SELECT id FROM unnest(ids, receipts) r (id, receipt) WHERE pgpubsub.ack(ARRAY[receipt]) = 1;
+			GET DIAGNOSTICS acked = ROW_COUNT;
+		END IF;
+		IF fate > 0.98 THEN
+			PERFORM pg_sleep(random() ^ 2 * patience);
+		END IF;
+		IF random() < 0.1 THEN
+			ROLLBACK;
+		ELSE
+			COMMIT;
+			IF acked > 0 THEN
+				last_success := clock_timestamp();
+			END IF;
+		END IF;
+	END LOOP;
+END $$;
+});
+
+# Starts a session that runs SQL, in a process of its own.
+sub start_session
+{
+	my ($name, $sql) = @_;
+	my $pid = fork() // die "fork: $!";
+	return { name => $name, pid => $pid } if $pid;
+	my ($code, $out, $err) = $node->psql('postgres', $sql);
+	print STDERR "$name: $err\n" if $code != 0;
+	POSIX::_exit($code == 0 ? 0 : 1);
+}
+
+sub run_all
+{
+	my ($memory, $channel) = @_;
+	my $name = "$memory, $channel";
+	my @sessions;
+	for my $i (1 .. $writers)
+	{
+		my ($seed, $patience) = (rand(2) - 1, $i == 1 ? 1 : 0.02);
+		push @sessions, start_session("writer $i", "CALL publish_for('$channel', $seed, $seconds, $patience); INSERT INTO done VALUES ($i)");
+	}
+	for my $i (1 .. $consumers)
+	{
+		my $seed = rand(2) - 1;
+		push @sessions, start_session("consumer $i", "CALL consume('$channel', $seed, $writers, 0.3)");
+	}
+	push @sessions, start_session('snapshot', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep($seconds / 2.0)");
+	foreach my $session (@sessions)
+	{
+		waitpid($session->{pid}, 0);
+		is($?, 0, "$name: $session->{name} is done");
+	}
+	is($node->safe_psql('postgres', q{
+		SELECT count(*) FROM (SELECT id, count(*) FROM published GROUP BY id) p
+			FULL JOIN (SELECT id, count(*) FROM processed GROUP BY id) d USING (id) WHERE p.count IS DISTINCT FROM 1 OR d.count IS DISTINCT FROM 1}), '0', "$name: each one once");
+	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM published'), '>', 200, "$name: there was work");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM pgpubsub.notification'), '0', "$name: nothing is left");
+	$node->safe_psql('postgres', 'TRUNCATE published, processed, done');
+	return;
+}
+
+run_all('session', $_) foreach 'jobs', 'ordered';
+
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pgpubsub'\npgpubsub.shared_channels = 16\n");
+$node->restart;
+run_all('shared', $_) foreach 'jobs', 'ordered';
+
+$node->stop;
+done_testing();
