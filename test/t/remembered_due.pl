@@ -5,6 +5,8 @@
 # transaction calls for; in the ordered channel there are none at all, so each step over what is gone must be right. Leases last for so short a time that
 # they end while consumers are at work, or before the claim that got them has committed.
 #
+# Before that, step by step since an isolation test can't keep a claim waiting where it is needed: a lease that is over before it is stored.
+#
 # PGPUBSUB_SEED=number repeats the choices of a run, though not how the sessions interleave.
 use strict;
 use warnings;
@@ -111,6 +113,39 @@ BEGIN
 END $$;
 });
 
+$node->safe_psql('postgres', q{
+CREATE TABLE steps (step text);
+CREATE PROCEDURE reach(reached text) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO steps VALUES (reached); COMMIT; END $$;
+CREATE PROCEDURE wait_for(what text) LANGUAGE plpgsql AS $$
+DECLARE is_reached boolean; BEGIN
+	FOR i IN 1 .. 3000 LOOP
+		EXECUTE 'SELECT ' || what INTO is_reached;
+		IF is_reached THEN RETURN; END IF;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RAISE 'this does not happen: %', what;
+END $$;
+CREATE PROCEDURE churn() LANGUAGE plpgsql AS $$
+DECLARE receipts text[]; BEGIN
+	FOR i IN 1 .. 5 LOOP
+		PERFORM pgpubsub.publish('jobs', '1', priority => 1) FROM generate_series(1, 10);
+		SELECT array_agg(receipt) INTO receipts FROM pgpubsub.claim('jobs', 10, '1 microsecond');
+		COMMIT;
+		PERFORM pgpubsub.ack(receipts);
+		COMMIT;
+	END LOOP;
+END $$;
+-- Knows the channel, and so does not need the table of subscriptions.
+CREATE PROCEDURE churn_meanwhile() LANGUAGE plpgsql AS $$ BEGIN
+	CALL churn();
+	CALL reach('known');
+	CALL wait_for($w$EXISTS (SELECT FROM pg_locks WHERE relation = 'pgpubsub.subscription'::regclass AND NOT granted)$w$);
+	CALL churn();
+	CALL reach('churned');
+	CALL wait_for($w$EXISTS (SELECT FROM steps WHERE step = 'claimed')$w$);
+END $$;
+});
+
 # Starts a session that runs SQL, in a process of its own.
 sub start_session
 {
@@ -121,6 +156,26 @@ sub start_session
 	print STDERR "$name: $err\n" if $code != 0;
 	POSIX::_exit($code == 0 ? 0 : 1);
 }
+
+# A claim has read the clock and does not go on. Others pass over the time at which its lease is to end, before it is stored.
+sub store_late
+{
+	$node->safe_psql('postgres', q{SELECT pgpubsub.publish('jobs', '"late"')});
+	my @sessions = (
+		start_session('locker', q{CALL wait_for($$EXISTS (SELECT FROM steps WHERE step = 'known')$$);
+			DO $$ BEGIN LOCK TABLE pgpubsub.subscription; CALL wait_for($w$EXISTS (SELECT FROM steps WHERE step = 'churned')$w$); END $$}),
+		start_session('claimer', q{CALL wait_for($$EXISTS (SELECT FROM pg_locks WHERE relation = 'pgpubsub.subscription'::regclass AND mode = 'AccessExclusiveLock' AND granted)$$);
+			SELECT count(*) FROM pgpubsub.claim('jobs', 1, '1 microsecond'); CALL reach('claimed')}));
+	is($node->safe_psql('postgres', q{CALL churn_meanwhile(); SELECT payload FROM pgpubsub.take('jobs', 10)}), '"late"', 'a lease that is over before it is stored');
+	foreach my $session (@sessions)
+	{
+		waitpid($session->{pid}, 0);
+		is($?, 0, "late: $session->{name} is done");
+	}
+	return;
+}
+
+store_late();
 
 sub run_all
 {
