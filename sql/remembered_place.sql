@@ -57,6 +57,13 @@ SELECT count(*), min(payload::text) FROM pgpubsub.take('jobs', 5);
 COMMIT;
 CALL take_all();
 
+-- what the statement itself has published that walks: among the ready ones, and among those that become due
+SELECT pgpubsub.publish('jobs', '1') IS NOT NULL AS published, pgpubsub.next_due('jobs') IS NOT NULL, pgpubsub.next_due('jobs') IS NOT NULL, pgpubsub.next_due('jobs') IS NOT NULL;
+SELECT count(*) FROM pgpubsub.take('jobs', 10);
+SELECT pgpubsub.publish('jobs', '1', deliver_at => clock_timestamp() + interval '1 ms') IS NOT NULL AS published, pg_sleep(0.002) IS NOT NULL AS slept,
+       pgpubsub.next_due('jobs') IS NOT NULL, pgpubsub.next_due('jobs') IS NOT NULL, pgpubsub.next_due('jobs') IS NOT NULL;
+SELECT count(*) FROM pgpubsub.take('jobs', 10);
+
 -- what is given back: by release(), nack(), requeue(), redrive(), and recover()
 SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 100) i;
 SELECT array_agg(receipt) AS held FROM pgpubsub.claim('jobs', 10) \gset

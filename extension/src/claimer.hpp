@@ -52,7 +52,9 @@ public:
 
     // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction has a key.
     bool run() {
-        // What this statement did before is seen: a row that another call in it has taken is not tried again.
+        // What this statement did before is seen: a row that another call in it has taken is not tried again, and what it has
+        // published is not passed over as if it were gone (place.hpp).
+        CommandCounterIncrement();
         PushCopiedSnapshot(GetActiveSnapshot());
         UpdateActiveSnapshotCommandId();
         if (walk_by_age() == walk_result::too_many_blocked) {
