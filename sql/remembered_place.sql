@@ -134,6 +134,12 @@ END $$;
 SET pgpubsub.max_skip_time = '1h';
 SELECT payload FROM pgpubsub.take('jobs', 10);
 
+-- That a number is drawn shows in the transaction, though no row is stored: it has an id by then, also where the sequence needs none.
+SELECT pgpubsub.unsubscribe('jobs', 'default'), pgpubsub.subscribe('jobs', 'none', '{"never": true}');
+SELECT pgpubsub.publish('jobs', '1') IS NOT NULL AS published, pg_current_xact_id_if_assigned() IS NOT NULL AS has_id;
+SELECT pgpubsub.publish('jobs', '1') IS NOT NULL AS published, pg_current_xact_id_if_assigned() IS NOT NULL AS has_id;
+SELECT pgpubsub.publish_batch('jobs', '{1}') IS NOT NULL AS published, pg_current_xact_id_if_assigned() IS NOT NULL AS has_id;
+
 RESET pgpubsub.max_skip_time;
 SHOW pgpubsub.max_skip_time;
 SELECT pgpubsub.drop_channel('jobs');
