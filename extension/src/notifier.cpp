@@ -56,7 +56,7 @@ bool all_are_due = false;
 TimestampTz all_sent_at = 0;
 TimestampTz reclaimed_at = 0;
 uint32 not_collected = 0;  // what is left of the list of marks
-TimestampTz last_sent = 0;
+TimestampTz last_handled = 0;  // when hints were last sent, or held back
 TimestampTz next_look = DT_NOEND;
 StringInfoData payload;
 
@@ -295,7 +295,7 @@ bool collect_hints(shared_database* d) {
         hinted_channel* const h = entry_of(taken.channel_id);
         h->mark = taken.mark;
         if (taken.has_hint && is_awaited(*h))
-            h->hinted_at = GetCurrentTimestamp();
+            h->hinted_at = last_handled = GetCurrentTimestamp();
         else if (taken.has_hint)
             hint_at(h);
         else if (taken.has_hint_for_waiting)
@@ -321,7 +321,7 @@ void abandon_hints(shared_database* d) {
 TimestampTz next_sending_allowed() {
     // The clock may have been set back.
     const int64 delay = wakeup_delay() * INT64CONST(1000);
-    return Min(last_sent, GetCurrentTimestamp()) + delay;
+    return Min(last_handled, GetCurrentTimestamp()) + delay;
 }
 
 TimestampTz next_sending() {
@@ -373,7 +373,7 @@ void send_hints(shared_database* d) {
         all_sent_at = now;
     }
     if (sum.notifies + sum.waiting > 0)
-        last_sent = GetCurrentTimestamp();
+        last_handled = GetCurrentTimestamp();
     pg_atomic_fetch_add_u64(&d->notifies, sum.notifies);
     pg_atomic_fetch_add_u64(&d->woken, sum.waiting);
 }
