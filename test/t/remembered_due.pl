@@ -12,8 +12,8 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sessions;
 use Test::More;
-use POSIX ();
 
 my $seed = $ENV{PGPUBSUB_SEED} // int(rand(1_000_000));
 note "seed $seed";
@@ -146,32 +146,17 @@ CREATE PROCEDURE churn_meanwhile() LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 });
 
-# Starts a session that runs SQL, in a process of its own.
-sub start_session
-{
-	my ($name, $sql) = @_;
-	my $pid = fork() // die "fork: $!";
-	return { name => $name, pid => $pid } if $pid;
-	my ($code, $out, $err) = $node->psql('postgres', $sql);
-	print STDERR "$name: $err\n" if $code != 0;
-	POSIX::_exit($code == 0 ? 0 : 1);
-}
-
 # A claim has read the clock and does not go on. Others pass over the time at which its lease is to end, before it is stored.
 sub store_late
 {
 	$node->safe_psql('postgres', q{SELECT pgpubsub.publish('jobs', '"late"')});
 	my @sessions = (
-		start_session('locker', q{CALL wait_for($$EXISTS (SELECT FROM steps WHERE step = 'known')$$);
+		start_session($node, 'locker', q{CALL wait_for($$EXISTS (SELECT FROM steps WHERE step = 'known')$$);
 			DO $$ BEGIN LOCK TABLE pgpubsub.subscription; CALL wait_for($w$EXISTS (SELECT FROM steps WHERE step = 'churned')$w$); END $$}),
-		start_session('claimer', q{CALL wait_for($$EXISTS (SELECT FROM pg_locks WHERE relation = 'pgpubsub.subscription'::regclass AND mode = 'AccessExclusiveLock' AND granted)$$);
+		start_session($node, 'claimer', q{CALL wait_for($$EXISTS (SELECT FROM pg_locks WHERE relation = 'pgpubsub.subscription'::regclass AND mode = 'AccessExclusiveLock' AND granted)$$);
 			SELECT count(*) FROM pgpubsub.claim('jobs', 1, '1 microsecond'); CALL reach('claimed')}));
 	is($node->safe_psql('postgres', q{CALL churn_meanwhile(); SELECT payload FROM pgpubsub.take('jobs', 10)}), '"late"', 'a lease that is over before it is stored');
-	foreach my $session (@sessions)
-	{
-		waitpid($session->{pid}, 0);
-		is($?, 0, "late: $session->{name} is done");
-	}
+	end_well('late', @sessions);
 	return;
 }
 
@@ -185,19 +170,15 @@ sub run_all
 	for my $i (1 .. $writers)
 	{
 		my ($seed, $patience) = (rand(2) - 1, $i == 1 ? 1 : 0.02);
-		push @sessions, start_session("writer $i", "CALL publish_for('$channel', $seed, $seconds, $patience); INSERT INTO done VALUES ($i)");
+		push @sessions, start_session($node, "writer $i", "CALL publish_for('$channel', $seed, $seconds, $patience); INSERT INTO done VALUES ($i)");
 	}
 	for my $i (1 .. $consumers)
 	{
 		my $seed = rand(2) - 1;
-		push @sessions, start_session("consumer $i", "CALL consume('$channel', $seed, $writers, 0.3)");
+		push @sessions, start_session($node, "consumer $i", "CALL consume('$channel', $seed, $writers, 0.3)");
 	}
-	push @sessions, start_session('snapshot', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep($seconds / 2.0)");
-	foreach my $session (@sessions)
-	{
-		waitpid($session->{pid}, 0);
-		is($?, 0, "$name: $session->{name} is done");
-	}
+	push @sessions, start_session($node, 'snapshot', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep($seconds / 2.0)");
+	end_well($name, @sessions);
 	is($node->safe_psql('postgres', q{
 		SELECT count(*) FROM (SELECT id, count(*) FROM published GROUP BY id) p
 			FULL JOIN (SELECT id, count(*) FROM processed GROUP BY id) d USING (id) WHERE p.count IS DISTINCT FROM 1 OR d.count IS DISTINCT FROM 1}), '0', "$name: each one once");

@@ -10,8 +10,8 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sessions;
 use Test::More;
-use POSIX ();
 use Time::HiRes qw(time usleep);
 
 my $seed = $ENV{PGPUBSUB_SEED} // int(rand(1_000_000));
@@ -130,17 +130,6 @@ BEGIN
 END $$;
 });
 
-# Starts a session that runs SQL, in a process of its own.
-sub start_session
-{
-	my ($name, $sql) = @_;
-	my $pid = fork() // die "fork: $!";
-	return { name => $name, pid => $pid } if $pid;
-	my ($code, $out, $err) = $node->psql('postgres', $sql);
-	print STDERR "$name: $err\n" if $code != 0;
-	POSIX::_exit($code == 0 ? 0 : 1);
-}
-
 # Prepares transactions that publish and take, and ends them a little later.
 sub prepare_some
 {
@@ -173,22 +162,18 @@ sub run_all
 	{
 		my $seed = rand(2) - 1;
 		my $patience = $i == 1 ? 2 : $i == 2 ? 0.2 : 0.01;
-		push @sessions, start_session("writer $i", "CALL publish_for($seed, $seconds, $patience); INSERT INTO done VALUES ($i)");
+		push @sessions, start_session($node, "writer $i", "CALL publish_for($seed, $seconds, $patience); INSERT INTO done VALUES ($i)");
 	}
 	for my $i (1 .. 4)
 	{
 		my $seed = rand(2) - 1;
 		my $how = $i <= 2 ? 'take' : 'claim';
 		my $isolation = $i % 2 ? 'read committed' : 'repeatable read';
-		push @sessions, start_session("consumer $i", "SET default_transaction_isolation = '$isolation'; CALL consume($seed, $writers, '$how', 0.5)");
+		push @sessions, start_session($node, "consumer $i", "SET default_transaction_isolation = '$isolation'; CALL consume($seed, $writers, '$how', 0.5)");
 	}
-	push @sessions, start_session('snapshot', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep($seconds / 2)");
+	push @sessions, start_session($node, 'snapshot', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep($seconds / 2)");
 	prepare_some($seconds - 0.5);
-	foreach my $session (@sessions)
-	{
-		waitpid($session->{pid}, 0);
-		is($?, 0, "$name: $session->{name} is done");
-	}
+	end_well($name, @sessions);
 	is($node->safe_psql('postgres', q{
 		SELECT count(*), count(DISTINCT id) FROM processed LEFT JOIN published p USING (id) WHERE p.id IS NULL}), '0|0', "$name: nothing that was not published");
 	is($node->safe_psql('postgres', q{

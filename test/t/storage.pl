@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use StorageTest;
 use Test::More;
 use IPC::Run ();
 use Time::HiRes qw(usleep);
@@ -22,18 +23,7 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION pgpubsub;
 	SELECT pgpubsub.create_channel('jobs');
 	SELECT pgpubsub.create_channel('big');
-	CREATE SEQUENCE n;
-	CREATE TABLE published (n bigint);
-	CREATE TABLE done (n bigint);
-	CREATE FUNCTION publish(channel text, count integer, length integer) RETURNS void LANGUAGE sql AS $$
-		WITH new AS (INSERT INTO published SELECT nextval('n') FROM generate_series(1, count) RETURNING n)
-		SELECT pgpubsub.publish_batch(channel, array_agg(jsonb_build_object('n', n, 'text',
-			(SELECT string_agg(md5(n || '/' || i), '') FROM generate_series(1, length / 32) i)))) FROM new;
-	$$;
-	CREATE FUNCTION consume(channel text, count integer) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO done SELECT (payload ->> 'n')::bigint FROM pgpubsub.take(channel, count);
-	$$;
-});
+} . numbered_notifications());
 
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
 

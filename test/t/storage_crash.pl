@@ -11,6 +11,7 @@ use ClientTest;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use StorageTest;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -27,17 +28,7 @@ sub session { my ($command) = @_; my $s = $node->background_psql('work'); $s->qu
 sql(q{
 	CREATE EXTENSION pgpubsub;
 	SELECT pgpubsub.create_channel(c) FROM unnest('{jobs,wide,spare}'::text[]) c;
-	CREATE SEQUENCE n;
-	CREATE TABLE published (n bigint);
-	CREATE TABLE done (n bigint);
-	CREATE FUNCTION publish(channel text, count integer, length integer) RETURNS void LANGUAGE sql AS $$
-		WITH new AS (INSERT INTO published SELECT nextval('n') FROM generate_series(1, count) RETURNING n)
-		SELECT pgpubsub.publish_batch(channel, array_agg(jsonb_build_object('n', n, 'text',
-			(SELECT string_agg(md5(n || '/' || i), '') FROM generate_series(1, length / 32) i)))) FROM new;
-	$$;
-	CREATE FUNCTION consume(channel text, count integer) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO done SELECT (payload ->> 'n')::bigint FROM pgpubsub.take(channel, count);
-	$$;
+} . numbered_notifications() . q{
 	CREATE FUNCTION gate(id bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
 	BEGIN
 		WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = pg_backend_pid() AND backend_type = 'pgpubsub storage'
