@@ -1,5 +1,5 @@
-// What the background processes have in common: they are connected to a database, or to none, begin once the server has recovered, and
-// unless they say otherwise are not started again by the postmaster.
+// What the background processes have in common: they are connected to a database, or to none, begin once the server has recovered,
+// unless they say otherwise are not started again by the postmaster, and end without a word in the log where they can.
 #pragma once
 
 #include "pg.hpp"
@@ -17,6 +17,17 @@ inline BackgroundWorker background_process(const char* type, const char* functio
     process.bgw_start_time = BgWorkerStart_RecoveryFinished;
     process.bgw_restart_time = BGW_NEVER_RESTART;
     return process;
+}
+
+// Set while a process is at what may take long. Else it looks at ShutdownRequestPending soon, and so ends without a FATAL in the log.
+inline volatile sig_atomic_t ends_at_once = false;
+
+// The handler of SIGTERM.
+inline void end_on_signal(SIGNAL_ARGS) {
+    if (ends_at_once)
+        die(PASSED_SIGNAL_ARGS);
+    else
+        SignalHandlerForShutdownRequest(PASSED_SIGNAL_ARGS);
 }
 
 }  // namespace pgpubsub

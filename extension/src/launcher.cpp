@@ -128,16 +128,6 @@ TimestampTz start_workers() {
 
 void forget_launcher(int, Datum) { note_launcher(0); }
 
-// Asked to end while it waits: without a FATAL in the log at each shutdown. Otherwise at once, where it may take longer.
-volatile sig_atomic_t is_waiting = false;
-
-void end_on_signal(SIGNAL_ARGS) {
-    if (is_waiting)
-        SignalHandlerForShutdownRequest(PASSED_SIGNAL_ARGS);
-    else
-        die(PASSED_SIGNAL_ARGS);
-}
-
 }  // namespace
 
 bool may_have_worker(Oid database) {
@@ -162,6 +152,7 @@ void define_launcher() {
 using namespace pgpubsub;
 
 void pgpubsub_launcher_main(Datum) {
+    ends_at_once = true;
     pqsignal(SIGTERM, end_on_signal);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     BackgroundWorkerUnblockSignals();
@@ -179,9 +170,9 @@ void pgpubsub_launcher_main(Datum) {
         }
         const TimestampTz next = start_workers();
         const long timeout = next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1;
-        is_waiting = true;
+        ends_at_once = false;
         WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout < 0 ? 0 : WL_TIMEOUT), timeout, PG_WAIT_EXTENSION);
-        is_waiting = false;
+        ends_at_once = true;
         // Not 0: then it would not be started again, where only this process was to end.
         if (ShutdownRequestPending)
             proc_exit(1);

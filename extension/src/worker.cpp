@@ -4,6 +4,7 @@
 // ends when the extension is gone from the database.
 #include "worker.hpp"
 
+#include "background_process.hpp"
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
@@ -33,16 +34,6 @@ void end_worker(int, Datum) {
     if (frees_entry)
         free_database(served);
     wake_launcher();
-}
-
-// Asked to end: at once where it may take longer, else without a word in the log.
-volatile sig_atomic_t is_at_work = false;
-
-void end_on_signal(SIGNAL_ARGS) {
-    if (is_at_work)
-        die(PASSED_SIGNAL_ARGS);
-    else
-        SignalHandlerForShutdownRequest(PASSED_SIGNAL_ARGS);
 }
 
 void end_if_asked_to() {
@@ -128,7 +119,7 @@ void work() {
 bool try_to(void (*f)()) {
     const MemoryContext context = CurrentMemoryContext;
     volatile bool ok = true;
-    is_at_work = true;
+    ends_at_once = true;
     PG_TRY();
     {
         f();
@@ -146,7 +137,7 @@ bool try_to(void (*f)()) {
         ok = false;
     }
     PG_END_TRY();
-    is_at_work = false;
+    ends_at_once = false;
     MemoryContextSwitchTo(context);
     return ok;
 }
@@ -167,7 +158,7 @@ void pgpubsub_worker_main(Datum place) {
     memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof database);
     pqsignal(SIGTERM, end_on_signal);
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    is_at_work = true;
+    ends_at_once = true;
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     set_own_settings();

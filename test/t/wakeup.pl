@@ -147,8 +147,6 @@ is(sql(q{SELECT count(*) FROM pgpubsub.take('jobs')}), 1, 'and is there again');
 $open->quit;
 
 # ---- an error of the worker ----------------------------------------------------------------------
-sleep 1.5;    # until all channels were hinted at, for what was prepared before the restart
-forget($listener);
 $worker = worker_pid($node, 'postgres');
 publish('jobs');
 hears($listener, 'jobs', 'a hint before the error');
@@ -158,6 +156,7 @@ $open = $node->background_psql('postgres');
 # The worker can't; the hint is given within the transaction that keeps it from that.
 $open->query_safe($_) foreach ('BEGIN', 'LOCK TABLE pgpubsub.channel IN ACCESS EXCLUSIVE MODE');
 forget_channels();
+forget($listener);
 $open->query_safe($_) foreach ('SAVEPOINT s', q{SELECT pgpubsub.take('jobs')}, 'ROLLBACK TO s');
 ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pgpubsub.wakeup_state() WHERE last_error LIKE '%lock timeout%'"), 'an error of the worker is shown');
 is(sql('SELECT last_error_at > now() - interval \'1 minute\' FROM pgpubsub.wakeup_state()'), 't', 'with its time');
