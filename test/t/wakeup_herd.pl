@@ -102,6 +102,26 @@ foreach my $i (1 .. 3)
 	sql(q{SELECT pgpubsub.publish('jobs', '1')});
 	hears($busy, 'jobs', "but it is told of what came meanwhile, $i");
 }
+# What is published just after it was told waits, for the follow-up, not for the sweep that comes once a minute.
+sql(q{
+	CREATE PROCEDURE publish_after_hint() LANGUAGE plpgsql AS $$
+	DECLARE before bigint := (SELECT notifies FROM pgpubsub.stat_wakeup);
+	BEGIN
+		PERFORM pgpubsub.publish('jobs', '1');
+		COMMIT;
+		WHILE (SELECT notifies FROM pgpubsub.stat_wakeup) = before LOOP PERFORM pg_sleep(0.001); COMMIT; END LOOP;
+		PERFORM pgpubsub.publish('jobs', '2');
+		COMMIT;
+	END $$;
+});
+foreach my $round (1 .. 2)
+{
+	forget($busy);
+	sql('CALL publish_after_hint()');
+	my $published_at = time;
+	eventually(sub { my @told = heard($busy) =~ /^jobs /mg; @told > 1 }, "what is published after a hint gets one of its own, $round");
+	cmp_ok(time - $published_at, '<', 20, 'soon');
+}
 sleep 0.5;
 $sent = sql('SELECT notifies FROM pgpubsub.stat_wakeup');
 sql(qq{SELECT pgpubsub.publish('jobs', '1'); SELECT pg_sleep(0.005); SELECT count(*) FROM pgpubsub.take('jobs', 1000); SELECT pgpubsub.publish('jobs', '2')});
