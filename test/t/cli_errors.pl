@@ -42,7 +42,7 @@ fails('an older extension', $dsn, qr/^pgpubsub: the extension pgpubsub in the da
 sql(q{UPDATE pg_extension SET extversion = '99.0' WHERE extname = 'pgpubsub'});
 my ($status) = cli('publish', 'media', '1', '--dsn', $dsn);
 is($status, 0, 'a newer one is accepted');
-sql(q{UPDATE pg_extension SET extversion = '0.1.0' WHERE extname = 'pgpubsub'});
+sql(q{UPDATE pg_extension SET extversion = (SELECT default_version FROM pg_available_extensions WHERE name = 'pgpubsub') WHERE extname = 'pgpubsub'});
 
 sql(q{CREATE ROLE stranger LOGIN});
 fails('no privilege', "$dsn user=stranger", qr/^pgpubsub: permission denied/m, qr/^hint: .*pgpubsub\.grant_channel\('media', '?"?stranger"?'?, '(?:publish|consume)'\)/m);
