@@ -19,7 +19,7 @@
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 BUILD     := build
-SUITES    := unit symbols regress isolation preloaded tap readme
+SUITES    := harness unit symbols regress isolation preloaded tap readme
 
 .DEFAULT_GOAL := all
 

@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=count-tests.sh
+. "$(dirname "$0")/count-tests.sh"
 
 : "${CXX:=g++}" "${MAKE:=make}" "${PGPUBSUB_SUITE_TIMEOUT:=1800}"
 run_place
@@ -23,8 +25,8 @@ export PATH="$server/bin:$PATH"
 
 suite_unit() {
     local status=0
-    "$BUILD/test/unit/unit" --no-version --no-colors || status=1
-    (cd "$ROOT" && "$MAKE" --no-print-directory client-unit) || status=1
+    part "$BUILD/test/unit/unit" --no-version --no-colors || status=1
+    part "$MAKE" -C "$ROOT" --no-print-directory client-unit || status=1
     return $status
 }
 
@@ -33,7 +35,7 @@ suite_symbols() { "$ROOT/test/lib/check-symbols.sh" "$ROOT/pgpubsub.so"; }
 # pg_regress FOLDER PROGRAM DATABASE OPTION... TEST...: a cluster of its own, gone at the end.
 pg_regress() {
     local out=$results/$1 program=$2 database=$3; shift 3
-    as_server "$program" --bindir="$server/bin" --dlpath="$("$server/bin/pg_config" --pkglibdir)" \
+    part as_server "$program" --bindir="$server/bin" --dlpath="$("$server/bin/pg_config" --pkglibdir)" \
         --outputdir="$out" --temp-instance="$out/instance" --temp-config="$RUN/src/test/lib/postgresql.conf" \
         --load-extension=pgpubsub --dbname="$database" "$@"
 }
@@ -80,30 +82,15 @@ suite_tap() {
         prove --norc --timer --failures -I "$pgxs/test/perl" -I "$RUN/src/test/lib" "${tests[@]}"
 }
 
+suite_harness() {
+    local check status=0
+    for check in counts; do part "$ROOT/test/lib/check-$check.sh" || status=1; done
+    return $status
+}
+
 suite_readme() { CXX=$CXX MAKE=$MAKE "$ROOT/test/lib/check-readme.sh" "$results/readme"; }
 
-# ---- counting: each reads the suite's log and prints "PASSED FAILED" ------------------------------
-
-# [doctest] test cases: 12 | 11 passed | 1 failed | 0 skipped      (several programs add up)
-count_doctest() {
-    awk '/^\[doctest\] test cases:/ { for (i = 1; i <= NF; i++) { if ($i == "passed") p += $(i-1); if ($i == "failed") f += $(i-1) } }
-         END { print p + 0, f + 0 }' "$1"
-}
-# All 5 tests passed. / 2 of 5 tests failed.       (with a "#" in front since PostgreSQL 16)
-count_pg_regress() {
-    awk '{ sub(/^[# ]+/, "") }
-         /^All [0-9]+ tests passed/ { p += $2 }
-         /^[0-9]+ of [0-9]+ tests failed/ { f += $1; p += $3 - $1 }
-         END { print p + 0, f + 0 }' "$1"
-}
-# Files=3, Tests=57, ...   Failed 2/3 test programs. 1/57 subtests failed.   (a program may fail by itself)
-count_prove() {
-    awk '/^Files=[0-9]+, Tests=[0-9]+/ { split($2, t, /[=,]/); n = t[2] }
-         /^Failed [0-9]+\/[0-9]+ test programs?\./ { split($2, a, "/"); split($5, b, "/"); programs = a[1]; f = b[1] }
-         END { p = n - f; if (f < programs) f = programs; print p + 0, f + 0 }' "$1"
-}
-# ok 1 - text / not ok 2 - text
-count_tap() { awk '/^ok / { p++ } /^not ok / { f++ } END { print p + 0, f + 0 }' "$1"; }
+# ---- counting: each reads the suite's log and prints "PASSED FAILED" (count-tests.sh) ------------
 
 count_unit()      { count_doctest "$1"; }
 count_symbols()   { count_tap "$1"; }
@@ -111,6 +98,7 @@ count_regress()   { count_pg_regress "$1"; }
 count_isolation() { count_pg_regress "$1"; }
 count_preloaded() { count_pg_regress "$1"; }
 count_tap_()      { count_prove "$1"; }
+count_harness()   { count_tap "$1"; }
 count_readme()    { count_tap "$1"; }
 
 # ---- running -------------------------------------------------------------------------------------
@@ -214,7 +202,10 @@ run_suite() {
     wait "$tee" 2>/dev/null || true
     rm -rf "$output" "$scratch"
     read -r passed failed < <("$count" "$log")
-    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then echo "$name: not at its end after $PGPUBSUB_SUITE_TIMEOUT s"; fi
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+        failed=$((failed + 1))
+        echo "$name: not at its end after $PGPUBSUB_SUITE_TIMEOUT s"
+    fi
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; echo "$name: failed with status $status"; fi
     if [ $((passed + failed)) -eq 0 ]; then failed=1; echo "$name: no test ran"; fi
     if [ "$failed" -gt 0 ]; then show_failure "$name" "$log"; fi
