@@ -1,20 +1,23 @@
 # pgpubsub: builds the extension and its client, and runs everything else.
 #
 #   make             the extension (pgpubsub.so), the client library and the command-line program
-#   make install     installs them; DESTDIR and PG_CONFIG as with any PGXS extension
+#   make install     installs them; DESTDIR and PG_CONFIG as with any PGXS extension, PREFIX for the client
+#   make uninstall   removes what "make install" with the same settings has put there
+#   make installcheck     the SQL tests in a running server where it is installed, as one of its superusers
 #   make demo        the main job on real files, in a private PostgreSQL of its own (MEDIA=folder)
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
 #   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
+#   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
 #   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench       the benchmarks, beside other systems (doc/performance.md); QUICK=1 for a rough look
 #   make clean       removes what was built
 #   make help        says all this, and lists the single test suites
 #
-# demo, test and bench first install the Debian packages that are missing ("make deps" does only
-# that). They never touch an installed PostgreSQL: they copy it into build/run and work there.
+# demo, test and bench first install the Debian packages that are missing ("make deps" does that for the
+# build). They never touch an installed PostgreSQL: they copy it into build/run and work there.
 #
 # Another PostgreSQL: make PG_CONFIG=/path/to/pg_config. Another compiler: make CXX=clang++.
-# WERROR=1 makes warnings errors. NO_DEPS=1 skips the check of the packages.
+# V=1 shows whole commands. WERROR=1 makes warnings errors. NO_DEPS=1 skips the check of the packages.
 
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -23,39 +26,62 @@ SUITES    := harness unit symbols regress isolation preloaded tap readme
 
 .DEFAULT_GOAL := all
 
+# What is built is said in one short line a file: $(call says,CXX,$<)COMMAND.
+ifndef V
+.SILENT:
+says = echo '  $(1)	$(2)'; 
+endif
+
+# What another user has built can't be built on. Only the goals that build something look.
+ifneq (,$(filter-out help deps installcheck uninstall test-versions test-start-states,$(or $(MAKECMDGOALS),all)))
+NOT_OURS := $(shell test/lib/check-tree.sh $(BUILD))
+ifneq (,$(NOT_OURS))
+$(error $(NOT_OURS))
+endif
+endif
+
 # ---------------------------------------------------------------------------------------------
 # What is installed when the machine has it all already, and what runs first when it has not
 # ---------------------------------------------------------------------------------------------
 
-.PHONY: deps test test-versions test-sanitizers demo bench help $(SUITES:%=test-%)
+.PHONY: deps deps-demo deps-test deps-tap test test-versions test-start-states test-sanitizers demo bench help \
+        $(SUITES:%=test-%)
 
-deps:
+deps: deps-build
+deps-build deps-demo deps-test deps-tap: deps-%:
 ifndef NO_DEPS
-	@PG_CONFIG='$(PG_CONFIG)' test/lib/install-deps.sh
+	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' test/lib/install-deps.sh $*
 endif
 
 # All processors build, unless make was told how many (-j).
 JOBS = $(if $(filter -j% j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # These start make once more, for after deps it can find a pg_config that was not there before.
-test: deps
-	@$(MAKE) --no-print-directory $(JOBS) everything-for-tests
-	@$(MAKE) --no-print-directory private
-	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh $(SUITES)
+BUILD_AND_TEST = $(MAKE) --no-print-directory $(JOBS) everything-for-tests && \
+    $(MAKE) --no-print-directory private && \
+    PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh
 
-$(SUITES:%=test-%): test-%: deps
-	@$(MAKE) --no-print-directory $(JOBS) everything-for-tests
-	@$(MAKE) --no-print-directory private
-	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh $*
+test: deps-tap
+	@test/lib/how-long.sh test
+	@$(BUILD_AND_TEST) $(SUITES)
+
+test-tap: deps-tap
+$(filter-out test-tap,$(SUITES:%=test-%)): deps-test
+$(SUITES:%=test-%): test-%:
+	@$(BUILD_AND_TEST) $*
 
 test-versions:
 	@test/lib/test-versions.sh
 
-test-sanitizers: deps
+test-start-states:
+	@test/lib/test-start-states.sh
+
+test-sanitizers: deps-test
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/lib/test-sanitizers.sh
 
-demo: deps
-	@$(MAKE) --no-print-directory $(JOBS) media-scan
+demo: deps-demo
+	@test/lib/how-long.sh demo
+	@$(MAKE) --no-print-directory $(JOBS) all media-scan
 	@$(MAKE) --no-print-directory private
 	@examples/media_scan/demo.sh
 
@@ -72,10 +98,13 @@ help:
 # Without PGXS there is nothing that could be built.
 ifeq ($(wildcard $(PGXS)),)
 
-.PHONY: all install clean private everything-for-tests media-scan client bench-programs
+.PHONY: all install uninstall clean private everything-for-tests media-scan client bench-programs
 all install private everything-for-tests media-scan client bench-programs:
-	@echo 'make: no PostgreSQL to build for ($(PG_CONFIG) --pgxs names no file).' >&2
+	@echo 'make: no PostgreSQL to build for ($(PG_CONFIG) --pgxs names no file that make can include).' >&2
 	@echo 'Run "make deps" to install what is missing on Debian, or give PG_CONFIG=/path/to/pg_config.' >&2
+	@exit 1
+uninstall:
+	@echo 'make: no PostgreSQL to uninstall from ($(PG_CONFIG) --pgxs names no file): give PG_CONFIG.' >&2
 	@exit 1
 clean: clean-run
 	rm -rf $(BUILD)
@@ -108,6 +137,9 @@ include $(PGXS)
 
 PG_MAJOR := $(firstword $(MAJORVERSION))
 
+$(eval PGXS_LINK = $(value LINK.shared))
+LINK.shared = $(call says,LD,$@)$(PGXS_LINK)
+
 # The C++ of the shared library: no exceptions, no RTTI, nothing exported that does not say so.
 # PostgreSQL's headers are system headers here, so that warnings are about this project's code.
 MODULE_CXXFLAGS := -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fno-threadsafe-statics \
@@ -125,7 +157,7 @@ PG_SYSTEM_INCLUDES = $(subst -I/,-isystem /,$(filter-out -I. -I./ -I/usr/include
 
 $(BUILD)/extension/%.o: extension/src/%.cpp $(BUILD)/extension/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(MODULE_CXXFLAGS) $(MODULE_CPPFLAGS) $(PG_SYSTEM_INCLUDES) -MMD -MP -c -o $@ $<
+	$(call says,CXX,$<)$(CXX) $(CXXFLAGS) $(MODULE_CXXFLAGS) $(MODULE_CPPFLAGS) $(PG_SYSTEM_INCLUDES) -MMD -MP -c -o $@ $<
 
 -include $(OBJS:.o=.d)
 
@@ -147,7 +179,12 @@ PARTS := extension client
 ifneq (,$(filter client,$(PARTS)))
 all: client
 install: client-install
+uninstall: client-uninstall
 endif
+install: installed-extension
+.PHONY: installed-extension
+installed-extension:
+	@$(call says,INSTALL,the extension: $(DESTDIR)$(pkglibdir) and $(DESTDIR)$(datadir)/extension):
 
 include examples/media_scan/media_scan.mk
 include test/test.mk
@@ -157,10 +194,11 @@ include bench/bench.mk
 # The private PostgreSQL: a copy of the server in build/run/server with this extension installed
 # ---------------------------------------------------------------------------------------------
 
+# By its path without links: where that of the sources has a space, PostgreSQL's makefiles could not use it.
 .PHONY: private
 private:
 	@PG_CONFIG='$(PG_CONFIG)' test/lib/private-server.sh
-	@$(MAKE) --no-print-directory -s PG_CONFIG='$(CURDIR)/$(BUILD)/run/server/bin/pg_config' PARTS=extension install
+	@$(MAKE) --no-print-directory $(JOBS) PG_CONFIG="$$(cd $(BUILD)/run && pwd -P)/server/bin/pg_config" DESTDIR= PARTS=extension install
 
 clean: clean-run
 

@@ -16,17 +16,17 @@ $(BENCH_BUILD)/flags: FORCE
 	@echo '$(BENCH_HIREDIS)' | cmp -s - $@ || echo '$(BENCH_HIREDIS)' > $@
 
 $(BENCH_BUILD)/%.o: bench/programs/%.cpp bench/bench.mk $(BENCH_BUILD)/flags
-	$(BENCH_COMPILE) -c -o $@ $<
+	$(call says,CXX,$<)$(BENCH_COMPILE) -c -o $@ $<
 
 $(BENCH_BUILD)/hold: $(BENCH_BUILD)/hold.o
 $(BENCH_BUILD)/listen: $(BENCH_BUILD)/listen.o
 $(BENCH_BUILD)/consume: $(BENCH_BUILD)/consume.o $(BENCH_BUILD)/sources.o
 $(BENCH_BUILD)/latency: $(BENCH_BUILD)/latency.o $(BENCH_BUILD)/sources.o
 $(addprefix $(BENCH_BUILD)/,hold listen consume latency):
-	$(CXX) -pthread -o $@ $^ $(BENCH_LIBS)
+	$(call says,LD,$@)$(CXX) -pthread -o $@ $^ $(BENCH_LIBS)
 
 $(BENCH_BUILD)/slow_fsync.so: bench/programs/slow_fsync.c bench/bench.mk
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $< -ldl
+	$(call says,CC,$<)$(CC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $< -ldl
 
 -include $(wildcard $(BENCH_BUILD)/*.d)

@@ -3,8 +3,10 @@
 #
 #   make client           the library (shared and static) and the program pgpubsub
 #   make client-install   installs them below PREFIX (default /usr/local); DESTDIR is honoured
+#   make client-uninstall removes all that
 #   make client-unit      builds and runs the unit tests, and compiles each public header alone
 
+comma := ,
 CLIENT_BUILD    := build/client
 CLIENT_PREFIX    = $(or $(PREFIX),/usr/local)
 CLIENT_LIBDIR    = $(CLIENT_PREFIX)/lib
@@ -27,33 +29,33 @@ CLIENT_SHARED   := $(CLIENT_BUILD)/libpgpubsub.so.$(CLIENT_VERSION)
 CLIENT_STATIC   := $(CLIENT_BUILD)/libpgpubsub.a
 CLIENT_PROGRAM  := $(CLIENT_BUILD)/pgpubsub
 
-.PHONY: client client-install client-unit
+.PHONY: client client-install client-uninstall client-unit
 client: $(CLIENT_SHARED) $(CLIENT_STATIC) $(CLIENT_PROGRAM)
 
 $(CLIENT_BUILD)/%.o: client/%.cpp client/client.mk extension/pgpubsub.control
 	@mkdir -p $(@D)
-	$(CLIENT_COMPILE) -c -o $@ $<
+	$(call says,CXX,$<)$(CLIENT_COMPILE) -c -o $@ $<
 
 $(CLIENT_SHARED): $(CLIENT_LIB_OBJS) client/package/libpgpubsub.map
-	$(CXX) -shared -pthread -Wl,-soname,$(CLIENT_SONAME) -Wl,--no-undefined -Wl,--version-script=client/package/libpgpubsub.map \
+	$(call says,LD,$@)$(CXX) -shared -pthread -Wl,-soname,$(CLIENT_SONAME) -Wl,--no-undefined -Wl,--version-script=client/package/libpgpubsub.map \
 	    -o $@ $(CLIENT_LIB_OBJS) $(CLIENT_LIB_LIBS)
 	ln -sf $(notdir $@) $(CLIENT_BUILD)/$(CLIENT_SONAME)
 	ln -sf $(CLIENT_SONAME) $(CLIENT_BUILD)/libpgpubsub.so
 
 $(CLIENT_STATIC): $(CLIENT_LIB_OBJS)
 	rm -f $@
-	$(AR) rcs $@ $^
+	$(call says,AR,$@)$(AR) rcs $@ $^
 
 # The program has the library inside, so that it runs from wherever it is put.
 $(CLIENT_PROGRAM): $(CLIENT_CLI_OBJS) $(CLIENT_STATIC)
-	$(CXX) -pthread -o $@ $^ $(CLIENT_LIB_LIBS)
+	$(call says,LD,$@)$(CXX) -pthread -o $@ $^ $(CLIENT_LIB_LIBS)
 
 # ---------------------------------------------------------------------------------------------
 # Installation
 # ---------------------------------------------------------------------------------------------
 
 client-install: client
-	install -d '$(DESTDIR)$(CLIENT_PREFIX)/bin' '$(DESTDIR)$(CLIENT_PREFIX)/include/pgpubsub' \
+	$(call says,INSTALL,the client: $(DESTDIR)$(CLIENT_PREFIX)/bin$(comma) include and lib)install -d '$(DESTDIR)$(CLIENT_PREFIX)/bin' '$(DESTDIR)$(CLIENT_PREFIX)/include/pgpubsub' \
 	    '$(DESTDIR)$(CLIENT_LIBDIR)/pkgconfig' '$(DESTDIR)$(CLIENT_LIBDIR)/cmake/pgpubsub'
 	install -m 755 $(CLIENT_PROGRAM) '$(DESTDIR)$(CLIENT_PREFIX)/bin/'
 	install -m 644 $(CLIENT_HEADERS) '$(DESTDIR)$(CLIENT_PREFIX)/include/pgpubsub/'
@@ -71,6 +73,12 @@ client-install: client
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then \
 	    PATH="$$PATH:/usr/sbin:/sbin" ldconfig || echo 'client-install: ldconfig failed; run it by hand' >&2; fi
 
+# Of every version: what an older one has put there goes too.
+client-uninstall:
+	rm -f '$(DESTDIR)$(CLIENT_PREFIX)/bin/pgpubsub' '$(DESTDIR)$(CLIENT_LIBDIR)'/libpgpubsub.a \
+	    '$(DESTDIR)$(CLIENT_LIBDIR)'/libpgpubsub.so* '$(DESTDIR)$(CLIENT_LIBDIR)/pkgconfig/pgpubsub.pc'
+	rm -rf '$(DESTDIR)$(CLIENT_PREFIX)/include/pgpubsub' '$(DESTDIR)$(CLIENT_LIBDIR)/cmake/pgpubsub'
+
 # ---------------------------------------------------------------------------------------------
 # Unit tests
 # ---------------------------------------------------------------------------------------------
@@ -86,15 +94,15 @@ client-unit: $(CLIENT_UNIT) $(CLIENT_ALONE)
 
 $(CLIENT_UNIT_BUILD)/client_%.o: test/unit/client_%.cpp client/client.mk
 	@mkdir -p $(@D)
-	$(CLIENT_COMPILE) -Iclient/src -Iclient/cli -c -o $@ $<
+	$(call says,CXX,$<)$(CLIENT_COMPILE) -Iclient/src -Iclient/cli -c -o $@ $<
 
 $(CLIENT_UNIT): $(CLIENT_UNIT_OBJS) $(CLIENT_UNIT_CLI) $(CLIENT_STATIC)
-	$(CXX) -pthread -o $@ $^ $(CLIENT_LIB_LIBS)
+	$(call says,LD,$@)$(CXX) -pthread -o $@ $^ $(CLIENT_LIB_LIBS)
 
 # Alone, and without the flags for libpq and fmt: what a program that includes it has.
 $(CLIENT_UNIT_BUILD)/alone/%.ok: client/include/pgpubsub/%.hpp $(CLIENT_HEADERS)
 	@mkdir -p $(@D)
-	$(CXX) -std=c++20 -Wall -Wextra -Werror -Iclient/include -fsyntax-only -x c++ $<
+	$(call says,ALONE,$<)$(CXX) -std=c++20 -Wall -Wextra -Werror -Iclient/include -fsyntax-only -x c++ $<
 	@! grep -nE '#include <(libpq|postgres|fmt|nlohmann|CLI)' $< || { echo '$<: a private dependency shows' >&2; exit 1; }
 	@touch $@
 

@@ -13,15 +13,15 @@ everything-for-tests: all media-scan unit $(CLIENT_UNIT) $(CLIENT_ALONE)
 unit: $(BUILD)/test/unit/unit
 
 $(BUILD)/test/unit/unit: $(UNIT_OBJS) $(BUILD)/test/unit/doctest_main.o
-	$(CXX) -o $@ $^
+	$(call says,LD,$@)$(CXX) -o $@ $^
 
 $(BUILD)/test/unit/%.o: test/unit/%.cpp
 	@mkdir -p $(@D)
-	$(CXX) $(UNIT_CXXFLAGS) -Iextension/src -MMD -MP -c -o $@ $<
+	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -Iextension/src -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/unit/doctest_main.o:
 	@mkdir -p $(@D)
-	printf '#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN\n#include <doctest/doctest.h>\n' | \
+	$(call says,CXX,$@)printf '#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN\n#include <doctest/doctest.h>\n' | \
 	    $(CXX) $(UNIT_CXXFLAGS) -x c++ -c -o $@ -
 
 -include $(UNIT_OBJS:.o=.d)

@@ -1,7 +1,8 @@
 # Sourced by the scripts of tests, demo and benchmarks. It gives them:
 #   ROOT       the top folder of the sources
 #   RUN        build/run, or where it leads: the place of everything that the server reads and writes
-#   run_place  makes RUN; as root, somewhere that the server's user can reach
+#   run_place  makes RUN; elsewhere, where the server's user can't reach it, or where the path of the sources has a
+#              character that PostgreSQL's makefiles and scripts can't have in theirs
 #   as_server  runs a command as the user that may run a server: oneself, or postgres when root;
 #              become_server is the same without coming back. END_WITH_PARENT=SIGNAL: the command gets
 #              the signal when the script dies without having ended it
@@ -51,13 +52,18 @@ run_place() {
     fi
     if [ ! -e "$link" ]; then
         mkdir "$link"
-        if ! as_server test -x "$link"; then
+        local why=
+        case $link in
+            *[[:space:]\'\"\\\$\`\&\;\|\<\>\(\)\*\?\[\]\#\~\{\}]*) why="the path of $BUILD has a space or another special character" ;;
+            *) as_server test -x "$link" || why="user $SERVER_USER can't reach $BUILD" ;;
+        esac
+        if [ -n "$why" ]; then
             rmdir "$link"
             there=$(mktemp -d "${TMPDIR:-/tmp}/pgpubsub.XXXXXX")
             chmod 755 "$there"
             as_server test -x "$there" || die "user $SERVER_USER can reach neither $BUILD nor $there"
             ln -s "$there" "$link"
-            say "User $SERVER_USER can't reach $BUILD: the private PostgreSQL lives in $there (make clean removes it)."
+            say "The private PostgreSQL lives in $there, since $why. \"make clean\" removes it."
         fi
     fi
     RUN=$(cd "$link" && pwd -P)

@@ -83,8 +83,9 @@ suite_tap() {
 }
 
 suite_harness() {
-    local check status=0
-    for check in counts; do part "$ROOT/test/lib/check-$check.sh" || status=1; done
+    local status=0
+    part "$ROOT/test/lib/check-counts.sh" || status=1
+    MAKE=$MAKE part "$ROOT/test/lib/check-install.sh" "$server/bin/pg_config" || status=1
     return $status
 }
 

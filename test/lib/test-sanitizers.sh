@@ -31,7 +31,7 @@ tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.s
 flags=(-fsanitize=address,undefined -shared-libasan -fno-omit-frame-pointer -fno-wrapv)
 rm -f "$copy/build/run/server/stamp"      # a server without the wrapper that the run before left in it
 "$MAKE" -C "$copy" --no-print-directory NO_DEPS=1 PARTS=extension WERROR=1 CXX="$CLANG" \
-    PG_CXXFLAGS="${flags[*]} -include $copy/test/lib/checked_palloc.hpp" private
+    PG_CXXFLAGS="${flags[*]} -include test/lib/checked_palloc.hpp" private
 grep -q __asan_ <<<"$(nm -D --undefined-only "$copy/pgpubsub.so")" || die "the extension was built without AddressSanitizer"
 
 run=$(cd "$copy/build/run" && pwd -P)
