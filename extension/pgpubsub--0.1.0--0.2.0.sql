@@ -9,6 +9,11 @@
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
+-- A function whose arguments or result change is replaced; where both can't have the name, the former one gets another one
+-- until it is dropped. Who could call it can call its successor.
+CREATE FUNCTION pgpubsub.pass_on_privileges(former regprocedure, successor regprocedure) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_pass_on_privileges' LANGUAGE C;
+
 -- ---------------------------------------------------------------------------------------------
 -- Tables
 -- ---------------------------------------------------------------------------------------------
@@ -21,10 +26,152 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 -- Publishing and capturing
 -- ---------------------------------------------------------------------------------------------
 
+ALTER FUNCTION pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean) RENAME TO former_attach;
+CREATE FUNCTION pgpubsub.attach(
+        relation regclass, channel text, events text[] DEFAULT NULL, columns text[] DEFAULT NULL, condition text DEFAULT NULL,
+        granularity text DEFAULT NULL, payload text DEFAULT NULL, payload_columns text[] DEFAULT NULL,
+        key_columns text[] DEFAULT NULL, always boolean DEFAULT NULL) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_attach' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean) IS
+    'captures the changes of a table into a channel, which is made if it does not exist, or changes how it captures them; the caller owns the table';
+
+REVOKE ALL ON FUNCTION pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean)', 'pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean)');
+DROP FUNCTION pgpubsub.former_attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean);
+
+ALTER FUNCTION pgpubsub.detach(regclass, text) RENAME TO former_detach;
+CREATE FUNCTION pgpubsub.detach(relation regclass, channel text) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_detach' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.detach(regclass, text) IS
+    'ends the capture of a table into a channel; what is stored stays';
+
+REVOKE ALL ON FUNCTION pgpubsub.detach(regclass, text) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_detach(regclass, text)', 'pgpubsub.detach(regclass, text)');
+DROP FUNCTION pgpubsub.former_detach(regclass, text);
+
 -- ---------------------------------------------------------------------------------------------
 -- Consuming
 -- ---------------------------------------------------------------------------------------------
 
+CREATE FUNCTION pgpubsub.claim_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'pgpubsub_claim_support' LANGUAGE C STRICT;
+COMMENT ON FUNCTION pgpubsub.claim_support(internal) IS
+    'private: tells the planner that take() and claim() return as many rows as max_count says';
+
+REVOKE ALL ON FUNCTION pgpubsub.claim_support(internal) FROM PUBLIC;
+
+CREATE FUNCTION pgpubsub.take(channel text, max_count bigint DEFAULT 1, subscription text DEFAULT 'default',
+                              filter jsonb DEFAULT NULL)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer)
+    AS 'MODULE_PATHNAME', 'pgpubsub_take_0_2' LANGUAGE C ROWS 10 SUPPORT pgpubsub.claim_support;
+COMMENT ON FUNCTION pgpubsub.take(text, bigint, text, jsonb) IS
+    'claims and removes up to max_count notifications in this transaction: gone if it commits, back if it rolls back';
+
+REVOKE ALL ON FUNCTION pgpubsub.take(text, bigint, text, jsonb) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.take(text, integer, text, jsonb)', 'pgpubsub.take(text, bigint, text, jsonb)');
+DROP FUNCTION pgpubsub.take(text, integer, text, jsonb);
+
+ALTER FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) RENAME TO former_requeue;
+CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
+                                 reject boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_requeue' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) IS
+    'puts notifications that this transaction took back, to be tried again after the delay (null: the back-off of the subscription), or among the dead letters; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_requeue(bigint[], interval, text, boolean)', 'pgpubsub.requeue(bigint[], interval, text, boolean)');
+DROP FUNCTION pgpubsub.former_requeue(bigint[], interval, text, boolean);
+
+CREATE FUNCTION pgpubsub.claim(channel text, max_count bigint DEFAULT 1, lease interval DEFAULT '30 seconds',
+                               subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, receipt text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_claim_0_2' LANGUAGE C ROWS 10 SUPPORT pgpubsub.claim_support;
+COMMENT ON FUNCTION pgpubsub.claim(text, bigint, interval, text, jsonb) IS
+    'leases up to max_count notifications: hidden from others until the lease ends, is acked, nacked or released';
+
+REVOKE ALL ON FUNCTION pgpubsub.claim(text, bigint, interval, text, jsonb) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.claim(text, integer, interval, text, jsonb)', 'pgpubsub.claim(text, bigint, interval, text, jsonb)');
+DROP FUNCTION pgpubsub.claim(text, integer, interval, text, jsonb);
+
+ALTER FUNCTION pgpubsub.ack(text[]) RENAME TO former_ack;
+CREATE FUNCTION pgpubsub.ack(receipts text[]) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_ack' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.ack(text[]) IS
+    'removes leased notifications: their work is done; returns how many (a stale receipt counts nothing)';
+
+REVOKE ALL ON FUNCTION pgpubsub.ack(text[]) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_ack(text[])', 'pgpubsub.ack(text[])');
+DROP FUNCTION pgpubsub.former_ack(text[]);
+
+ALTER FUNCTION pgpubsub.nack(text[], interval, text, boolean) RENAME TO former_nack;
+CREATE FUNCTION pgpubsub.nack(receipts text[], delay interval DEFAULT NULL, error text DEFAULT NULL,
+                              reject boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_nack' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.nack(text[], interval, text, boolean) IS
+    'ends leases whose work failed: to be tried again after the delay (null: the back-off of the subscription), or dead letters when the attempts are used up or reject is set; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.nack(text[], interval, text, boolean) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_nack(text[], interval, text, boolean)', 'pgpubsub.nack(text[], interval, text, boolean)');
+DROP FUNCTION pgpubsub.former_nack(text[], interval, text, boolean);
+
+ALTER FUNCTION pgpubsub.extend(text[], interval) RENAME TO former_extend;
+CREATE FUNCTION pgpubsub.extend(receipts text[], lease interval DEFAULT '30 seconds') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_extend' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.extend(text[], interval) IS
+    'lets leases end only after the given time from now; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.extend(text[], interval) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_extend(text[], interval)', 'pgpubsub.extend(text[], interval)');
+DROP FUNCTION pgpubsub.former_extend(text[], interval);
+
+ALTER FUNCTION pgpubsub.release(text[]) RENAME TO former_release;
+CREATE FUNCTION pgpubsub.release(receipts text[]) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_release' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.release(text[]) IS
+    'gives leased notifications back untried: ready at once, the attempt not counted; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.release(text[]) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_release(text[])', 'pgpubsub.release(text[])');
+DROP FUNCTION pgpubsub.former_release(text[]);
+
+CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size bigint, INOUT recovered bigint DEFAULT 0)
+    AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks_0_2' LANGUAGE C;
+COMMENT ON PROCEDURE pgpubsub.recover(text, bigint, bigint) IS
+    'as the function, for all there is, with a commit after each chunk_size notifications';
+
+REVOKE ALL ON PROCEDURE pgpubsub.recover(text, bigint, bigint) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.recover(text, integer, bigint)', 'pgpubsub.recover(text, bigint, bigint)');
+DROP PROCEDURE pgpubsub.recover(text, integer, bigint);
+
+-- The default of ids stands for "left out": null and an empty array are none, as array_agg() has it.
+CREATE FUNCTION pgpubsub.redrive(channel text, filter jsonb DEFAULT NULL, subscription text DEFAULT 'default',
+                                 ids bigint[] DEFAULT '[0:0]={0}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_redrive_0_2' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.redrive(text, jsonb, text, bigint[]) IS
+    'makes dead letters ready again, with no attempt counted: all, or those whose payload contains the filter, or with these ids; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.redrive(text, jsonb, text, bigint[]) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.redrive(text, jsonb, text)', 'pgpubsub.redrive(text, jsonb, text, bigint[])');
+SELECT pgpubsub.pass_on_privileges('pgpubsub.redrive(text, bigint[], text)', 'pgpubsub.redrive(text, jsonb, text, bigint[])');
+DROP FUNCTION pgpubsub.redrive(text, jsonb, text);
+DROP FUNCTION pgpubsub.redrive(text, bigint[], text);
+
+CREATE FUNCTION pgpubsub.purge_dead_letters(channel text, filter jsonb DEFAULT NULL, older_than interval DEFAULT NULL,
+                                            subscription text DEFAULT 'default', ids bigint[] DEFAULT '[0:0]={0}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters_0_2' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[]) IS
+    'removes dead letters: all, or those whose payload contains the filter, that died longer ago, or with these ids; returns how many';
+
+REVOKE ALL ON FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[]) FROM PUBLIC;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, jsonb, interval, text)', 'pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[])');
+SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, bigint[], text)', 'pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[])');
+DROP FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text);
+DROP FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text);
+
 -- ---------------------------------------------------------------------------------------------
 -- Monitoring and views
 -- ---------------------------------------------------------------------------------------------
+
+DROP FUNCTION pgpubsub.pass_on_privileges(regprocedure, regprocedure);

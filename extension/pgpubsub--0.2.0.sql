@@ -316,14 +316,14 @@ COMMENT ON FUNCTION pgpubsub.capture_filter(boolean, record, record, record) IS
 
 -- attach() and detach() pin no search_path, so that the condition is read by the caller's, as that of a trigger would be.
 CREATE FUNCTION pgpubsub.attach(
-        "table" regclass, channel text, events text[] DEFAULT NULL, columns text[] DEFAULT NULL, condition text DEFAULT NULL,
+        relation regclass, channel text, events text[] DEFAULT NULL, columns text[] DEFAULT NULL, condition text DEFAULT NULL,
         granularity text DEFAULT NULL, payload text DEFAULT NULL, payload_columns text[] DEFAULT NULL,
         key_columns text[] DEFAULT NULL, always boolean DEFAULT NULL) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_attach' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.attach(regclass, text, text[], text[], text, text, text, text[], text[], boolean) IS
     'captures the changes of a table into a channel, which is made if it does not exist, or changes how it captures them; the caller owns the table';
 
-CREATE FUNCTION pgpubsub.detach("table" regclass, channel text) RETURNS void
+CREATE FUNCTION pgpubsub.detach(relation regclass, channel text) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_detach' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.detach(regclass, text) IS
     'ends the capture of a table into a channel; what is stored stays';
@@ -339,45 +339,50 @@ COMMENT ON FUNCTION pgpubsub.attachment_list() IS
 -- Consuming
 -- ---------------------------------------------------------------------------------------------
 
-CREATE FUNCTION pgpubsub.take(channel text, max_count integer DEFAULT 1, subscription text DEFAULT 'default',
+CREATE FUNCTION pgpubsub.claim_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'pgpubsub_claim_support' LANGUAGE C STRICT;
+COMMENT ON FUNCTION pgpubsub.claim_support(internal) IS
+    'private: tells the planner that take() and claim() return as many rows as max_count says';
+
+CREATE FUNCTION pgpubsub.take(channel text, max_count bigint DEFAULT 1, subscription text DEFAULT 'default',
                               filter jsonb DEFAULT NULL)
     RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
                    deliver_at timestamptz, priority integer, attempts integer, db_version integer)
-    AS 'MODULE_PATHNAME', 'pgpubsub_take' LANGUAGE C ROWS 10;
-COMMENT ON FUNCTION pgpubsub.take(text, integer, text, jsonb) IS
+    AS 'MODULE_PATHNAME', 'pgpubsub_take_0_2' LANGUAGE C ROWS 10 SUPPORT pgpubsub.claim_support;
+COMMENT ON FUNCTION pgpubsub.take(text, bigint, text, jsonb) IS
     'claims and removes up to max_count notifications in this transaction: gone if it commits, back if it rolls back';
 
 CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
-                                 reject boolean DEFAULT false) RETURNS integer
+                                 reject boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_requeue' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) IS
     'puts notifications that this transaction took back, to be tried again after the delay (null: the back-off of the subscription), or among the dead letters; returns how many';
 
-CREATE FUNCTION pgpubsub.claim(channel text, max_count integer DEFAULT 1, lease interval DEFAULT '30 seconds',
+CREATE FUNCTION pgpubsub.claim(channel text, max_count bigint DEFAULT 1, lease interval DEFAULT '30 seconds',
                                subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)
     RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
                    deliver_at timestamptz, priority integer, attempts integer, db_version integer, receipt text)
-    AS 'MODULE_PATHNAME', 'pgpubsub_claim' LANGUAGE C ROWS 10;
-COMMENT ON FUNCTION pgpubsub.claim(text, integer, interval, text, jsonb) IS
+    AS 'MODULE_PATHNAME', 'pgpubsub_claim_0_2' LANGUAGE C ROWS 10 SUPPORT pgpubsub.claim_support;
+COMMENT ON FUNCTION pgpubsub.claim(text, bigint, interval, text, jsonb) IS
     'leases up to max_count notifications: hidden from others until the lease ends, is acked, nacked or released';
 
-CREATE FUNCTION pgpubsub.ack(receipts text[]) RETURNS integer
+CREATE FUNCTION pgpubsub.ack(receipts text[]) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_ack' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.ack(text[]) IS
     'removes leased notifications: their work is done; returns how many (a stale receipt counts nothing)';
 
 CREATE FUNCTION pgpubsub.nack(receipts text[], delay interval DEFAULT NULL, error text DEFAULT NULL,
-                              reject boolean DEFAULT false) RETURNS integer
+                              reject boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_nack' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.nack(text[], interval, text, boolean) IS
     'ends leases whose work failed: to be tried again after the delay (null: the back-off of the subscription), or dead letters when the attempts are used up or reject is set; returns how many';
 
-CREATE FUNCTION pgpubsub.extend(receipts text[], lease interval DEFAULT '30 seconds') RETURNS integer
+CREATE FUNCTION pgpubsub.extend(receipts text[], lease interval DEFAULT '30 seconds') RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_extend' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.extend(text[], interval) IS
     'lets leases end only after the given time from now; returns how many';
 
-CREATE FUNCTION pgpubsub.release(receipts text[]) RETURNS integer
+CREATE FUNCTION pgpubsub.release(receipts text[]) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_release' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.release(text[]) IS
     'gives leased notifications back untried: ready at once, the attempt not counted; returns how many';
@@ -387,32 +392,23 @@ CREATE FUNCTION pgpubsub.recover(channel text DEFAULT NULL) RETURNS bigint
 COMMENT ON FUNCTION pgpubsub.recover(text) IS
     'ends leases and delays whose time is over (at most 10,000), wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
 
-CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size integer, INOUT recovered bigint DEFAULT 0)
-    AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks' LANGUAGE C;
-COMMENT ON PROCEDURE pgpubsub.recover(text, integer, bigint) IS
+CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size bigint, INOUT recovered bigint DEFAULT 0)
+    AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks_0_2' LANGUAGE C;
+COMMENT ON PROCEDURE pgpubsub.recover(text, bigint, bigint) IS
     'as the function, for all there is, with a commit after each chunk_size notifications';
 
-CREATE FUNCTION pgpubsub.redrive(channel text, filter jsonb DEFAULT NULL, subscription text DEFAULT 'default')
-    RETURNS bigint
-    AS 'MODULE_PATHNAME', 'pgpubsub_redrive' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.redrive(text, jsonb, text) IS
-    'makes dead letters ready again, with no attempt counted: all, or those whose payload contains the filter; returns how many';
-
-CREATE FUNCTION pgpubsub.redrive(channel text, ids bigint[], subscription text DEFAULT 'default') RETURNS bigint
-    AS 'MODULE_PATHNAME', 'pgpubsub_redrive_ids' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.redrive(text, bigint[], text) IS
-    'makes the dead letters with these ids ready again, with no attempt counted; returns how many';
+-- The default of ids stands for "left out": null and an empty array are none, as array_agg() has it.
+CREATE FUNCTION pgpubsub.redrive(channel text, filter jsonb DEFAULT NULL, subscription text DEFAULT 'default',
+                                 ids bigint[] DEFAULT '[0:0]={0}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_redrive_0_2' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.redrive(text, jsonb, text, bigint[]) IS
+    'makes dead letters ready again, with no attempt counted: all, or those whose payload contains the filter, or with these ids; returns how many';
 
 CREATE FUNCTION pgpubsub.purge_dead_letters(channel text, filter jsonb DEFAULT NULL, older_than interval DEFAULT NULL,
-                                            subscription text DEFAULT 'default') RETURNS bigint
-    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text) IS
-    'removes dead letters: all, or those whose payload contains the filter and that died longer ago; returns how many';
-
-CREATE FUNCTION pgpubsub.purge_dead_letters(channel text, ids bigint[], subscription text DEFAULT 'default') RETURNS bigint
-    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters_ids' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text) IS
-    'removes the dead letters with these ids; returns how many';
+                                            subscription text DEFAULT 'default', ids bigint[] DEFAULT '[0:0]={0}') RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_dead_letters_0_2' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[]) IS
+    'removes dead letters: all, or those whose payload contains the filter, that died longer ago, or with these ids; returns how many';
 
 CREATE FUNCTION pgpubsub.next_due(channel text, subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)
     RETURNS timestamptz

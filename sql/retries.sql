@@ -98,7 +98,7 @@ SELECT count(pgpubsub.publish('jobs', jsonb_build_object('n', i, 'tenant', i % 2
 SELECT pgpubsub.nack(array_agg(receipt), error => 'all of them', reject => true) AS rejected FROM pgpubsub.claim('jobs', 10);
 SELECT pgpubsub.publish('jobs', '{"n": 7}') IS NOT NULL AS published;
 SELECT array_agg(id ORDER BY id) AS ids FROM pgpubsub.dead_letters \gset
-SELECT pgpubsub.redrive('jobs', (:'ids'::bigint[])[6:6] || 0::bigint || (:'ids'::bigint[])[6:6]) AS redriven;
+SELECT pgpubsub.redrive('jobs', ids => (:'ids'::bigint[])[6:6] || 0::bigint || (:'ids'::bigint[])[6:6]) AS redriven;
 SELECT payload, state, attempts, last_error FROM queue;
 SELECT pgpubsub.redrive('jobs', filter => '{"tenant": 1}') AS redriven;
 SELECT payload -> 'n' AS n, attempts FROM pgpubsub.take('jobs', 10);
@@ -117,13 +117,13 @@ SELECT pgpubsub.redrive('nowhere');
 SELECT count(pgpubsub.publish('jobs', jsonb_build_object('n', i))) FROM generate_series(1, 5) i;
 SELECT pgpubsub.nack(array_agg(receipt), reject => true) AS rejected FROM pgpubsub.claim('jobs', 10);
 UPDATE pgpubsub.dead_letter SET died_at = now() - interval '1 hour' WHERE payload ->> 'n' IN ('3', '4');
-SELECT pgpubsub.purge_dead_letters('jobs', ARRAY[min(id)]) AS purged FROM pgpubsub.dead_letters;
+SELECT pgpubsub.purge_dead_letters('jobs', ids => ARRAY[min(id)]) AS purged FROM pgpubsub.dead_letters;
 SELECT pgpubsub.purge_dead_letters('jobs', filter => '{"n": 2}') AS purged;
 SELECT pgpubsub.purge_dead_letters('jobs', older_than => '2 hours') AS none;
 SELECT pgpubsub.purge_dead_letters('jobs', filter => '{"n": 5}', older_than => '30 min') AS none;
 SELECT pgpubsub.purge_dead_letters('jobs', older_than => '30 min') AS purged;
 SELECT payload FROM dead;
-SELECT pgpubsub.purge_dead_letters('jobs', ids => NULL) AS none;
+SELECT pgpubsub.purge_dead_letters('jobs', ids => NULL) AS none, pgpubsub.purge_dead_letters('jobs', ids => '{}') AS none;
 SELECT pgpubsub.purge_dead_letters('jobs') AS purged;
 SELECT pgpubsub.purge_dead_letters('jobs', ids => '{NULL}');
 SELECT pgpubsub.purge_dead_letters('jobs', older_than => '-1 s');

@@ -56,9 +56,9 @@ SELECT pgpubsub.publish('news', '1') AS id \gset
 SELECT pgpubsub.nack(array_agg(receipt), reject => true) AS rejected
   FROM (SELECT receipt FROM pgpubsub.claim('news') UNION ALL SELECT receipt FROM pgpubsub.claim('news', subscription => 'mail')) c;
 SELECT id = :id AS same_id, subscription FROM pgpubsub.dead_letters ORDER BY subscription;
-SELECT pgpubsub.redrive('news', ARRAY[:id], subscription => 'mail') AS redriven;
+SELECT pgpubsub.redrive('news', ids => ARRAY[:id], subscription => 'mail') AS redriven;
 TABLE queue;
-SELECT pgpubsub.purge_dead_letters('news', ARRAY[:id], subscription => 'mail') AS none, pgpubsub.purge_dead_letters('news', ARRAY[:id]) AS purged;
+SELECT pgpubsub.purge_dead_letters('news', ids => ARRAY[:id], subscription => 'mail') AS none, pgpubsub.purge_dead_letters('news', ids => ARRAY[:id]) AS purged;
 SELECT pgpubsub.purge_channel('news') AS purged;
 
 -- each has its own settings

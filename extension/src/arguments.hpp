@@ -22,14 +22,17 @@ inline const Jsonb* optional_jsonb_argument(FunctionCallInfo fcinfo, int index) 
     return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
 }
 
+// A count is a bigint; in the catalog of 0.1.0 it was an integer. More than an int holds is no limit: neither a result nor a
+// transaction can have so many rows.
 // Errors: invalid_parameter_value (22023) when it is below 1.
-inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name) {
+enum class count_type { integer, bigint };
+inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name, count_type type) {
     require(fcinfo, index, name);
-    const int value = PG_GETARG_INT32(index);
+    const int64 value = type == count_type::bigint ? PG_GETARG_INT64(index) : PG_GETARG_INT32(index);
     if (value < 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"%s\" must be at least 1", name),
-                errdetail("It is %d.", value));
-    return value;
+                errdetail("It is %lld.", static_cast<long long>(value)));
+    return static_cast<int>(Min(value, int64{PG_INT32_MAX}));
 }
 
 enum class smallest_interval { zero, above_zero };

@@ -103,7 +103,7 @@ void make_channel(const char* name, Oid owner) {
 
 PGPUBSUB_FUNCTION(pgpubsub_attach) {
     PreventCommandIfReadOnly("pgpubsub.attach()");
-    require(fcinfo, 0, "table");
+    require(fcinfo, 0, "relation");
     const Oid oid = PG_GETARG_OID(0);
     const char* const channel_name = c_string(text_argument(fcinfo, 1, "channel"));
     check_name(channel_name, "channel");
@@ -139,7 +139,7 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
 
 PGPUBSUB_FUNCTION(pgpubsub_detach) {
     PreventCommandIfReadOnly("pgpubsub.detach()");
-    require(fcinfo, 0, "table");
+    require(fcinfo, 0, "relation");
     const Oid oid = PG_GETARG_OID(0);
     const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
 

@@ -83,11 +83,9 @@ void hand_out_rows(notification_table& table, const claim_request& request, clai
         spread_hint(request.c);
 }
 
-}  // namespace
-
-PGPUBSUB_FUNCTION(pgpubsub_take) {
+Datum take(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.take()");
-    const int max_count = count_argument(fcinfo, 1, "max_count");
+    const int max_count = count_argument(fcinfo, 1, "max_count", type);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
@@ -114,9 +112,9 @@ PGPUBSUB_FUNCTION(pgpubsub_take) {
     return Datum{0};
 }
 
-PGPUBSUB_FUNCTION(pgpubsub_claim) {
+Datum claim(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.claim()");
-    const int max_count = count_argument(fcinfo, 1, "max_count");
+    const int max_count = count_argument(fcinfo, 1, "max_count", type);
     const TimestampTz lease_end =
         deadline_argument(fcinfo, 2, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     InitMaterializedSRF(fcinfo, 0);
@@ -153,4 +151,30 @@ PGPUBSUB_FUNCTION(pgpubsub_claim) {
         wake_consumers_at(request.c, lease_end);
     table.close();
     return Datum{0};
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_take) { return take(fcinfo, count_type::integer); }
+PGPUBSUB_FUNCTION(pgpubsub_take_0_2) { return take(fcinfo, count_type::bigint); }
+PGPUBSUB_FUNCTION(pgpubsub_claim) { return claim(fcinfo, count_type::integer); }
+PGPUBSUB_FUNCTION(pgpubsub_claim_0_2) { return claim(fcinfo, count_type::bigint); }
+
+// For the planner: take() and claim() return max_count rows at most, and where there is much to do just that many.
+PGPUBSUB_FUNCTION(pgpubsub_claim_support) {
+    auto* const request = reinterpret_cast<Node*>(PG_GETARG_POINTER(0));
+    if (!IsA(request, SupportRequestRows))
+        PG_RETURN_POINTER(nullptr);
+    auto* const rows = reinterpret_cast<SupportRequestRows*>(request);
+    if (rows->node == nullptr || !IsA(rows->node, FuncExpr))
+        PG_RETURN_POINTER(nullptr);
+    const List* const arguments = reinterpret_cast<const FuncExpr*>(rows->node)->args;
+    if (list_length(arguments) < 2)
+        PG_RETURN_POINTER(nullptr);
+    // A parameter whose value is known counts as well.
+    const Node* const max_count = estimate_expression_value(rows->root, static_cast<Node*>(lsecond(arguments)));
+    if (!IsA(max_count, Const) || reinterpret_cast<const Const*>(max_count)->constisnull)
+        PG_RETURN_POINTER(nullptr);
+    rows->rows = static_cast<double>(Max(DatumGetInt64(reinterpret_cast<const Const*>(max_count)->constvalue), int64{1}));
+    PG_RETURN_POINTER(request);
 }

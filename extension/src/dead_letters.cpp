@@ -1,7 +1,8 @@
 // pgpubsub.redrive() and purge_dead_letters(): what may become of a dead letter.
 //
-// Each has two forms: for those with the ids given, where null is none, as array_agg() has it; and for those whose payload
-// contains the filter and that died long enough ago, where null does not restrict. What another transaction is at is left to it.
+// They are for those whose payload contains the filter, that died long enough ago, and whose ids are given: each argument
+// restricts, and a null one does not, except for the ids, where null is none, as array_agg() has it. What another transaction is
+// at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything else.
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "channel.hpp"
@@ -67,20 +68,67 @@ selection selection_arguments(FunctionCallInfo fcinfo, int subscription_at) {
     return wanted;
 }
 
-// channel, ids, subscription.
-selection selection_by_ids(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 2);
-    wanted.by_ids = true;
-    if (PG_ARGISNULL(1))
-        return wanted;
+// Takes only those with these ids.
+void select_ids(FunctionCallInfo fcinfo, int ids_at, selection* wanted) {
+    wanted->by_ids = true;
+    if (PG_ARGISNULL(ids_at))
+        return;
     Datum* ids;
     bool* nulls;
     int count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(ids_at), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
     for (int i = 0; i < count; ++i)
         if (nulls[i])
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
-    wanted.ids = {ids, static_cast<std::size_t>(count)};
+    wanted->ids = {ids, static_cast<std::size_t>(count)};
+}
+
+// The default of the argument ids: an array that begins with element 0, which no driver makes of a list. Null, or an empty
+// array, could not be it: whoever looks for ids and finds none means none.
+bool is_left_out(FunctionCallInfo fcinfo, int ids_at) {
+    if (PG_ARGISNULL(ids_at))
+        return false;
+    ArrayType* const ids = PG_GETARG_ARRAYTYPE_P(ids_at);
+    return ARR_NDIM(ids) == 1 && ARR_LBOUND(ids)[0] == 0;
+}
+
+void select_filtered(FunctionCallInfo fcinfo, int filter_at, selection* wanted) {
+    wanted->filter = optional_jsonb_argument(fcinfo, filter_at);
+}
+
+void select_older(FunctionCallInfo fcinfo, int older_than_at, selection* wanted) {
+    if (PG_ARGISNULL(older_than_at))
+        return;
+    const int64 age = microseconds_of(*PG_GETARG_INTERVAL_P(older_than_at));
+    if (age < 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"older_than\" must not be negative"),
+                errdetail("It is %s.", shown_interval(PG_GETARG_DATUM(older_than_at))));
+    wanted->died_by = later_by(GetCurrentTimestamp(), -age);
+}
+
+// channel, ids, subscription.
+selection selection_by_ids(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    select_ids(fcinfo, 1, &wanted);
+    return wanted;
+}
+
+// channel, filter, subscription; and ids, which the form of 0.1.0 lacks.
+selection redriven_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    select_filtered(fcinfo, 1, &wanted);
+    if (PG_NARGS() > 3 && !is_left_out(fcinfo, 3))
+        select_ids(fcinfo, 3, &wanted);
+    return wanted;
+}
+
+// channel, filter, older_than, subscription; and ids, which the form of 0.1.0 lacks.
+selection purged_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 3);
+    select_filtered(fcinfo, 1, &wanted);
+    select_older(fcinfo, 2, &wanted);
+    if (PG_NARGS() > 4 && !is_left_out(fcinfo, 4))
+        select_ids(fcinfo, 4, &wanted);
     return wanted;
 }
 
@@ -131,29 +179,11 @@ int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     return for_each_selected(read(fcinfo), [](plain_scan& scan) { return scan.remove(false); });
 }
 
-// channel, filter, subscription.
-selection redriven_selection(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 2);
-    wanted.filter = optional_jsonb_argument(fcinfo, 1);
-    return wanted;
-}
-
-// channel, filter, older_than, subscription.
-selection purged_selection(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 3);
-    wanted.filter = optional_jsonb_argument(fcinfo, 1);
-    if (PG_ARGISNULL(2))
-        return wanted;
-    const int64 age = microseconds_of(*PG_GETARG_INTERVAL_P(2));
-    if (age < 0)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"older_than\" must not be negative"));
-    wanted.died_by = later_by(GetCurrentTimestamp(), -age);
-    return wanted;
-}
-
 }  // namespace
 
 PGPUBSUB_FUNCTION(pgpubsub_redrive) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_redrive_0_2) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
 PGPUBSUB_FUNCTION(pgpubsub_redrive_ids) { PG_RETURN_INT64(redrive(fcinfo, selection_by_ids)); }
 PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_0_2) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
 PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_ids) { PG_RETURN_INT64(purge(fcinfo, selection_by_ids)); }

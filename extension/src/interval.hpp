@@ -21,6 +21,9 @@ inline Datum interval_of(int64 microseconds) {
     return IntervalPGetDatum(span);
 }
 
+// For a message: as the session writes it.
+inline const char* shown_interval(Datum interval) { return DatumGetCString(DirectFunctionCall1(interval_out, interval)); }
+
 // `from` plus the time; infinity where that is beyond what a timestamp can be.
 inline TimestampTz later_by(TimestampTz from, int64 microseconds) {
     TimestampTz result;

@@ -74,7 +74,7 @@ constexpr auto nothing_to_do = [] {};
 // Calls change(table, leased, wait) for the row of each receipt in argument 0, again when that was changed meanwhile, and then
 // after_each(). Returns how many it changed.
 template <typename Change, typename AfterEach = decltype(nothing_to_do)>
-int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change, AfterEach after_each = nothing_to_do) {
+int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change, AfterEach after_each = nothing_to_do) {
     PreventCommandIfReadOnly(function);
     // Null is what array_agg() makes of no receipts.
     if (PG_ARGISNULL(0))
@@ -100,7 +100,7 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
 
     // Each receipt sees what came before it: a claim in the same statement, and the same receipt earlier in the array.
     CommandCounterIncrement();
-    int changed = 0;
+    int64 changed = 0;
     notification_table table = notification_table::open();
     const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub receipt", ALLOCSET_DEFAULT_SIZES);
     for (int i = 0; i < count; ++i) {
@@ -131,11 +131,13 @@ int for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change chang
 
 }  // namespace
 
+// Their results are bigint, and integer in the catalog of 0.1.0, which takes the lower half of the same Datum.
+
 PGPUBSUB_FUNCTION(pgpubsub_ack) {
-    int kept = 0;
+    int64 kept = 0;
     subscription keeper{};  // the last one that keeps a history
     int32 hinted = 0;       // the last channel whose consumers were told
-    const int acked = for_each_receipt(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 acked = for_each_receipt(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
         const TM_Result outcome = table.remove(&leased.tid, wait);
         if (outcome != TM_Ok)
             return outcome;
@@ -156,13 +158,13 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
     });
     if (kept > 0)
         sweep_processed(keeper, sweep_after(kept));
-    PG_RETURN_INT32(acked);
+    PG_RETURN_INT64(acked);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
     const failure f = failure_arguments(fcinfo, 1);
     later_wake_up wakes{};
-    const int nacked = for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 nacked = for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
         TM_Result outcome;
         if (is_dead(leased.row, leased.s, f)) {
             outcome = table.remove(&leased.tid, wait);
@@ -181,7 +183,7 @@ PGPUBSUB_FUNCTION(pgpubsub_nack) {
         return outcome;
     });
     wakes.flush();
-    PG_RETURN_INT32(nacked);
+    PG_RETURN_INT64(nacked);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_extend) {
@@ -189,7 +191,7 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
         deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     later_wake_up wakes{};
     momentary_lock key;
-    const int extended = for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 extended = for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
         if (leased.c.ordered) {
             // Another one of the same key may have been handed out since; and nobody shall look for leases of the key while
             // this one's end is moved.
@@ -210,11 +212,11 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
         return outcome;
     }, [&] { key.release(); });
     wakes.flush();
-    PG_RETURN_INT32(extended);
+    PG_RETURN_INT64(extended);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_release) {
-    PG_RETURN_INT32(for_each_receipt(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
+    PG_RETURN_INT64(for_each_receipt(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
         make_ready(&leased.row);
         const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
         leased.row.set(column::attempts, Int16GetDatum(attempts - 1));

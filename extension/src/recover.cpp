@@ -42,26 +42,9 @@ auto with_snapshot(F f) {
     return result;
 }
 
-}  // namespace
-
-PGPUBSUB_FUNCTION(pgpubsub_recover) {
+Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.recover()");
-    const std::span<const channel> channels = channels_argument(fcinfo);
-    if (channels.empty())
-        PG_RETURN_INT64(0);
-    lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN};
-    int64 ended = recover_leases(&pass, default_chunk).ended;
-    CommandCounterIncrement();
-    for (const channel& c : channels) {
-        position start{};
-        ended += recover_channel(c, default_chunk - ended, &start).ended;
-    }
-    PG_RETURN_INT64(ended);
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_recover_in_chunks) {
-    PreventCommandIfReadOnly("pgpubsub.recover()");
-    const int chunk = count_argument(fcinfo, 1, "chunk_size");
+    const int chunk = count_argument(fcinfo, 1, "chunk_size", type);
     const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
                             !reinterpret_cast<CallContext*>(fcinfo->context)->atomic;
     // This context outlives the transactions.
@@ -102,3 +85,23 @@ PGPUBSUB_FUNCTION(pgpubsub_recover_in_chunks) {
     bool null = false;
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), &value, &null)));
 }
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_recover) {
+    PreventCommandIfReadOnly("pgpubsub.recover()");
+    const std::span<const channel> channels = channels_argument(fcinfo);
+    if (channels.empty())
+        PG_RETURN_INT64(0);
+    lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN};
+    int64 ended = recover_leases(&pass, default_chunk).ended;
+    CommandCounterIncrement();
+    for (const channel& c : channels) {
+        position start{};
+        ended += recover_channel(c, default_chunk - ended, &start).ended;
+    }
+    PG_RETURN_INT64(ended);
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_recover_in_chunks) { return recover_in_chunks(fcinfo, count_type::integer); }
+PGPUBSUB_FUNCTION(pgpubsub_recover_in_chunks_0_2) { return recover_in_chunks(fcinfo, count_type::bigint); }

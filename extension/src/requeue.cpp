@@ -48,7 +48,7 @@ public:
         wake_consumers(c);
     }
 
-    int finish() {
+    int64 finish() {
         wakes_.flush();
         ExecDropSingleTupleTableSlot(removed_);
         table_.close();
@@ -83,17 +83,18 @@ private:
     notification_table table_;
     TupleTableSlot* removed_;
     later_wake_up wakes_{};
-    int count_ = 0;
+    int64 count_ = 0;
 };
 static_assert(survives_longjmp<requeuer>);
 
 }  // namespace
 
+// The result is bigint, and integer in the catalog of 0.1.0, which takes the lower half of the same Datum.
 PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     PreventCommandIfReadOnly("pgpubsub.requeue()");
     // Null is what array_agg() makes of no ids.
     if (PG_ARGISNULL(0))
-        PG_RETURN_INT32(0);
+        PG_RETURN_INT64(0);
     const failure f = failure_arguments(fcinfo, 1);
     Datum* ids;
     bool* nulls;
@@ -109,5 +110,5 @@ PGPUBSUB_FUNCTION(pgpubsub_requeue) {
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
         work.requeue(DatumGetInt64(ids[i]));
     }
-    PG_RETURN_INT32(work.finish());
+    PG_RETURN_INT64(work.finish());
 }

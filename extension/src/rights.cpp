@@ -7,58 +7,43 @@ namespace {
 
 // What a role needs besides its right on a channel. pg_dump carries these grants, since they differ from those that
 // CREATE EXTENSION makes; and a role that holds one can't be dropped unnoticed.
-constexpr const char* functions_for_publish[] = {
-    "FUNCTION pgpubsub.publish(text, jsonb, text, jsonb, timestamptz, integer, text, boolean)",
-    "FUNCTION pgpubsub.publish_batch(text, jsonb[], text[], jsonb[], timestamptz, integer)",
-};
-constexpr const char* functions_for_consume[] = {
-    "FUNCTION pgpubsub.take(text, integer, text, jsonb)",
-    "FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean)",
-    "FUNCTION pgpubsub.claim(text, integer, interval, text, jsonb)",
-    "FUNCTION pgpubsub.ack(text[])",
-    "FUNCTION pgpubsub.nack(text[], interval, text, boolean)",
-    "FUNCTION pgpubsub.extend(text[], interval)",
-    "FUNCTION pgpubsub.release(text[])",
-    "FUNCTION pgpubsub.recover(text)",
-    "PROCEDURE pgpubsub.recover(text, integer, bigint)",
-    "FUNCTION pgpubsub.next_due(text, text, jsonb)",
-    "FUNCTION pgpubsub.redrive(text, jsonb, text)",
-    "FUNCTION pgpubsub.redrive(text, bigint[], text)",
-    "FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text)",
-    "FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text)",
-    "FUNCTION pgpubsub.read_broadcast(text, bigint)",
-    "FUNCTION pgpubsub.stat_backlog()",
-    "FUNCTION pgpubsub.stat_rates()",
-    "FUNCTION pgpubsub.wakeup_state()",
-    "PROCEDURE pgpubsub.wait(text[], interval, text, text)",
-    "FUNCTION pgpubsub.stat_leases()",
-};
-constexpr const char* functions_for_owner[] = {
-    "FUNCTION pgpubsub.alter_channel(text, boolean, integer, interval, double precision, interval, double precision, interval, "
-    "interval, jsonb, text, regrole)",
-    "FUNCTION pgpubsub.drop_channel(text)",
-    "FUNCTION pgpubsub.pause_channel(text, text)",
-    "FUNCTION pgpubsub.resume_channel(text, text)",
-    "FUNCTION pgpubsub.purge_channel(text, text)",
-    "FUNCTION pgpubsub.subscribe(text, text, jsonb, integer, interval, double precision, interval, double precision, interval, "
-    "boolean)",
-    "FUNCTION pgpubsub.unsubscribe(text, text)",
-    "FUNCTION pgpubsub.grant_channel(text, regrole, text)",
-    "FUNCTION pgpubsub.revoke_channel(text, regrole, text)",
-};
-constexpr const char* functions_for_both[] = {
-    "FUNCTION pgpubsub.has_channel_privilege(text, text)",
-    "FUNCTION pgpubsub.attachment_list()",
-};
+// By their names, all forms of each: what arguments they take depends on the version of the catalog.
+constexpr const char* functions_for_publish[] = {"publish", "publish_batch"};
+constexpr const char* functions_for_consume[] = {"take",         "requeue",      "claim",   "ack",
+                                                 "nack",         "extend",       "release", "recover",
+                                                 "next_due",     "redrive",      "purge_dead_letters",
+                                                 "read_broadcast", "stat_backlog", "stat_rates",
+                                                 "wakeup_state", "wait",         "stat_leases"};
+constexpr const char* functions_for_owner[] = {"alter_channel", "drop_channel", "pause_channel", "resume_channel", "purge_channel",
+                                               "subscribe",     "unsubscribe",  "grant_channel", "revoke_channel"};
+constexpr const char* functions_for_both[] = {"has_channel_privilege", "attachment_list"};
 constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges",
                                           "pgpubsub.attachments"};
 constexpr const char* views_for_consume[] = {"pgpubsub.notifications", "pgpubsub.dead_letters", "pgpubsub.history",
                                                "pgpubsub.stat_channels", "pgpubsub.stat_consumers", "pgpubsub.stat_wakeup"};
 
 template <std::size_t N>
-void grant_on(const char* right, const char* const (&objects)[N], const char* role) {
-    for (const char* const object : objects)
-        run(psprintf("GRANT %s ON %s TO %s", right, object, role));
+void grant_select(const char* const (&views)[N], const char* role) {
+    for (const char* const view : views)
+        run(psprintf("GRANT SELECT ON %s TO %s", view, role));
+}
+
+template <std::size_t N>
+void grant_execute(const char* const (&names)[N], const char* role) {
+    const Oid schema = get_rel_namespace(our_catalog().channel);
+    for (const char* const name : names) {
+        catclist* const found = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+        auto* const forms = static_cast<Oid*>(palloc(Max(found->n_members, 1) * sizeof(Oid)));
+        int count = 0;
+        for (int i = 0; i < found->n_members; ++i) {
+            const auto* const function = reinterpret_cast<Form_pg_proc>(GETSTRUCT(&found->members[i]->tuple));
+            if (function->pronamespace == schema)
+                forms[count++] = function->oid;
+        }
+        ReleaseSysCacheList(found);
+        for (int i = 0; i < count; ++i)
+            run(psprintf("GRANT EXECUTE ON ROUTINE %s TO %s", format_procedure_qualified(forms[i]), role));
+    }
 }
 
 struct grant_arguments {
@@ -86,15 +71,15 @@ grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
 
 void pgpubsub::grant_usage(const char* quoted_role, privilege what) {
     run(psprintf("GRANT USAGE ON SCHEMA pgpubsub TO %s", quoted_role));
-    grant_on("EXECUTE", functions_for_both, quoted_role);
-    grant_on("SELECT", views_for_both, quoted_role);
+    grant_execute(functions_for_both, quoted_role);
+    grant_select(views_for_both, quoted_role);
     if (what != privilege::consume)
-        grant_on("EXECUTE", functions_for_publish, quoted_role);
+        grant_execute(functions_for_publish, quoted_role);
     if (what == privilege::owner)
-        grant_on("EXECUTE", functions_for_owner, quoted_role);
+        grant_execute(functions_for_owner, quoted_role);
     if (what != privilege::publish) {
-        grant_on("EXECUTE", functions_for_consume, quoted_role);
-        grant_on("SELECT", views_for_consume, quoted_role);
+        grant_execute(functions_for_consume, quoted_role);
+        grant_select(views_for_consume, quoted_role);
     }
 }
 
