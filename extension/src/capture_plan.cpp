@@ -145,7 +145,8 @@ capture_plan* make_plan(const TriggerData& trigger) {
     plan->listed = lost || settings.payload == payload_choice::key ? plan->key
                    : filter.payload_columns != NIL                 ? array_of(filter.payload_columns)
                                                                    : all_columns(plan->format);
-    plan->columns = plan->listed.empty() ? nullptr : describe_columns(plan->format, plan->listed);
+    plan->columns = plan->listed.empty() ? nullptr : describe_columns(make_type_graph(), plan->format, plan->listed);
+    plan->key_parts = describe_key(plan->format, plan->key);
     if (filter.columns != NIL || filter.condition != nullptr)
         plan->filter = change_filter::make(table, plan->format, filter);
     warn_of(flaw_of_relatives(trigger), *plan);

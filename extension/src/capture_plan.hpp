@@ -4,6 +4,7 @@
 
 #include "capture_settings.hpp"
 #include "change_filter.hpp"
+#include "row_key.hpp"
 #include "type_facts.hpp"
 
 #include <span>
@@ -19,6 +20,7 @@ struct capture_plan {
     std::span<const AttrNumber> listed;  // the same ones
     TupleDesc format;                  // of the table
     std::span<const AttrNumber> key;   // empty: there is none
+    std::span<key_part> key_parts;     // the same
     bool always_has_key;               // in a channel that is not ordered too
     change_filter* filter;             // null: all changes are captured
 };

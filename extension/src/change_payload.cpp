@@ -77,9 +77,7 @@ const Jsonb* payload_of(jsonb_writer* json, const capture_plan& plan, const row_
 
 const text* key_of(const capture_plan& plan, const row_change& change) {
     const TupleTableSlot* const row = change.newest();
-    if (row == nullptr || plan.key.empty())
-        return nullptr;
-    return key_text(plan.format, row->tts_values, row->tts_isnull, plan.key);
+    return row == nullptr ? nullptr : key_text(plan.key_parts, row->tts_values, row->tts_isnull);
 }
 
 }  // namespace pgpubsub

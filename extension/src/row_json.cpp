@@ -12,9 +12,9 @@ namespace {
 // Kept back from the rows for the few members around them.
 constexpr std::size_t around_the_rows = 64 * 1024;
 
-void add(jsonb_writer& json, Datum value, const type_facts& type);
+void add(jsonb_writer& json, Datum value, type_facts& type);
 
-void add_or_null(jsonb_writer& json, Datum value, bool null, const type_facts& type) {
+void add_or_null(jsonb_writer& json, Datum value, bool null, type_facts& type) {
     if (null)
         json.null();
     else
@@ -135,12 +135,13 @@ struct array_values {
     }
 };
 
-void add_dimension(jsonb_writer& json, const type_facts& element, int dimensions, const int* lengths, array_values* rest) {
+void add_dimension(jsonb_writer& json, type_facts& element, int dimensions, const int* lengths, array_values* rest) {
     if (!json.begin_array(lengths[0])) {
         rest->skip(ArrayGetNItems(dimensions, lengths));
         return;
     }
     for (int i = 0; i < lengths[0]; ++i) {
+        CHECK_FOR_INTERRUPTS();
         if (dimensions > 1) {
             add_dimension(json, element, dimensions - 1, lengths + 1, rest);
             continue;
@@ -187,13 +188,14 @@ void add_members(jsonb_writer& json, const row_columns& columns, const Datum* va
                             : json.begin_object(*columns.shape, included_members(columns, chosen))))
         return;
     const row_columns::member* const end = columns.members + columns.shape->count();
-    for (const row_columns::member* m = columns.members; m != end; ++m)
+    for (row_columns::member* m = columns.members; m != end; ++m)
         if (chosen == nullptr || chosen[m->column])
             add_or_null(json, values[m->column], nulls[m->column], m->type);
     json.end();
 }
 
 void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
+    CHECK_FOR_INTERRUPTS();
     const HeapTupleHeader header = DatumGetHeapTupleHeader(value);
     TupleDesc desc;
     const row_columns* const columns = columns_of(type, header, &desc);
@@ -215,12 +217,16 @@ bool is_too_large(Datum value, const type_facts& type) {
     return type.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(type);
 }
 
-void add(jsonb_writer& json, Datum value, const type_facts& type) {
+void add(jsonb_writer& json, Datum value, type_facts& type) {
     if (is_too_large(value, type)) {
         json.leave_out();
         return;
     }
     switch (type.form) {
+        case json_form::unread:
+            read_type(&type);
+            add(json, value, type);
+            return;
         case json_form::boolean:
             json.boolean(DatumGetBool(value));
             return;
@@ -258,12 +264,14 @@ void add(jsonb_writer& json, Datum value, const type_facts& type) {
             json.string(unpacked(value));
             return;
         case json_form::array:
-            check_stack_depth();
-            add_array(json, value, type);
-            return;
         case json_form::composite:
-            check_stack_depth();
-            add_composite(json, value, type);
+            // Nested deeper than the stack lets us follow, though whoever made the value could.
+            if (stack_is_too_deep())
+                json.leave_out();
+            else if (type.form == json_form::array)
+                add_array(json, value, type);
+            else
+                add_composite(json, value, type);
             return;
         case json_form::cast_to_json: {
             FmgrInfo cast = callable(type);
@@ -286,11 +294,6 @@ void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values
     json.keep_back(0);
 }
 
-void add_value(jsonb_writer& json, Datum value, bool null, Oid type) {
-    if (null)
-        json.null();
-    else
-        add(json, value, read_type_facts(type));
-}
+void add_value(jsonb_writer& json, Datum value, bool null, type_facts& type) { add_or_null(json, value, null, type); }
 
 }  // namespace pgpubsub

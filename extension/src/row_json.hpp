@@ -15,7 +15,7 @@ namespace pgpubsub {
 // indexed by attribute number - 1.
 void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen);
 
-// Adds a value of any type that nothing is known of.
-void add_value(jsonb_writer& json, Datum value, bool null, Oid type);
+// Adds a value by itself.
+void add_value(jsonb_writer& json, Datum value, bool null, type_facts& type);
 
 }  // namespace pgpubsub

@@ -30,16 +30,17 @@ const text* text_of_scalar(const Jsonb* json) {
     return json_text_of(json);
 }
 
-const text* text_of_value(Datum value, Oid type) {
-    switch (type) {
-        case INT2OID:
+const text* text_of_value(Datum value, type_facts& type) {
+    if (type.form == json_form::unread)
+        read_type(&type);
+    switch (type.form) {
+        case json_form::int2:
             return text_of(DatumGetInt16(value));
-        case INT4OID:
+        case json_form::int4:
             return text_of(DatumGetInt32(value));
-        case INT8OID:
+        case json_form::int8:
             return text_of(DatumGetInt64(value));
-        case TEXTOID:
-        case VARCHAROID:
+        case json_form::string:
             if (toast_raw_datum_size(value) <= max_jsonb_bytes)
                 return DatumGetTextPP(value);
             return nullptr;
@@ -70,17 +71,25 @@ key_columns default_key_columns(Relation table) {
     return result;
 }
 
-const text* key_text(TupleDesc desc, const Datum* values, const bool* nulls, std::span<const AttrNumber> columns) {
-    if (columns.empty())
+std::span<key_part> describe_key(TupleDesc desc, std::span<const AttrNumber> columns) {
+    auto* const parts = static_cast<key_part*>(palloc(Max(columns.size(), 1) * sizeof(key_part)));
+    type_graph* const graph = make_type_graph();
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        parts[i] = {columns[i], unread_type(graph, TupleDescAttr(desc, columns[i] - 1)->atttypid)};
+    return {parts, columns.size()};
+}
+
+const text* key_text(std::span<key_part> key, const Datum* values, const bool* nulls) {
+    if (key.empty())
         return nullptr;
-    if (columns.size() == 1) {
-        const int only = columns[0] - 1;
-        return nulls[only] ? nullptr : text_of_value(values[only], TupleDescAttr(desc, only)->atttypid);
+    if (key.size() == 1) {
+        const int only = key[0].column - 1;
+        return nulls[only] ? nullptr : text_of_value(values[only], key[0].type);
     }
     jsonb_writer json = jsonb_writer::make();
-    json.begin_array(static_cast<int>(columns.size()));
-    for (const AttrNumber c : columns)
-        add_value(json, values[c - 1], nulls[c - 1], TupleDescAttr(desc, c - 1)->atttypid);
+    json.begin_array(static_cast<int>(key.size()));
+    for (key_part& part : key)
+        add_value(json, values[part.column - 1], nulls[part.column - 1], part.type);
     json.end();
     return json_text_of(json.finish());
 }

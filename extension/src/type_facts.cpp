@@ -103,15 +103,29 @@ bool type_is_varlena(json_form form, Oid base) {
 void read_function(type_facts* facts, Oid function) {
     if (function >= FirstNormalObjectId)
         known_functions.add(GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function)));
-    fmgr_info_cxt(function, &facts->function, CurrentMemoryContext);
+    fmgr_info_cxt(function, &facts->function, facts->graph->memory);
 }
 
-void read_columns(type_facts* facts) {
-    if (facts->base == RECORDOID)
-        return;
-    // The number first: what changes while the columns are described shows later.
-    facts->columns_identifier = lookup_type_cache(facts->base, TYPECACHE_TUPDESC)->tupDesc_identifier;
-    facts->columns = describe_columns(lookup_rowtype_tupdesc_copy(facts->base, -1), {});
+void read_element(type_facts* facts) {
+    const Oid element = get_element_type(facts->base);
+    get_typlenbyvalalign(element, &facts->element_length, &facts->element_by_value, &facts->element_alignment);
+    facts->element = static_cast<type_facts*>(MemoryContextAlloc(facts->graph->memory, sizeof(type_facts)));
+    *facts->element = unread_type(facts->graph, element);
+}
+
+row_type* row_type_of(type_graph* graph, Oid type) {
+    if (graph->row_types == nullptr) {
+        HASHCTL ctl{};
+        ctl.keysize = sizeof(Oid);
+        ctl.entrysize = sizeof(row_type);
+        ctl.hcxt = graph->memory;
+        graph->row_types = hash_create("pgpubsub row types", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    }
+    bool found;
+    auto* const row = static_cast<row_type*>(hash_search(graph->row_types, &type, HASH_ENTER, &found));
+    if (!found)
+        *row = {.type = type};
+    return row;
 }
 
 }  // namespace
@@ -124,25 +138,31 @@ void watch_types() {
 
 uint64 type_generation() { return generation; }
 
-type_facts read_type_facts(Oid type) {
-    check_stack_depth();
+type_graph* make_type_graph() {
+    auto* const graph = static_cast<type_graph*>(palloc(sizeof(type_graph)));
+    *graph = {.memory = CurrentMemoryContext};
+    return graph;
+}
+
+type_facts unread_type(type_graph* graph, Oid type) {
+    return {.form = json_form::unread, .base = type, .graph = graph};
+}
+
+void read_type(type_facts* unread) {
+    const Oid type = unread->base;
+    // Before it is read: what changes meanwhile shows later.
     if (type >= FirstNormalObjectId)
         known_types.add(GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
-    type_facts facts{};
+    type_facts facts = *unread;
     facts.base = known_form(type) == json_form::output ? getBaseType(type) : type;
     facts.form = form_of(facts.base);
     facts.is_varlena = type_is_varlena(facts.form, facts.base);
     switch (facts.form) {
-        case json_form::array: {
-            const Oid element = get_element_type(facts.base);
-            get_typlenbyvalalign(element, &facts.element_length, &facts.element_by_value, &facts.element_alignment);
-            auto* const element_facts = static_cast<type_facts*>(palloc(sizeof(type_facts)));
-            *element_facts = read_type_facts(element);
-            facts.element = element_facts;
+        case json_form::array:
+            read_element(&facts);
             break;
-        }
         case json_form::composite:
-            read_columns(&facts);
+            facts.row = facts.base == RECORDOID ? nullptr : row_type_of(facts.graph, facts.base);
             break;
         case json_form::cast_to_json:
             read_function(&facts, cast_to_json(facts.base));
@@ -157,10 +177,11 @@ type_facts read_type_facts(Oid type) {
         default:
             break;
     }
-    return facts;
+    *unread = facts;
 }
 
-const row_columns* describe_columns(TupleDesc desc, std::span<const AttrNumber> which) {
+// It asks for nothing of the columns' types, so it can't fail half-way, and takes the same time for any type.
+const row_columns* describe_columns(type_graph* graph, TupleDesc desc, std::span<const AttrNumber> which) {
     const int all = which.empty() ? desc->natts : static_cast<int>(which.size());
     auto* const names = static_cast<std::string_view*>(palloc(all * sizeof(std::string_view)));
     auto* const numbers = static_cast<int*>(palloc(all * sizeof(int)));
@@ -174,14 +195,17 @@ const row_columns* describe_columns(TupleDesc desc, std::span<const AttrNumber> 
         numbers[count++] = column;
     }
 
-    auto* const members = static_cast<row_columns::member*>(palloc(count * sizeof(row_columns::member)));
-    auto* const columns = static_cast<row_columns*>(palloc(sizeof(row_columns)));
-    columns->shape = make_object_shape({names, static_cast<std::size_t>(count)});
-    columns->members = members;
-    columns->columns = desc->natts;
+    row_columns* const columns = with_context(graph->memory, [&] {
+        auto* const result = static_cast<row_columns*>(palloc(sizeof(row_columns)));
+        result->shape = make_object_shape({names, static_cast<std::size_t>(count)});
+        result->members = static_cast<row_columns::member*>(palloc(Max(count, 1) * sizeof(row_columns::member)));
+        result->columns = desc->natts;
+        return result;
+    });
     for (int i = 0; i < count; ++i) {
-        members[i].column = numbers[columns->shape->source(i)];
-        members[i].type = read_type_facts(TupleDescAttr(desc, members[i].column)->atttypid);
+        row_columns::member& m = columns->members[i];
+        m.column = numbers[columns->shape->source(i)];
+        m.type = unread_type(graph, TupleDescAttr(desc, m.column)->atttypid);
     }
     pfree(names);
     pfree(numbers);
@@ -190,16 +214,18 @@ const row_columns* describe_columns(TupleDesc desc, std::span<const AttrNumber> 
 
 const row_columns* columns_of(const type_facts& facts, HeapTupleHeader value, TupleDesc* desc) {
     const Oid type = HeapTupleHeaderGetTypeId(value);
-    if (facts.columns != nullptr && type == facts.base) {
-        const TypeCacheEntry& now = *lookup_type_cache(type, TYPECACHE_TUPDESC);
-        if (now.tupDesc_identifier == facts.columns_identifier) {
-            *desc = now.tupDesc;
-            return facts.columns;
-        }
-        ++generation;
+    if (facts.row == nullptr || type != facts.row->type) {
+        *desc = lookup_rowtype_tupdesc_copy(type, HeapTupleHeaderGetTypMod(value));
+        return describe_columns(make_type_graph(), *desc, {});
     }
-    *desc = lookup_rowtype_tupdesc_copy(type, HeapTupleHeaderGetTypMod(value));
-    return describe_columns(*desc, {});
+    row_type& row = *facts.row;
+    const TypeCacheEntry& now = *lookup_type_cache(type, TYPECACHE_TUPDESC);
+    *desc = now.tupDesc;
+    if (row.columns == nullptr || now.tupDesc_identifier != row.identifier) {
+        row.columns = describe_columns(facts.graph, now.tupDesc, {});
+        row.identifier = now.tupDesc_identifier;
+    }
+    return row.columns;
 }
 
 }  // namespace pgpubsub

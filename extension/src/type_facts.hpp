@@ -1,7 +1,9 @@
 // What is known of a type that matters when its values become JSON, and of a row type the same for its columns.
 //
-// Whoever has read facts keeps them, in a memory context of its own choice; nobody else changes or frees them. So they stay
-// usable while an invalidation arrives, and type_generation() says that they should be read anew before the next use.
+// It is read when a value first needs it: a type that a user has nested in others any number of times is described once, and
+// none of which there are no values. So these facts change while they are in use, from unread to read; nobody else changes or
+// frees them: they are in the memory context of their graph. They stay usable while an invalidation arrives, and
+// type_generation() says that all of a graph should be made anew before the next use.
 #pragma once
 
 #include "jsonb_writer.hpp"
@@ -12,6 +14,7 @@
 namespace pgpubsub {
 
 enum class json_form {
+    unread,
     boolean,
     int2,
     int4,
@@ -32,19 +35,34 @@ enum class json_form {
 
 struct row_columns;
 
+// Types that are described together; each row type among them once.
+struct type_graph {
+    MemoryContext memory;
+    HTAB* row_types;  // null: none yet
+};
+static_assert(survives_longjmp<type_graph>);
+
+// A row type of a graph.
+struct row_type {
+    Oid type;                    // the hash key
+    uint64 identifier;           // that it had in the type cache when its columns were described
+    const row_columns* columns;  // null: not yet described
+};
+static_assert(survives_longjmp<row_type>);
+
 struct type_facts {
     json_form form;
-    Oid base;           // the type below all domains
-    bool is_varlena;
+    Oid base;           // the type below all domains; of what is unread, the type itself
+    bool is_varlena;    // false where it is unread
+    type_graph* graph;
     FmgrInfo function;  // the output function, or the cast to json; where the form needs one
     // For arrays.
-    const type_facts* element;
+    type_facts* element;
     int16 element_length;
     bool element_by_value;
     char element_alignment;
-    // For composites: the columns, as they were when the row type had this number in the type cache; null for record.
-    const row_columns* columns;
-    uint64 columns_identifier;
+    // For composites; null for record.
+    row_type* row;
 };
 static_assert(survives_longjmp<type_facts>);
 
@@ -55,26 +73,32 @@ struct row_columns {
         type_facts type;
     };
     const object_shape* shape;
-    const member* members;  // in the order of the shape
-    int columns;            // of the row type, all of them
+    member* members;  // in the order of the shape
+    int columns;      // of the row type, all of them
 };
 static_assert(survives_longjmp<row_columns>);
 
 // Registers the callbacks that keep type_generation() up to date. Called once, when the library is loaded.
 void watch_types();
 
-// Another number than before: something has changed of a type that facts have been read of. Ask before reading facts, since
+// Another number than before: something has changed of a type that facts have been read of. Ask before making a graph, since
 // a change may arrive meanwhile.
 uint64 type_generation();
 
-// The type with this object identifier. In the current memory context, as all that follows.
-type_facts read_type_facts(Oid type);
+// An empty graph, in the current memory context as all that it will hold.
+type_graph* make_type_graph();
 
-// The columns with these numbers; all that are not dropped, where none are given.
-const row_columns* describe_columns(TupleDesc desc, std::span<const AttrNumber> which);
+// A type of which nothing is known yet.
+type_facts unread_type(type_graph* graph, Oid type);
 
-// The columns of a composite value: those in the facts if they are as they were, else they are read, and type_generation()
-// changes. *desc is the row type's description, for the moment.
+// Reads what is still unread.
+void read_type(type_facts* facts);
+
+// The columns with these numbers; all that are not dropped, where none are given. In the memory context of the graph.
+const row_columns* describe_columns(type_graph* graph, TupleDesc desc, std::span<const AttrNumber> which);
+
+// The columns of a composite value, as they are now; those of a record in the current memory context. *desc is the row type's
+// description, for the moment.
 const row_columns* columns_of(const type_facts& facts, HeapTupleHeader value, TupleDesc* desc);
 
 }  // namespace pgpubsub
