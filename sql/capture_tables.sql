@@ -129,7 +129,8 @@ CREATE EXTENSION postgres_fdw;
 DO $$ BEGIN
   EXECUTE format('CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
                  split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database());
-  EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER here OPTIONS (user %L)', current_user);
+  -- the role that the server's own user may be, whoever runs this
+  EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER here OPTIONS (user %L)', (SELECT rolname FROM pg_roles WHERE oid = 10));
 END $$;
 CREATE TABLE remote (id integer PRIMARY KEY, v text);
 CREATE FOREIGN TABLE local (id integer, v text) SERVER here OPTIONS (table_name 'remote');

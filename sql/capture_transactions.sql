@@ -1,6 +1,5 @@
--- Capture in all that a transaction can be: parts that roll back, two phases, deferred and nested triggers, cascades, a replica's role.
--- A transaction that is prepared where that should fail would hold up the others for ever.
-SET lock_timeout = '30s';
+-- Capture in all that a transaction can be: parts that roll back, deferred and nested triggers, cascades, a replica's role.
+-- (Two phases: prepared.sql.)
 CREATE FUNCTION captured(channel text DEFAULT 'c') RETURNS TABLE ("table" text, op text, old jsonb, new jsonb) LANGUAGE sql AS $$
   SELECT payload ->> 'table', payload ->> 'op', payload -> 'old', payload -> 'new' FROM pgpubsub.take(channel, 100000) t ORDER BY t.id $$;
 SELECT pgpubsub.create_channel('c');
@@ -73,26 +72,6 @@ END $$;
 CALL steps();
 SELECT op, old, new FROM captured();
 DROP PROCEDURE steps;
-
--- two phases: the notifications are there with COMMIT PREPARED; a hint, which is given at commit, can't be promised
-BEGIN;
-SET LOCAL pgpubsub.wakeup = off;
-INSERT INTO t VALUES (40, 'prepared'), (41, 'prepared');
-PREPARE TRANSACTION 'regress_pgpubsub_1';
-BEGIN;
-SET LOCAL pgpubsub.wakeup = off;
-DELETE FROM t WHERE id IN (30, 31);
-PREPARE TRANSACTION 'regress_pgpubsub_2';
-SELECT * FROM captured();
-ROLLBACK PREPARED 'regress_pgpubsub_2';
-SELECT * FROM captured();
-COMMIT PREPARED 'regress_pgpubsub_1';
-SELECT op, new FROM captured();
-BEGIN;
-SET LOCAL pgpubsub.wakeup = transaction;
-INSERT INTO t VALUES (42, 'with a hint');
-PREPARE TRANSACTION 'regress_pgpubsub_3';
-SELECT * FROM captured();
 
 -- deferred: at commit, or when they are made immediate; of a row that is gone by then too
 CREATE TABLE d (id integer, v text);

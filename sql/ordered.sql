@@ -153,17 +153,6 @@ SELECT count(*) > 0 AS some FROM pgpubsub.take('o', 200);
 ROLLBACK;
 SELECT pgpubsub.purge_channel('o') AS purged;
 
--- a prepared transaction keeps its keys until its end
-SET pgpubsub.wakeup = off;
-SELECT pub('a1', 'a2', 'b1');
-BEGIN;
-SELECT take(1);
-PREPARE TRANSACTION 'regress_pgpubsub_ordered';
-SELECT take();
-ROLLBACK PREPARED 'regress_pgpubsub_ordered';
-SELECT take();
-RESET pgpubsub.wakeup;
-
 -- each subscription has its own order
 SELECT pgpubsub.subscribe('o', 'second');
 SELECT pub('a1', 'a2');

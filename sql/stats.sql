@@ -151,17 +151,6 @@ BEGIN;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
 SET TRANSACTION READ ONLY;
 COMMIT;
--- nor does a prepared one; they come with the next transaction,
-BEGIN;
-SET LOCAL pgpubsub.wakeup = transaction;
-SELECT pgpubsub.publish('counted', '1') > 0 AS published;
-PREPARE TRANSACTION 'regress_pgpubsub_stats_notify';
-SET pgpubsub.wakeup = off;
-BEGIN;
-SELECT pgpubsub.publish('counted', '1') > 0 AS published;
-PREPARE TRANSACTION 'regress_pgpubsub_stats';
-COMMIT PREPARED 'regress_pgpubsub_stats';
-SELECT sum(published) FROM pgpubsub.stat_count WHERE counted_at > now() - interval '1 minute';
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
 COMMIT;

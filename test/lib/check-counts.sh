@@ -97,6 +97,12 @@ pg_regress: could not start the server
 test bad                          ... FAILED       38 ms
 == ended with status 1
 END
+counts pg_regress 'a run that stops after a failure' '1 2' <<'END'
+test good                         ... ok           38 ms
+test bad                          ... FAILED       38 ms
+diff: /home/ann/pgpubsub/expected/new.out: No such file or directory
+== ended with status 2
+END
 counts pg_regress 'a run without a test, and one that passes' '1 1' <<'END'
 == ended with status 0
 test good                         ... ok           38 ms

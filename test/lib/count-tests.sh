@@ -21,9 +21,11 @@ count_doctest() {
 
 # PostgreSQL 15: "test name ... ok 12 ms", in a group of parallel tests without the "test"; "... FAILED" when it failed.
 # Since 16: "ok 1 - name 12 ms" and "not ok 2 - name 12 ms"; in a group of parallel tests with a "+".
+# It ends with 1 when tests have failed; with 2 it has stopped before the last.
 count_pg_regress() {
     awk '/^(test| ) *[^ ]+ +\.\.\. ok / || /^ok [0-9]+ +[-+] / { p++ }
          /^(test| ) *[^ ]+ +\.\.\. (FAILED|failed)/ || /^not ok [0-9]+ +[-+] / { f++ }
+         /^== ended with status [2-9]/ { f++ }
          '"$PART_ENDS"' END { print p + 0, f + 0 }' "$1"
 }
 

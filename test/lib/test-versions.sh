@@ -7,14 +7,18 @@
 #   VERSIONS_DIR   where the Debian systems live that hold the versions, /var/tmp/pgpubsub-versions
 #                  unless given. Each takes 1.5 GB, is made when it is missing, and kept for next time
 #   SUITES, T      the suites, as for test/lib/run-tests.sh, and which of test/t; all of them unless given
-#   MIRROR         Debian's archive
+#   MIRROR         Debian's archive; the one that this machine's apt uses unless given
 #
 # The tests run as user postgres in a chroot, on a copy of the sources that git knows or would add.
 # What the chroot needs mounted, and every process started in it, live in namespaces that end with
 # this script, however it ends. Each version's whole output is kept in VERSIONS_DIR/VERSION.log.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
-: "${VERSIONS:=17 18 19}" "${VERSIONS_DIR:=/var/tmp/pgpubsub-versions}" "${MIRROR:=http://deb.debian.org/debian}"
+: "${VERSIONS:=17 18 19}" "${VERSIONS_DIR:=/var/tmp/pgpubsub-versions}"
+# shellcheck source=debian.sh
+. "$root/test/lib/debian.sh"
+: "${MIRROR:=$(debian_archive)}"
+[ -n "$MIRROR" ] || exit 1
 
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
@@ -38,9 +42,6 @@ packages_of() {
 
 # ---- in the namespaces: what is here runs as this script once more, as process 1 ------------------
 
-# in_chroot COMMAND...: as root in the system at $system.
-in_chroot() { chroot "$system" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root "$@"; }
-
 # A system that starts no service, takes old indexes (a mirror of sid may lag), and takes from the
 # second release what belongs to this PostgreSQL and nothing else.
 configure() {
@@ -48,6 +49,7 @@ configure() {
     printf '#!/bin/sh\nexit 101\n' > "$system/usr/sbin/policy-rc.d"
     chmod 755 "$system/usr/sbin/policy-rc.d"
     printf 'Acquire::Check-Valid-Until "false";\nAPT::Install-Recommends "false";\n' > "$system/etc/apt/apt.conf.d/90pgpubsub"
+    settings_of_apt > "$system/etc/apt/apt.conf.d/91this-machine"
     if [ -n "$extra" ]; then
         echo "deb $MIRROR $extra main" > "$system/etc/apt/sources.list.d/$extra.list"
         printf 'Package: src:postgresql-%s\nPin: release a=%s\nPin-Priority: 900\n' "$version" "$extra" \
@@ -68,26 +70,6 @@ make_system() {
     system=$finished
 }
 
-mount_what_it_needs() {
-    mount -t proc proc "$system/proc"
-    mount -t tmpfs tmpfs "$system/dev/shm"
-    mkdir -p "$system/dev/pts"
-    mount -t devpts -o newinstance,ptmxmode=666 devpts "$system/dev/pts"
-    # debootstrap makes a device or a link of it, as it can.
-    if [ ! -L "$system/dev/ptmx" ]; then mount --bind "$system/dev/pts/ptmx" "$system/dev/ptmx"; fi
-    cp -L /etc/resolv.conf "$system/etc/resolv.conf"
-}
-
-# The sources and nothing that was built of them.
-copy_sources() {
-    rm -rf "$system/src"
-    mkdir "$system/src"
-    git -c safe.directory="$root" -C "$root" ls-files -z --cached --others --exclude-standard |
-        (cd "$root" && while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done) |
-        tar -C "$root" --null --files-from=- -cf - | tar -C "$system/src" -xf -
-    in_chroot chown -R postgres:postgres /src
-}
-
 test_version() {
     local version=$1 pg_config=/usr/lib/postgresql/$1/bin/pg_config base extra
     read -r base extra < <(suites_of "$version")
@@ -95,9 +77,11 @@ test_version() {
     make_system "$version" "$base" "$extra"
     mount_what_it_needs
     mkdir -p "$system/tmp/deps"
-    cp "$root/test/lib/install-deps.sh" "$system/tmp/deps/"
-    in_chroot PG_CONFIG="$pg_config" PG_MAJOR="$version" EXTRA_PACKAGES="$(packages_of "$version")" /tmp/deps/install-deps.sh
-    copy_sources
+    cp "$root"/test/lib/install-*.sh "$system/tmp/deps/"
+    in_chroot PG_CONFIG="$pg_config" PG_MAJOR="$version" EXTRA_PACKAGES="$(packages_of "$version")" /tmp/deps/install-deps.sh tap
+    rm -rf "$system/src"
+    copy_sources "$root" "$system/src"
+    in_chroot chown -R postgres:postgres /src
     in_chroot setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/src USER=postgres LOGNAME=postgres \
         make -C /src --no-print-directory WERROR=1 NO_DEPS=1 PG_CONFIG="$pg_config" ${SUITES:+"SUITES=$SUITES"} ${T:+"T=$T"} test </dev/null
 }
