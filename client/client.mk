@@ -32,6 +32,9 @@ CLIENT_PROGRAM  := $(CLIENT_BUILD)/pgpubsub
 .PHONY: client client-install client-uninstall client-unit
 client: $(CLIENT_SHARED) $(CLIENT_STATIC) $(CLIENT_PROGRAM)
 
+# The program shares the library's pure headers.
+$(CLIENT_CLI_OBJS): CLIENT_CPPFLAGS += -Iclient/src
+
 $(CLIENT_BUILD)/%.o: client/%.cpp client/client.mk extension/pgpubsub.control
 	@mkdir -p $(@D)
 	$(call says,CXX,$<)$(CLIENT_COMPILE) -c -o $@ $<

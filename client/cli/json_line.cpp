@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "one_line.hpp"
+
 namespace pgpubsub::cli {
 
 namespace {
@@ -52,7 +54,7 @@ std::string json_line(const notification& n) {
     line += R"(,"priority":)" + std::to_string(n.priority);
     line += R"(,"attempts":)" + std::to_string(n.attempts);
     line += R"(,"db_version":)" + (n.db_version ? std::to_string(*n.db_version) : "null");
-    return line += '}';
+    return json_on_one_line(line += '}');
 }
 
 std::optional<std::string> json_problem(std::string_view text) {

@@ -6,6 +6,7 @@
 
 #include <pgpubsub/pgpubsub.hpp>
 
+#include "one_line.hpp"
 #include "report.hpp"
 #include "table.hpp"
 
@@ -43,7 +44,7 @@ void print_table(const result& rows) {
 
 void print_json(const result& rows) {
     std::string lines;
-    for (std::size_t row = 0; row < rows.rows(); ++row) lines.append(rows.at(row, 0).value_or("null")) += '\n';
+    for (std::size_t row = 0; row < rows.rows(); ++row) lines += json_on_one_line(rows.at(row, 0).value_or("null")) + '\n';
     print(lines);
 }
 

@@ -1,10 +1,13 @@
-// Guarantees that each report is one write(2), so that lines of several processes stay whole.
+// Guarantees that each report is one write(2), so that lines of several processes stay whole; and that a message (the
+// library's are so by themselves) is one line without what drives a terminal, though names, errors and hints in it come from others.
 
 #include "report.hpp"
 
 #include <unistd.h>
 
 #include <pgpubsub/error.hpp>
+
+#include "one_line.hpp"
 
 namespace pgpubsub::cli {
 
@@ -27,8 +30,8 @@ void write_stderr(std::string_view text) {
 
 void report(std::string_view message, std::string_view hint) {
     std::string text = speaker() + ": ";
-    text.append(message) += '\n';
-    if (!hint.empty()) (text += "hint: ").append(hint) += '\n';
+    text += printable(message) + '\n';
+    if (!hint.empty()) text += "hint: " + printable(hint) + '\n';
     write_stderr(text);
 }
 

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "one_line.hpp"
+
 namespace pgpubsub::cli {
 
 using table_row = std::vector<std::string>;
@@ -17,18 +19,12 @@ inline std::size_t width_of(std::string_view text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-// A text as a cell shows it: of a long one the beginning; control characters, which could end the line or drive the
-// terminal, as spaces.
+// A text as a cell shows it: of a long one the beginning; what could end the line or drive the terminal as a space.
 inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
-    std::string shown;
+    const std::string shown = printable(text.substr(0, 4 * (limit + 1)));  // a character has four bytes at most
     std::size_t width = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if ((byte & 0xC0) != 0x80 && ++width > limit) return shown + "…";
-        const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;  // U+0080 to U+009F
-        if (c1) ++i;
-        shown += byte < 0x20 || byte == 0x7F || c1 ? ' ' : text[i];
-    }
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        if ((static_cast<unsigned char>(shown[i]) & 0xC0) != 0x80 && ++width > limit) return shown.substr(0, i) + "…";
     return shown;
 }
 

@@ -17,6 +17,7 @@ public:
     struct entry {
         std::size_t handler = 0;  // which of the consumer's broadcast handlers it is for
         std::string text;         // as it came
+        std::uint64_t number = 0; // given by push(): how many came before it
     };
 
     explicit broadcast_queue(std::size_t byte_limit = 64 * 1024 * 1024) : byte_limit_(byte_limit) {}
@@ -25,6 +26,7 @@ public:
     void push(entry e) {
         const std::scoped_lock lock(mutex_);
         bytes_ += size_of(e);
+        e.number = arrived_++;
         entries_.push_back(std::move(e));
         for (; bytes_ > byte_limit_ && entries_.size() > 1; ++dropped_) {
             bytes_ -= size_of(entries_.front());
@@ -32,18 +34,25 @@ public:
         }
     }
 
-    std::optional<entry> pop() {
+    // How many have arrived so far.
+    std::uint64_t arrived() const {
         const std::scoped_lock lock(mutex_);
-        if (entries_.empty()) return std::nullopt;
+        return arrived_;
+    }
+
+    // The oldest, if it is one of the first so many that have arrived.
+    std::optional<entry> pop(std::uint64_t of_the_first) {
+        const std::scoped_lock lock(mutex_);
+        if (entries_.empty() || entries_.front().number >= of_the_first) return std::nullopt;
         entry e = std::move(entries_.front());
         entries_.pop_front();
         bytes_ -= size_of(e);
         return e;
     }
 
-    std::size_t size() const {
+    bool empty() const {
         const std::scoped_lock lock(mutex_);
-        return entries_.size();
+        return entries_.empty();
     }
 
     // How many were dropped since the last call.
@@ -59,6 +68,7 @@ private:
     mutable std::mutex mutex_;
     std::deque<entry> entries_;
     std::size_t bytes_ = 0;
+    std::uint64_t arrived_ = 0;
     std::uint64_t dropped_ = 0;
 };
 

@@ -1,15 +1,46 @@
 // Guarantees that each broadcast which has arrived reaches its handler once, in the order of arrival (that is the
 // order of the commits), or that the log says why it did not: a reference whose retention time is over, a handler
 // that failed, more than there is room for. What is no envelope of the channel is somebody's own NOTIFY, and ignored.
+//
+// Every role of a database can NOTIFY on every channel with any payload, so nothing that has arrived says by itself that the
+// channel is one for broadcasts. The server says so, after the broadcast has arrived: nothing is handed on for a channel
+// that is a queue just then, does not exist, or may not be used. That the sender was allowed to publish is not known.
+//
+// Steps: of those that have arrived by now, ask once for each of their channels what it is; hand them on, one by one.
 
 #include "envelope.hpp"
+#include "one_line.hpp"
 #include "sqlstate.hpp"
-#include "text.hpp"
 #include "worker.hpp"
 
 namespace pgpubsub::inline v0 {
 
 namespace {
+
+struct stored_broadcast {
+    bool is_broadcast_channel = true;
+    std::optional<std::string> envelope = {};
+};
+
+// Asks for what is stored with the id, for as long as it takes to get an answer.
+stored_broadcast read_stored(worker& w, const broadcast_state& b, std::int64_t id) {
+    for (;;) {
+        try {
+            if (!w.server || !w.server->alive()) w.reconnect();
+            const auto call = read_broadcast_statement(b.name, id);
+            return {.envelope = read_text(w.server->exec(call.sql, call.parameters).get())};
+        } catch (const error& e) {
+            if (!w.server || !w.server->alive()) {
+                w.lost(e.what());
+                continue;
+            }
+            const bool is_queue = e.sqlstate() == sqlstate::wrong_object_type;
+            if ((is_queue && b.may_be_queue) || e.sqlstate() == sqlstate::undefined_object) return {.is_broadcast_channel = false};
+            if (sqlstate::is_permanent(e.sqlstate())) throw broadcast_refusal(w, b, e);
+            throw;
+        }
+    }
+}
 
 // The whole of a broadcast that was sent by reference. Nothing, and a line in the log, when it is not to be had.
 std::optional<notification> read_whole(worker& w, const broadcast_state& b, std::int64_t id) {
@@ -18,30 +49,21 @@ std::optional<notification> read_whole(worker& w, const broadcast_state& b, std:
         w.log.warning("channel \"{}\": broadcast {} is missed: {}", b.name, id, why);
         return std::nullopt;
     };
-    for (;;) {
-        try {
-            if (!w.server || !w.server->alive()) w.reconnect();
-            const auto call = read_broadcast_statement(b.name, id);
-            const auto text = read_text(w.server->exec(call.sql, call.parameters).get());
-            if (!text) return missed("its retention time is over");
-            auto whole = parse_envelope(*text);
-            if (!whole || whole->by_reference) return missed("what is stored is no broadcast");
-            return std::move(whole->what);
-        } catch (const error& e) {
-            if (w.server && w.server->alive()) {
-                if (sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *w.server, b.name, "consume");
-                return missed(e.what());
-            }
-            w.lost(e.what());
-        }
+    try {
+        const auto found = read_stored(w, b, id);
+        if (!found.is_broadcast_channel) return std::nullopt;
+        if (!found.envelope) return missed("its retention time is over");
+        auto whole = parse_envelope(*found.envelope);
+        if (!whole || whole->by_reference) return missed("what is stored is no broadcast");
+        return std::move(whole->what);
+    } catch (const error& e) {
+        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        return missed(e.what());
     }
 }
 
-void deliver(worker& w, const broadcast_state& b, const std::string& text) {
-    auto arrived = parse_envelope(text);
-    if (!arrived || arrived->what.channel != b.name)
-        return w.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(text));
-    const auto what = arrived->by_reference ? read_whole(w, b, arrived->what.id) : std::move(arrived->what);
+void deliver(worker& w, const broadcast_state& b, envelope arrived) {
+    const auto what = arrived.by_reference ? read_whole(w, b, arrived.what.id) : std::move(arrived.what);
     if (!what) return;
     if (const auto failure = failure_of([&] { b.handler(*what); })) {
         ++w.failures;
@@ -52,12 +74,45 @@ void deliver(worker& w, const broadcast_state& b, const std::string& text) {
 
 }  // namespace
 
+bool is_broadcast_channel(worker& w, const broadcast_state& b) {
+    try {
+        return read_stored(w, b, no_broadcast).is_broadcast_channel;
+    } catch (const error& e) {
+        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        ++w.failures;
+        w.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name, e.what());
+        return false;
+    }
+}
+
+error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e) {
+    if (e.sqlstate() == sqlstate::wrong_object_type)
+        return error(fmt::format("channel \"{}\" is a queue channel, and on_broadcast() is for broadcast channels", b.name),
+                     {.sqlstate = e.sqlstate(), .hint = "Register the handler with on()."});
+    return with_privilege_hint(e, *w.server, b.name, "consume");
+}
+
 void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts) {
     if (const auto dropped = w.shared.broadcasts.take_dropped(); dropped > 0)
         w.log.warning("{} broadcasts were dropped: they come faster than they are handled", dropped);
-    // Not those that come meanwhile: the queue channels have their turn too.
-    for (auto left = w.shared.broadcasts.size(); left > 0 && w.stops() == 0; --left)
-        if (const auto next = w.shared.broadcasts.pop()) deliver(w, broadcasts[next->handler], next->text);
+    // Not those that come meanwhile: the queue channels have their turn too, and the answers below are older than they.
+    const auto arrived = w.shared.broadcasts.arrived();
+    std::vector<std::optional<bool>> is_broadcast(broadcasts.size());
+    while (w.stops() == 0) {
+        const auto next = w.shared.broadcasts.pop(arrived);
+        if (!next) return;
+        const auto& b = broadcasts[next->handler];
+        auto message = parse_envelope(next->text);
+        const bool is_envelope = message && message->what.channel == b.name;
+        auto& known = is_broadcast[next->handler];
+        if (!known && (is_envelope || b.may_be_queue)) known = is_broadcast_channel(w, b);
+        if (is_envelope && *known) {
+            deliver(w, b, std::move(*message));
+        } else {
+            w.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(next->text));
+            if (!known.value_or(true)) w.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
+        }
+    }
 }
 
 }  // namespace pgpubsub::inline v0

@@ -146,10 +146,6 @@ statement read_broadcast_statement(const std::string& channel, std::int64_t id) 
     return {"SELECT pgpubsub.read_broadcast($1, $2)", {channel, id}};
 }
 
-statement channel_kind_statement(const std::string& channel) {
-    return {"SELECT kind FROM pgpubsub.channels WHERE name OPERATOR(pg_catalog.=) $1", {channel}};
-}
-
 std::vector<notification> read_taken(const PGresult* rows) {
     std::vector<notification> taken;
     taken.reserve(static_cast<std::size_t>(PQntuples(rows)));

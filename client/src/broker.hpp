@@ -51,10 +51,10 @@ statement publish_batch_statement(const message_batch& what);
 statement next_due_statement(const queue& from);
 // Its reply, after a while, is the name of one of the channels, which may have work; or null when the time is over.
 statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription);
-// The envelope of a broadcast that was sent by reference, or null.
+// The envelope of a broadcast that was sent by reference, or null. An error unless the channel is, just now, a broadcast
+// channel (42809) that exists (42704) and that the user may consume from (42501).
 statement read_broadcast_statement(const std::string& channel, std::int64_t id);
-// "queue" or "broadcast"; no row when there is no such channel, or the user may not use it.
-statement channel_kind_statement(const std::string& channel);
+inline constexpr std::int64_t no_broadcast = 0;  // an id that none has: the statement above checks the channel only
 
 std::vector<notification> read_taken(const PGresult* rows);
 std::vector<claimed> read_claimed(const PGresult* rows);

@@ -15,6 +15,7 @@
 
 #include "inbox.hpp"
 #include "logger.hpp"
+#include "one_line.hpp"
 #include "poll.hpp"
 #include "sqlstate.hpp"
 
@@ -23,9 +24,8 @@ namespace pgpubsub::inline v0 {
 namespace {
 
 std::string one_line(const char* text) {
-    std::string line;
-    for (const char* c = text != nullptr ? text : ""; *c != '\0'; ++c) line += *c == '\n' || *c == '\t' ? ' ' : *c;
-    while (!line.empty() && line.back() == ' ') line.pop_back();
+    std::string line = printable(text != nullptr ? text : "");
+    line.erase(line.find_last_not_of(' ') + 1);
     return line;
 }
 

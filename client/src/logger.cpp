@@ -1,9 +1,11 @@
 // Guarantees that the callback is never entered by two threads, and that its exceptions end here: a log
-// that fails must not cost a notification.
+// that fails must not cost a notification; and that a message is one line.
 
 #include "logger.hpp"
 
 #include <cstdio>
+
+#include "one_line.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -29,7 +31,7 @@ logger::logger(log_callback callback) : callback_(std::move(callback)) {
 void logger::write(log_level level, std::string_view message) noexcept {
     try {
         const std::scoped_lock lock(mutex_);
-        callback_(level, message);
+        callback_(level, printable(message));  // names, errors and payloads come from others
     } catch (...) {  // documented: the callback must not throw
     }
 }

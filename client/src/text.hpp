@@ -55,20 +55,4 @@ inline std::string storable_error(std::string_view text, std::size_t limit = 819
     return clean;
 }
 
-// What a log line shows of an error text: one line, and of a long one its beginning and its end.
-inline std::string excerpt(std::string_view text) {
-    constexpr std::size_t head = 100, tail = 200;
-    const auto in_character = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };
-    std::string shown(text);
-    if (text.size() > head + tail) {
-        std::size_t first = head, last = text.size() - tail;
-        while (first > 0 && in_character(first)) --first;
-        while (last < text.size() && in_character(last)) ++last;
-        shown = std::string(text.substr(0, first)) + " … " + std::string(text.substr(last));
-    }
-    for (char& c : shown)
-        if (c == '\n' || c == '\r') c = ' ';
-    return shown;
-}
-
 }  // namespace pgpubsub::inline v0

@@ -15,8 +15,8 @@
 #include <string>
 #include <utility>
 
+#include "one_line.hpp"
 #include "sqlstate.hpp"
-#include "text.hpp"
 #include "transaction_impl.hpp"
 #include "worker.hpp"
 

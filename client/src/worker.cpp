@@ -17,10 +17,10 @@
 #include <array>
 
 #include "backoff.hpp"
+#include "one_line.hpp"
 #include "poll.hpp"
 #include "random.hpp"
 #include "sqlstate.hpp"
-#include "text.hpp"
 #include "waiting.hpp"
 
 namespace pgpubsub::inline v0 {
@@ -46,24 +46,18 @@ void worker::connect() {
     });
 }
 
-// A handler for broadcasts would wait for ever on a queue channel.
+// A handler for broadcasts would wait for ever on a queue channel, and on one that it may not use.
 void worker::check_broadcast_channels() {
     if (broadcast_channels_checked_) return;
     for (const auto& b : broadcasts_) {
         if (b.may_be_queue) continue;
-        std::optional<std::string> kind;
         try {
-            const auto call = channel_kind_statement(b.name);
-            kind = read_text(server->exec(call.sql, call.parameters).get());
+            const auto call = read_broadcast_statement(b.name, no_broadcast);
+            server->exec(call.sql, call.parameters);
         } catch (const error& e) {
-            if (e.sqlstate() != sqlstate::no_privilege) throw;
-            continue;  // whoever has no right to look may listen all the same
+            if (e.sqlstate() != sqlstate::undefined_object) throw broadcast_refusal(*this, b, e);
+            log.warning("channel \"{}\" does not exist; listening all the same", b.name);
         }
-        if (kind && *kind != "broadcast")
-            throw error(fmt::format("channel \"{}\" is a {} channel, and on_broadcast() is for broadcast channels", b.name, *kind),
-                        {.sqlstate = std::string(sqlstate::wrong_object_type), .hint = "Register the handler with on()."});
-        if (!kind)
-            log.warning("channel \"{}\" does not exist, or you may not use it; listening all the same", b.name);
     }
     broadcast_channels_checked_ = true;
 }
@@ -72,6 +66,11 @@ void worker::reconnect() {
     connect();
     log.info("working again (backend {})", server->backend_pid());
     for (auto& c : channels_) c.ready = true;
+}
+
+void worker::hint(std::string_view channel) {
+    for (std::size_t i = 0; i < channels_.size(); ++i)
+        if (channels_[i].from.channel == channel) shared.hints.set(i, hinted::with_others);
 }
 
 void worker::adapt(channel_state& c, batch_outcome outcome, clock::duration took) {
@@ -107,7 +106,7 @@ void worker::work() {
             patience_.proved();
             ++shared.sweeps;
             if (options.drain) return check_all_exist();
-            if (shared.broadcasts.size() == 0) sleep();
+            if (shared.broadcasts.empty()) sleep();
         }
     } catch (const interrupted&) {  // a stop came while there was no connection
     } catch (const stop_consuming& stop) {
@@ -254,7 +253,10 @@ void worker::failed(channel_state& c, const error& e) {
     }
     if (e.sqlstate() == sqlstate::wrong_object_type && c.may_be_broadcast) {
         shared.found_broadcast_channel = true;
-        return rest(c, std::nullopt);  // its other handler gets what comes
+        rest(c, std::nullopt);  // its other handler gets what comes
+        for (const auto& b : broadcasts_)
+            if (b.name == c.from.channel) is_broadcast_channel(*this, b);  // an error if we may not use it
+        return;
     }
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {

@@ -57,7 +57,7 @@ struct channel_state {
 struct broadcast_state {
     std::string name;
     broadcast_handler handler;
-    bool may_be_queue = false;  // the channel has a handler for queue channels too
+    bool may_be_queue = false;  // the channel has a handler for queue channels too: the one that suits it is used
 };
 
 struct batch_outcome {
@@ -106,6 +106,8 @@ public:
     void reconnect();
     // Logs that the connection was lost; reconnect() says for how long.
     void lost(std::string_view why) { patience_.lost(why); }
+    // Looks at the queue handlers of a channel soon, as after a wake-up.
+    void hint(std::string_view channel);
     // Learns from a batch how many to ask for next.
     void adapt(channel_state& c, batch_outcome outcome, clock::duration took);
     // Logs that a handler failed, and counts it.
@@ -144,6 +146,12 @@ batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler
 
 // Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
 void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts);
+
+// Whether the channel is a broadcast channel just now. Throws broadcast_refusal(). broadcasts.cpp
+bool is_broadcast_channel(worker& w, const broadcast_state& b);
+
+// What ends the consumer when the server refuses a broadcast channel: it is of the other kind, or a right is missing.
+error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e);
 
 // How many to ask for next.
 inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch; }

@@ -31,6 +31,23 @@ like($first, qr/"payload":\{"n": 1\.10\}/, 'numbers are exact');
 is_deeply([@{ $json->decode($first) }{qw(channel key headers deliver_at priority attempts db_version)}], ['prices', 'k', { h => 1000 }, undef, 0, 1, 7], 'with its fields');
 like($json->decode($first)->{created_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\z/, 'the time is ISO 8601');
 is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'the queue is empty');
+
+# Whoever can connect can NOTIFY. Nothing of it is printed for a queue; and on a broadcast channel, where it can't be told
+# from a broadcast, one notification is one line all the same, whatever a reader takes for the end of one.
+sql(q{CREATE ROLE stranger LOGIN});
+sub forge { my ($channel, $payload) = @_; return $node->safe_psql('postgres', "SELECT pg_notify('$channel', E'$payload')", extra_params => ['-U', 'stranger']) }
+my $head = '{"pgpubsub":"broadcast","id":8,"created_at":"2026-01-02T03:04:05+00:00","channel"';
+forge('media', "$head:\"media\",\"payload\":{\"cmd\":\"evil\"}}");
+forge('prices', "$head:\\n\"prices\",\"payload\":[1e400,\\r\\n{\"id\":9,\"channel\":\"media\",\"payload\":\\n2}\\n,12345678901234567890.10,\\t\"\\u2028\\u0085\\u009b2J\"],\"key\":\"a\\\\nb\\u2029\\u007f\"}");
+forge('prices', "$head:\"prices\",\"payload\":1,\"created_at\":\"\\u001b[2J\"}");
+sql(q{SELECT pgpubsub.publish('media', '3')});
+eventually(sub { lines_of($program) == 4 }, 'what is forged on a queue channel is not printed');
+my @printed = lines_of($program);
+is($json->decode($printed[3])->{payload}, 3, 'what was published is');
+my $raw = text_of($program->{out});
+unlike($raw, qr/evil/, 'nothing of it');
+unlike($raw =~ s/\n//gr, qr/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]/, 'and what is forged on a broadcast channel has nothing that ends a line or drives a terminal');
+like($printed[2], qr/"payload":\[1e400,\{"id":9,"channel":"media","payload":2\},12345678901234567890\.10,"\\u2028\\u0085\\u009b2J"\],"key":"a\\nb\\u2029\\u007f"/, 'it is one line, with its numbers as they are');
 sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()});
 eventually(sub { text_of($program->{err}) =~ /warning: broadcasts that were sent while the listening connection was lost are missed/ }, 'a gap is told');
 stop($program);

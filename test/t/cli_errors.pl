@@ -55,6 +55,25 @@ sql(q{SELECT pgpubsub.grant_channel('media', 'stranger', 'consume')});
 is($status, 0, 'with the right it works');
 is(scalar(split /\n/, $out), 1, 'and consumes');
 
+# A name, or an error text, that tries to drive the terminal or to end the line.
+my $evil = "evil\e[2J\n\r\xc2\x9b1m\xe2\x80\xa8";
+for my $command (['stats', $evil], ['dead-letters', $evil], ['publish', $evil, '1'], ['redrive', $evil, '--all'], ['listen', $evil, '--drain'], ['listen', $evil, $evil])
+{
+	($status, $out, $err) = cli(@$command, '--dsn', $dsn);
+	isnt($status, 0, "fails: $command->[0]");
+	like($err, qr/evil \[2J/, 'names it');
+	unlike($err =~ s/\n(?:hint: |\z)//gr, qr/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]/, 'without its control characters');
+}
+sql(q{SELECT pgpubsub.create_channel('dead', max_attempts => 1), pgpubsub.publish('dead', to_jsonb(U&'\\2028\\0085'::text))});
+sql(q{BEGIN; SELECT pgpubsub.requeue(ARRAY[id], error => E'\\x1b[2J\\u0085\\u2028\\r\\n') FROM pgpubsub.take('dead'); COMMIT});
+for my $form ([], ['--json'])
+{
+	($status, $out) = cli('dead-letters', 'dead', @$form, '--dsn', $dsn);
+	is(scalar(() = $out =~ /\n/g), @$form ? 1 : 2, "one line for a dead letter: @$form");
+	unlike($out =~ s/\n//gr, qr/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]/, 'without control characters');
+}
+like($out, qr/"payload":\s*"\\u2028\\u0085".*"last_error":\s*"\\u001b\[2J\\u0085\\u2028\\r\\n"/, 'which JSON has as escapes');
+
 # The right is taken away from a consumer that runs.
 my $consumer = background(cli_path(), 'listen', 'media', '--dsn', "$dsn user=stranger", '--verbose');
 eventually(sub { text_of($consumer->{err}) =~ /listening/ }, 'listens');

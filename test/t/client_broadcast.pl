@@ -86,11 +86,71 @@ for my $channel ('prices', 'work')
 
 # A channel that does not exist yet.
 my $early = start('later');
-eventually(sub { text_of($early->{err}) =~ /warning: channel "later" does not exist, or you may not use it; listening all the same/ }, 'a missing channel is told');
+eventually(sub { text_of($early->{err}) =~ /warning: channel "later" does not exist; listening all the same/ }, 'a missing channel is told');
 listening($early);
 sql(q{SELECT pgpubsub.create_channel('later', kind => 'broadcast')});
 sql(q{SELECT pgpubsub.publish('later', '8')});
 hears($early, '8 -', 'and listened to');
 stop($early);
+
+# Any role can NOTIFY with what looks like a broadcast: of a queue channel nothing is delivered that was not read from
+# its table, whatever the channel was before, or is not yet. A wake-up is all that it makes.
+sql(q{CREATE ROLE stranger LOGIN});
+sub forge
+{
+	my ($channel) = @_;
+	$node->safe_psql('postgres', qq{
+		SELECT pg_notify('$channel', '{"pgpubsub":"broadcast","id":8,"channel":"$channel","created_at":"2026-01-02T03:04:05+00:00","payload":"forged"}');
+		SELECT pg_notify('$channel', '{"pgpubsub":"reference","id":8,"channel":"$channel"}');
+		SELECT pg_notify('$channel', 'hello')}, extra_params => ['-U', 'stranger']);
+}
+my $watched = start('work', PROBE_QUEUE => 'work');
+listening($watched);
+forge('work');
+sql(q{SELECT pgpubsub.publish('work', '9')});
+hears($watched, 'queued', 'a forged broadcast on a queue channel is not delivered');
+sql(q{SELECT pgpubsub.drop_channel('work')});
+forge('work');
+sql(q{SELECT pgpubsub.create_channel('work', kind => 'broadcast')});
+sql(q{SELECT pgpubsub.publish('work', '10'), pgpubsub.publish('work', to_jsonb(repeat('z', 10000)))});
+hears($watched, 'queued, 10 -, 10002 bytes', 'nor is one while there is no channel; when it is made with the other kind, its broadcasts are');
+sql(q{SELECT pgpubsub.drop_channel('work'); SELECT pgpubsub.create_channel('work')});
+forge('work');
+sql(q{SET pgpubsub.wakeup = off; SELECT pgpubsub.publish('work', '11')});
+$node->safe_psql('postgres', q{NOTIFY work, 'hello'}, extra_params => ['-U', 'stranger']);
+hears($watched, 'queued, 10 -, 10002 bytes, queued', 'made a queue again, it delivers its notifications, and any NOTIFY wakes');
+is(is_alive($watched->{pid}), 1, 'and nothing of that has ended the consumer');
+stop($watched);
+
+# Of the wrong kind by now, for a handler that can't do otherwise.
+my $changed = start('later');
+listening($changed);
+sql(q{SELECT pgpubsub.drop_channel('later'); SELECT pgpubsub.create_channel('later')});
+forge('later');
+is(wait_for_exit($changed), 1, 'a channel that has become a queue ends a consumer of broadcasts');
+like(text_of($changed->{err}), qr/^fatal: channel "later" is a queue channel, and on_broadcast\(\) is for broadcast channels \[42809\]/m, 'with the reason');
+is(heard($changed), '', 'and delivers nothing');
+
+# Who may not use the channel can't know what it is.
+my $stranger_dsn = "$dsn user=stranger";
+for my $right ('none', 'another channel\'s')
+{
+	sql(q{SELECT pgpubsub.grant_channel('work', 'stranger', 'consume')}) if $right ne 'none';
+	my $refused = background($probe, 'broadcast', $stranger_dsn, 'prices');
+	is(wait_for_exit($refused), 1, "who has no right to the channel ($right) is refused");
+	like(text_of($refused->{err}), qr/^fatal: permission denied .*\[42501\] .*grant_channel\('prices', 'stranger', 'consume'\)/m, 'with what to do');
+	$refused = background({ env => { PROBE_QUEUE => 'prices' } }, $probe, 'broadcast', $stranger_dsn, 'prices');
+	is(wait_for_exit($refused), 1, 'with handlers of both kinds too');
+	like(text_of($refused->{err}), qr/^fatal: permission denied .*\[42501\]/m, 'likewise');
+}
+sql(q{SELECT pgpubsub.grant_channel('prices', 'stranger', 'consume')});
+my $granted = background($probe, 'broadcast', $stranger_dsn, 'prices');
+listening($granted);
+sql(q{SELECT pgpubsub.publish('prices', '12')});
+hears($granted, '12 -', 'who may consume hears it');
+sql(q{SELECT pgpubsub.revoke_channel('prices', 'stranger', 'consume')});
+sql(q{SELECT pgpubsub.publish('prices', '13')});
+is(wait_for_exit($granted), 1, 'and no longer when the right is taken away');
+is(heard($granted), '12 -', 'from the next broadcast on');
 
 done_testing();

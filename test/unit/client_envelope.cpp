@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "broadcast_queue.hpp"
 #include "envelope.hpp"
@@ -25,13 +27,13 @@ TEST_CASE("a broadcast") {
 }
 
 TEST_CASE("a broadcast with little, in the order of jsonb") {
-    const auto e = parse_envelope(R"({"id":1,"channel":"c","payload":null,"pgpubsub":"broadcast","created_at":"now"})");
+    const auto e = parse_envelope(R"({"id":1,"channel":"c","payload":null,"pgpubsub":"broadcast","created_at":"2026-01-02T03:04:05+00:00"})");
     REQUIRE(e);
     CHECK(e->what.payload == "null");
     CHECK_FALSE(e->what.key);
     CHECK_FALSE(e->what.headers);
     CHECK_FALSE(e->what.db_version);
-    const auto nulls = parse_envelope(R"({"pgpubsub":"broadcast","id":1,"channel":"c","payload":1,"key":null,"headers":null,"db_version":null})");
+    const auto nulls = parse_envelope(R"({"pgpubsub":"broadcast","id":1,"channel":"c","payload":1,"created_at":"2026-01-02T03:04:05+00:00","key":null,"headers":null,"db_version":null})");
     REQUIRE(nulls);
     CHECK_FALSE(nulls->what.key);
     CHECK_FALSE(nulls->what.headers);
@@ -46,12 +48,37 @@ TEST_CASE("a reference") {
 }
 
 TEST_CASE("what is no envelope") {
-    for (const std::string text : {"", "hello", "1", "[]", "{}", "{", R"({"pgpubsub": "broadcast"})", R"({"pgpubsub": 1, "id": 1, "channel": "c", "payload": 1})",
-                                   R"({"pgpubsub": "other", "id": 1, "channel": "c", "payload": 1})", R"({"pgpubsub": "broadcast", "id": 1.5, "channel": "c", "payload": 1})",
-                                   R"({"pgpubsub": "broadcast", "id": "1", "channel": "c", "payload": 1})", R"({"pgpubsub": "broadcast", "id": 1, "channel": "c"})",
-                                   R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": 1} x)", R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": })",
-                                   R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "payload": [1,]})"})
+    // Each is this one with one thing changed.
+    const auto with = [](const std::string& from, const std::string& to) {
+        std::string text = R"({"pgpubsub": "broadcast", "id": 1, "channel": "c", "created_at": "2026-01-02T03:04:05+00:00", "payload": 1, "key": "k", "headers": {}, "db_version": 1})";
+        const auto at = text.find(from);
+        REQUIRE(at != std::string::npos);
+        return text.replace(at, from.size(), to);
+    };
+    CHECK(parse_envelope(with("{", "{")));
+    CHECK(parse_envelope(with("1", "9223372036854775807")));
+    for (const auto& text : {""s, "hello"s, "1"s, "[]"s, "{}"s, "{"s, R"({"pgpubsub": "broadcast"})"s, R"({"pgpubsub": "reference", "id": 1})"s})
         CHECK_MESSAGE(!parse_envelope(text), text);
+    for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+             {R"("broadcast")", "1"}, {R"("broadcast")", R"("other")"}, {R"("broadcast")", R"("broadcast\u0000")"},
+             {"1,", "1.5,"}, {"1,", R"("1",)"}, {"1,", "0,"}, {"1,", "-1,"}, {"1,", "9223372036854775808,"}, {R"("id")", R"("no")"},
+             {R"("c")", "1"}, {R"("c")", "null"}, {R"("c")", R"("c\u0000d")"}, {R"("c")", "\"\xFF\""},
+             {"2026-01-02T03:04:05+00:00", "now"}, {"2026-01-02T03:04:05+00:00", ""}, {"2026-01-02T03:04:05+00:00", "infinity"},
+             {R"("2026-01-02T03:04:05+00:00")", "null"}, {R"("created_at")", R"("no")"},
+             {R"("payload")", R"("no")"}, {R"("payload": 1)", R"("payload": )"}, {R"("payload": 1)", R"("payload": [1,])"},
+             {R"("payload": 1)", R"("payload": 1, "payload": 2)"}, {R"("payload": 1)", R"("payload": 1, "id": 2)"},
+             {R"("k")", "1"}, {R"("k")", R"("k\u0000")"}, {"{}", "1"}, {"{}", "[]"}, {"{}", R"("x")"},
+             {R"("db_version": 1)", R"("db_version": "1")"}, {R"("db_version": 1)", R"("db_version": 2147483648)"}})
+        CHECK_MESSAGE(!parse_envelope(with(from, to)), with(from, to));
+    CHECK_FALSE(parse_envelope(with("{", "{") + " x"));
+}
+
+TEST_CASE("what a forger writes over several lines is on one") {
+    const auto e = parse_envelope("{\"pgpubsub\":\n\"broadcast\",\"id\":1,\"channel\":\"c\",\"created_at\":\"2026-01-02T03:04:05+00:00\",\"payload\":\r\n"
+                                  "{\n\"a\"\n:\t12345678901234567890.10,\r\n\"b\":[1e400, \n\"\u2028\u0085\x7F\\n\"]\n},\"headers\":{\"h\"\n:1}}");
+    REQUIRE(e);
+    CHECK(e->what.payload == R"({"a":12345678901234567890.10,"b":[1e400, "\u2028\u0085\u007f\n"]})");
+    CHECK(e->what.headers == R"({"h":1})");
 }
 
 TEST_CASE("JSON is read strictly") {
@@ -77,13 +104,24 @@ TEST_CASE("broadcasts wait in order, and the oldest are dropped when there is no
     for (const std::string text : {"a", "b", "c"}) queue.push({1, text});
     CHECK(queue.take_dropped() == 0);
     queue.push({2, "d"});
-    CHECK(queue.size() == 3);
+    CHECK_FALSE(queue.empty());
     CHECK(queue.take_dropped() == 1);
     CHECK(queue.take_dropped() == 0);
-    for (const std::string text : {"b", "c", "d"}) CHECK(queue.pop()->text == text);
-    CHECK_FALSE(queue.pop());
+    for (const std::string text : {"b", "c", "d"}) CHECK(queue.pop(queue.arrived())->text == text);
+    CHECK(queue.empty());
+    CHECK_FALSE(queue.pop(queue.arrived()));
     queue.push({1, std::string(1000, 'x')});  // larger than all the room: it is kept, alone
-    CHECK(queue.pop()->text.size() == 1000);
+    CHECK(queue.pop(queue.arrived())->text.size() == 1000);
     for (int i = 0; i < 3; ++i) queue.push({1, "y"});
     CHECK(queue.take_dropped() == 0);
+}
+
+TEST_CASE("those that come later are left, also when they push out earlier ones") {
+    broadcast_queue queue(2 * (sizeof(broadcast_queue::entry) + 1));
+    queue.push({1, "a"});
+    const auto arrived = queue.arrived();
+    CHECK(arrived == 1);
+    for (const std::string text : {"b", "c"}) queue.push({1, text});  // no room for a
+    CHECK_FALSE(queue.pop(arrived));
+    CHECK(queue.pop(queue.arrived())->text == "b");
 }

@@ -19,6 +19,7 @@ TEST_CASE("columns stand side by side, numbers on the right") {
 TEST_CASE("a cell is one line, without control characters, of bounded length") {
     CHECK(cell_text("plain") == "plain");
     CHECK(cell_text("two\nlines\t\x1B[31m\x7F") == "two lines  [31m ");
+    CHECK(cell_text("a\u2028b\xFF") == "a b\uFFFD");
     CHECK(cell_text("a\xC2\x9B" "b\xC2\xA0") == "a b\xC2\xA0");  // U+009B begins a sequence for the terminal, U+00A0 is a space
     CHECK(cell_text("ääää", 3) == "äää…");
     CHECK(cell_text("äää", 3) == "äää");

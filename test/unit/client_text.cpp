@@ -78,16 +78,6 @@ TEST_CASE("of a long error text the end is kept, cut between characters") {
     CHECK(storable_error(std::string(1'000'000, 'x')).size() == 8192);
 }
 
-TEST_CASE("a log line shows the beginning and the end of a long error, as one line") {
-    CHECK(excerpt("short\nand two lines") == "short and two lines");
-    CHECK(excerpt(std::string(300, 'x')) == std::string(300, 'x'));
-    CHECK(excerpt("begin" + std::string(5000, 'x') + "end") ==
-          "begin" + std::string(95, 'x') + " … " + std::string(197, 'x') + "end");
-    std::string umlauts = "x";
-    for (int i = 0; i < 500; ++i) umlauts += "ä";
-    CHECK(to_utf8(excerpt(umlauts)) == excerpt(umlauts));
-}
-
 TEST_CASE("names and texts for hints") {
     CHECK(quote_role("ann") == "ann");
     CHECK(quote_role("Ann") == "\"Ann\"");

@@ -94,6 +94,8 @@ public:
     /// Registers the handler of a broadcast channel: it gets what is published from the moment in which run() listens.
     /// What is sent while the connection is lost is missed; a warning in the log says so. Broadcasts wait in memory while
     /// a handler runs, up to 64 MB; beyond that the oldest are dropped, with a warning. Before run() only.
+    /// Any role of the database can forge a broadcast on a broadcast channel, by NOTIFY. On a queue channel none is
+    /// delivered: the server is asked which kind the channel is after broadcasts have arrived.
     /// A channel may have a handler of either kind (on() and on_broadcast()); the one that suits the channel is used.
     /// @throws error 22023 as on()
     consumer& on_broadcast(std::string channel, broadcast_handler handler);

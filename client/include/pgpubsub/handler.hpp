@@ -24,7 +24,8 @@ using transactional_handler = std::function<void(const notification&, transactio
 using leased_handler = std::function<void(const notification&)>;
 
 /// Receives the notifications of a broadcast channel, in the order in which they were committed. Nothing is stored
-/// for it: one whose handler throws is logged, and does not come again.
+/// for it: one whose handler throws is logged, and does not come again. It is not authenticated: whoever can connect to
+/// the database can send one.
 using broadcast_handler = std::function<void(const notification&)>;
 
 /// Which notifications of a queue channel a handler gets.

@@ -20,7 +20,7 @@ enum class log_level {
 /// "debug", "info", "warning" or "error".
 PGPUBSUB_EXPORT std::string_view to_string(log_level level) noexcept;
 
-/// Receives the messages: one line each, without a newline at its end. It is called from more than one
+/// Receives the messages: one line each, UTF-8, without control characters and without a newline at its end. It is called from more than one
 /// thread, but never from two at the same time, and it must not throw.
 using log_callback = std::function<void(log_level level, std::string_view message)>;
 

@@ -12,7 +12,7 @@ namespace pgpubsub::inline v0 {
 struct notification {
     std::int64_t id = 0;                             ///< unique for ever: the idempotency key for outside effects
     std::string channel = {};                        ///< the channel that it came on
-    std::string payload = {};                        ///< JSON text (UTF-8, on one line), numbers exactly as stored
+    std::string payload = {};                        ///< JSON text (UTF-8, no newline in it), numbers exactly as stored
     std::optional<std::string> key = {};             ///< the publisher's key
     std::optional<std::string> headers = {};         ///< JSON text, an object
     std::string created_at = {};                     ///< when it was published: ISO 8601 with the session's UTC offset
