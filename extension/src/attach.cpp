@@ -45,7 +45,7 @@ Relation open_own_table(Oid oid, LOCKMODE mode) {
         cannot_capture(name, "is not a table");
     if (IsCatalogRelationOid(oid))
         cannot_capture(name, "is a system catalog");
-    if (get_rel_namespace(oid) == get_rel_namespace(our_catalog().channel))
+    if (is_part_of_extension(oid))
         cannot_capture(name, "belongs to pgpubsub itself");
     check_owner(oid, kind, name);
     const Relation table = try_relation_open(oid, mode);

@@ -48,9 +48,9 @@ bool in_transaction(const char* activity, Step step) {
     StartTransactionCommand();
     const auto is_free = [](Oid table, LOCKMODE mode) { return ConditionalLockRelationOid(table, mode); };
     // Where the extension has just been dropped, the worker will soon notice.
-    const bool is_installed = OidIsValid(get_namespace_oid("pgpubsub", true));
-    const catalog& ours = is_installed ? our_catalog() : none;
-    const bool can_run = is_installed && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
+    const bool is_there = is_installed();
+    const catalog& ours = is_there ? our_catalog() : none;
+    const bool can_run = is_there && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
                          is_free(ours.processed, RowExclusiveLock) && is_free(ours.broadcast, RowExclusiveLock) &&
                          is_free(ours.stat_count, RowExclusiveLock) && is_free(ours.channel, AccessShareLock) &&
                          is_free(ours.subscription, AccessShareLock) && is_free(ours.channel_privilege, AccessShareLock);

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "catalog.hpp"
+#include "plain_table.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
 
@@ -49,15 +50,10 @@ notification_table notification_table::open() {
 
     table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
     List* const indexes = RelationGetIndexList(table.heap_);
-    if (list_length(indexes) != own_index_count) {
-        table.estate_ = CreateExecutorState();
-        with_context(table.estate_->es_query_cxt, [&table] {
-            table.target_ = makeNode(ResultRelInfo);
-            InitResultRelInfo(table.target_, table.heap_, 0, nullptr, 0);
-            ExecOpenIndices(table.target_, false);
-        });
-    }
+    table.has_other_indexes_ = list_length(indexes) != own_index_count;
     list_free(indexes);
+    if (table.has_other_indexes_)
+        table.all_indexes_ = index_entries::open(table.heap_);
     return table;
 }
 
@@ -65,10 +61,8 @@ void notification_table::close() {
     for (const Relation index : indexes_)
         if (index != nullptr)
             index_close(index, NoLock);
-    if (target_ != nullptr) {
-        ExecCloseIndices(target_);
-        FreeExecutorState(estate_);
-    }
+    if (has_other_indexes_)
+        all_indexes_.close();
     ExecDropSingleTupleTableSlot(slot_);
     table_close(heap_, NoLock);
 }
@@ -76,9 +70,8 @@ void notification_table::close() {
 // What the predicates of the indexes say, said again here, is what saves a row most of the executor's work. Where
 // somebody has added an index of their own, the executor does it.
 void notification_table::insert_index_entries(const row_values& row, TupleTableSlot* slot) {
-    if (target_ != nullptr) {
-        executor_insert_index_entries(target_, slot, estate_);
-        ResetPerTupleExprContext(estate_);
+    if (has_other_indexes_) {
+        all_indexes_.insert(slot);
         return;
     }
     const ItemPointer tid = &slot->tts_tid;
@@ -110,11 +103,22 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
     }
 }
 
-void notification_table::put_into_slot(const row_values& row) {
-    ExecClearTuple(slot_);
-    memcpy(slot_->tts_values, row.values, sizeof row.values);
-    memcpy(slot_->tts_isnull, row.nulls, sizeof row.nulls);
-    ExecStoreVirtualTuple(slot_);
+void notification_table::put_into_slot(const row_values& row) { fill_slot(slot_, row.values, row.nulls); }
+
+// A row keeps what a later version has stored in columns that this library doesn't know.
+void notification_table::keep_unknown_columns(ItemPointer tid) {
+    if (slot_->tts_tupleDescriptor->natts == column::count)
+        return;
+    TupleTableSlot* const old = table_slot_create(heap_, nullptr);
+    if (table_tuple_fetch_row_version(heap_, tid, SnapshotAny, old)) {
+        slot_getallattrs(old);
+        for (int i = column::count; i < slot_->tts_tupleDescriptor->natts; ++i) {
+            slot_->tts_values[i] = old->tts_values[i];
+            slot_->tts_isnull[i] = old->tts_isnull[i];
+        }
+        ExecMaterializeSlot(slot_);
+    }
+    ExecDropSingleTupleTableSlot(old);
 }
 
 void set_due(row_values* row, TimestampTz at) {
@@ -134,6 +138,13 @@ void notification_table::insert(const row_values& row) {
     insert_index_entries(row, slot_);
 }
 
+void notification_table::insert_again(const row_values& row, ItemPointer old) {
+    put_into_slot(row);
+    keep_unknown_columns(old);
+    table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
+    insert_index_entries(row, slot_);
+}
+
 void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows) {
     table_multi_insert(heap_, slots.data(), static_cast<int>(slots.size()), GetCurrentCommandId(true), 0, nullptr);
     for (std::size_t i = 0; i < slots.size(); ++i)
@@ -148,6 +159,7 @@ bool notification_table::is_only_ours(ItemPointer tid, TM_Result outcome, const 
 
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
     put_into_slot(row);
+    keep_unknown_columns(tid);
     TM_FailureData failure;
     index_update told;
     TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &told);
@@ -155,8 +167,8 @@ TM_Result notification_table::update(ItemPointer tid, const row_values& row, boo
         result = update_tuple(heap_, tid, slot_, true, &failure, &told);
     if (result == TM_Ok && told == index_update::all)
         insert_index_entries(row, slot_);
-    else if (result == TM_Ok && told == index_update::summarizing && target_ != nullptr)
-        executor_insert_index_entries(target_, slot_, estate_, true);
+    else if (result == TM_Ok && told == index_update::summarizing && has_other_indexes_)
+        all_indexes_.insert(slot_, true);
     return result;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "channel.hpp"
+#include "index_entries.hpp"
 #include "pg.hpp"
 #include "scan_keys.hpp"
 
@@ -78,6 +79,8 @@ public:
     Relation heap() const { return heap_; }
 
     void insert(const row_values& row);
+    // Stores the row that stood, or stands, at `old` once more.
+    void insert_again(const row_values& row, ItemPointer old);
     // Many rows at once. Each slot holds a tuple of the row's values, and gets its place.
     void insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows);
 
@@ -102,6 +105,7 @@ private:
     bool is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure);
     int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
     void put_into_slot(const row_values& row);
+    void keep_unknown_columns(ItemPointer tid);
     void insert_index_entries(const row_values& row, TupleTableSlot* slot);
     void insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid);
 
@@ -109,9 +113,8 @@ private:
     TupleTableSlot* slot_;
     Relation indexes_[7];  // our own, opened when first needed
     IndexInfo* info_;
-    // Only where somebody has added indexes to ours; null otherwise.
-    EState* estate_;
-    ResultRelInfo* target_;
+    bool has_other_indexes_;     // somebody has added some to ours
+    index_entries all_indexes_;  // where that is so
 };
 static_assert(survives_longjmp<notification_table>);
 

@@ -8,8 +8,13 @@
 
 namespace pgpubsub {
 
+// The values of a row's first columns as a slot or a tuple of the table. What the table has behind them, since its catalog is of a
+// later version, is null.
+void fill_slot(TupleTableSlot* slot, std::span<const Datum> values, std::span<const bool> nulls);
+HeapTuple form_row(TupleDesc columns, std::span<const Datum> values, std::span<const bool> nulls);
+
 // Inserts a row and returns its place.
-// Errors: object_not_in_prerequisite_state (55000) when the table has not as many columns as there are values.
+// Errors: those of open_our_table(), for as many columns as there are values.
 ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls);
 
 // The rows of such a table that an index finds, as the newest snapshot sees them.

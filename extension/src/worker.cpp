@@ -5,6 +5,7 @@
 #include "worker.hpp"
 
 #include "background_process.hpp"
+#include "catalog.hpp"
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
@@ -61,20 +62,18 @@ void set_own_settings() {
         SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// The extension's schema; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
-Oid extension_schema() {
+// The extension; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
+Oid extension_to_serve() {
     StartTransactionCommand();
-    Oid schema = InvalidOid;
-    if (may_have_worker(MyDatabaseId) && OidIsValid(get_extension_oid("pgpubsub", true)))
-        schema = get_namespace_oid("pgpubsub", true);
+    const Oid extension = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
     CommitTransactionCommand();
-    return schema;
+    return extension;
 }
 
 // The extension is not there, or not the one that was.
-[[noreturn]] void leave(Oid schema) {
-    frees_entry = !OidIsValid(schema);
-    pg_atomic_write_u32(&served->is_wanted, OidIsValid(schema) ? 1 : 0);
+[[noreturn]] void leave(Oid extension) {
+    frees_entry = !OidIsValid(extension);
+    pg_atomic_write_u32(&served->is_wanted, OidIsValid(extension) ? 1 : 0);
     proc_exit(0);
 }
 
@@ -162,7 +161,7 @@ void pgpubsub_worker_main(Datum place) {
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     set_own_settings();
-    const Oid schema = extension_schema();
+    const Oid extension = extension_to_serve();
 
     const TimestampTz now = GetCurrentTimestamp();
     SpinLockAcquire(&served->lock);
@@ -179,8 +178,8 @@ void pgpubsub_worker_main(Datum place) {
     before_shmem_exit(end_worker, 0);
     // Who wants to be without a worker looks for one after saying so.
     pg_memory_barrier();
-    if (!OidIsValid(schema) || pg_atomic_read_u32(&served->holds) != 0)
-        leave(schema);
+    if (!OidIsValid(extension) || pg_atomic_read_u32(&served->holds) != 0)
+        leave(extension);
     pgstat_report_appname("pgpubsub worker");
     if (!try_to(begin))
         proc_exit(1);
@@ -203,8 +202,8 @@ void pgpubsub_worker_main(Datum place) {
         if (looks_at_extension || worked_until - looked_at > longest_sleep || worked_until < looked_at) {
             looks_at_extension = false;
             looked_at = worked_until;
-            if (const Oid schema_now = extension_schema(); schema_now != schema)
-                leave(schema_now);
+            if (const Oid extension_now = extension_to_serve(); extension_now != extension)
+                leave(extension_now);
             continue;
         }
         // After hints were sent, the next ones gather for a while.
