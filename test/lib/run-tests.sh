@@ -85,6 +85,7 @@ suite_tap() {
 suite_harness() {
     local status=0
     part "$ROOT/test/lib/check-counts.sh" || status=1
+    part "$ROOT/test/lib/check-deps.sh" || status=1
     MAKE=$MAKE part "$ROOT/test/lib/check-install.sh" "$server/bin/pg_config" || status=1
     return $status
 }
