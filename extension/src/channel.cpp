@@ -168,18 +168,16 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
     return HeapTupleIsValid(tuple);
 }
 
-// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
-// may be from before the change, and nothing would tell of it again: so it is read once more.
+// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read may be
+// from before the change, and nothing would tell of it again: so it serves this look-up, as if that had come first, but is not
+// found by the next one, which reads anew.
 const remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     remembered read;
-    bool found;
-    do {
-        CHECK_FOR_INTERRUPTS();
-        start_memory();
-        found = read_tables(index, key, &read);
-    } while (!memory_is_valid);
-    if (!found)
+    start_memory();
+    if (!read_tables(index, key, &read))
         return nullptr;
+    if (!memory_is_valid)
+        return static_cast<remembered*>(memcpy(MemoryContextAlloc(memory, sizeof read), &read, sizeof read));
     auto* const entry = static_cast<remembered*>(hash_search(by_id, &read.id, HASH_ENTER, nullptr));
     *entry = read;
     auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.what.name, HASH_ENTER, nullptr));

@@ -124,17 +124,15 @@ Datum claim(FunctionCallInfo fcinfo, count_type type) {
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
+        if (const TM_Result locked = table.lock(tid); locked != TM_Ok)
+            return locked;
         const uint64 token = new_token();
         row_values leased = attempted(row);
         set_due(&leased, lease_end);
         leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
         set_lease_owner(&leased);
         leased.set_null(column::dedup_key);  // it no longer waits
-        // Who joined it by its dedup_key keeps it from being handed out, which an update alone would not notice.
-        const bool may_be_joined = !row.is_null(column::dedup_key);
-        if (may_be_joined && !table.lock_if_free(tid))
-            return TM_BeingModified;
-        const TM_Result outcome = table.update(tid, leased, false);
+        const TM_Result outcome = table.update(tid, leased, true);
         if (outcome == TM_Ok) {
             count_lease();
             ++claimed;

@@ -46,6 +46,7 @@ notification_table notification_table::open() {
     AcceptInvalidationMessages();
     notification_table table{};
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
+    table.context_ = CurrentMemoryContext;
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
 
     table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
@@ -64,6 +65,8 @@ void notification_table::close() {
     if (has_other_indexes_)
         all_indexes_.close();
     ExecDropSingleTupleTableSlot(slot_);
+    if (version_slot_ != nullptr)
+        ExecDropSingleTupleTableSlot(version_slot_);
     table_close(heap_, NoLock);
 }
 
@@ -151,20 +154,33 @@ void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<cons
         insert_index_entries(rows[i], slots[i]);
 }
 
-// A lock that only this transaction has, since it joined the row by its dedup_key, counts as being modified too. With the
-// row locked in a way that nobody else shares, it can be changed without waiting.
-bool notification_table::is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure) {
-    return outcome == TM_BeingModified && TransactionIdIsCurrentTransactionId(failure.xmax) && lock_if_free(tid);
+// Whose row it plainly is is seen first, and costs little: the lock asks the server's table of locks.
+TM_Result notification_table::lock(ItemPointer tid) {
+    TupleTableSlot* const slot = version_slot();
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    if (table_tuple_fetch_row_version(heap_, tid, &dirty, slot) && TransactionIdIsValid(dirty.xmax)) {
+        ExecClearTuple(slot);
+        return TM_BeingModified;
+    }
+    TM_FailureData failure;
+    const TM_Result outcome = table_tuple_lock(heap_, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                                               LockTupleExclusive, LockWaitSkip, 0, &failure);
+    ExecClearTuple(slot);
+    return outcome == TM_WouldBlock ? TM_BeingModified : outcome;
 }
 
+// Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With the lock
+// it has nobody to wait for.
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
+    if (!wait)
+        if (const TM_Result locked = lock(tid); locked != TM_Ok)
+            return locked;
     put_into_slot(row);
     keep_unknown_columns(tid);
     TM_FailureData failure;
     index_update told;
-    TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &told);
-    if (is_only_ours(tid, result, failure))
-        result = update_tuple(heap_, tid, slot_, true, &failure, &told);
+    const TM_Result result = update_tuple(heap_, tid, slot_, &failure, &told);
     if (result == TM_Ok && told == index_update::all)
         insert_index_entries(row, slot_);
     else if (result == TM_Ok && told == index_update::summarizing && has_other_indexes_)
@@ -175,7 +191,34 @@ TM_Result notification_table::update(ItemPointer tid, const row_values& row, boo
 TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     TM_FailureData failure;
     const TM_Result result = delete_tuple(heap_, tid, wait, &failure);
-    return is_only_ours(tid, result, failure) ? delete_tuple(heap_, tid, true, &failure) : result;
+    if (result != TM_BeingModified || !may_be_only_ours(tid, failure))
+        return result;
+    const TM_Result locked = lock(tid);
+    return locked == TM_Ok ? delete_tuple(heap_, tid, true, &failure) : locked;
+}
+
+// A lock that only this transaction has, since it joined or leased the row, counts as being modified too; and a MultiXact, which its
+// sub-transactions make of their locks, stays when they roll back. Only lock() can tell.
+bool notification_table::may_be_only_ours(ItemPointer tid, const TM_FailureData& failure) {
+    return TransactionIdIsCurrentTransactionId(failure.xmax) || has_multixact(tid);
+}
+
+bool notification_table::has_multixact(ItemPointer tid) {
+    TupleTableSlot* const slot = version_slot();
+    if (!table_tuple_fetch_row_version(heap_, tid, SnapshotAny, slot))
+        return false;
+    bool must_free;
+    const bool found = ExecFetchSlotHeapTuple(slot, false, &must_free)->t_data->t_infomask & HEAP_XMAX_IS_MULTI;
+    ExecClearTuple(slot);
+    return found;
+}
+
+// For one row version as it is in the table. It lives as long as the table is open, whatever context is current when it is
+// first needed.
+TupleTableSlot* notification_table::version_slot() {
+    if (version_slot_ == nullptr)
+        version_slot_ = with_context(context_, [this] { return table_slot_create(heap_, nullptr); });
+    return version_slot_;
 }
 
 bool notification_table::is_free(ItemPointer tid) const {
@@ -185,15 +228,6 @@ bool notification_table::is_free(ItemPointer tid) const {
     const bool is_there = table_tuple_fetch_row_version(heap_, tid, &snapshot, slot);
     ExecDropSingleTupleTableSlot(slot);
     return is_there && !TransactionIdIsValid(snapshot.xmax);
-}
-
-bool notification_table::lock_if_free(ItemPointer tid) {
-    TupleTableSlot* const slot = table_slot_create(heap_, nullptr);
-    TM_FailureData failure;
-    const TM_Result outcome = table_tuple_lock(heap_, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
-                                               LockTupleExclusive, LockWaitSkip, 0, &failure);
-    ExecDropSingleTupleTableSlot(slot);
-    return outcome == TM_Ok;
 }
 
 int64 notification_table::remove_by(Oid index, int32 subscription_id, bool wait, bool* changed) {

@@ -221,9 +221,10 @@ inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot*
 // Which indexes must be told of a new version of a row.
 enum class index_update { none, summarizing, all };
 
-// Stores a new version of the row at `tid`.
-inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, bool wait,
-                              TM_FailureData* failure, index_update* told) {
+// Stores a new version of the row at `tid`; waits for a transaction that is at it.
+inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, TM_FailureData* failure,
+                              index_update* told) {
+    constexpr bool wait = true;  // heap_update() has an assertion against the other value
     LockTupleMode mode;
     const CommandId cid = GetCurrentCommandId(true);
 #if PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an enum in place of the bool
