@@ -18,6 +18,9 @@ CREATE FUNCTION pgpubsub.pass_on_privileges(former regprocedure, successor regpr
 -- Tables
 -- ---------------------------------------------------------------------------------------------
 
+CREATE INDEX notification_waiting ON pgpubsub.notification (subscription_id, id)
+    WITH (deduplicate_items = off) WHERE due_at IS NOT NULL AND lease_token IS NULL;
+
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
@@ -169,6 +172,24 @@ SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, jsonb, int
 SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, bigint[], text)', 'pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[])');
 DROP FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text);
 DROP FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text);
+CREATE FUNCTION pgpubsub.peek(channel text, subscription text DEFAULT 'default', state text DEFAULT NULL,
+                              filter jsonb DEFAULT NULL, after_id bigint DEFAULT NULL, max_count bigint DEFAULT 100)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_peek' LANGUAGE C STABLE ROWS 100;
+COMMENT ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint) IS
+    'a page of what is stored, without taking it, in the order of ids: the first max_count notifications after after_id, of one state or of all; as the view pgpubsub.notifications, in milliseconds at any size';
+
+CREATE FUNCTION pgpubsub.get(id bigint)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_get' LANGUAGE C STABLE ROWS 1;
+COMMENT ON FUNCTION pgpubsub.get(bigint) IS
+    'a stored notification by its id, once for each subscription, without taking it; state: as in the view pgpubsub.notifications, or dead; whoever may only publish to the channel does not see what is in it';
+
+REVOKE ALL ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint), pgpubsub.get(bigint) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Monitoring and views

@@ -73,7 +73,8 @@ COMMENT ON SEQUENCE pgpubsub.notification_id_seq IS 'ids of notifications';
 
 -- A row is either ready (due_at is null) or waits for due_at: a delay, a back-off or a lease. Each of
 -- the first two indexes holds one of the two kinds, so that a row costs one index entry, and a million
--- waiting rows don't stand in the way of a claim. The third finds a receipt's row. The others hold rows only where
+-- waiting rows don't stand in the way of a claim. The third finds a receipt's row, the fourth those that wait without a lease,
+-- by their ids: a lease costs no entry more for that. The others hold rows only where
 -- a feature is used: of ordered channels (order_key is a hash of the key), and those with a dedup_key.
 -- There is no primary key and no foreign key: either would add to the price of every captured row. An id stands once
 -- for each subscription.
@@ -105,6 +106,8 @@ CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, prio
 CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notification_leased ON pgpubsub.notification (id)
     WITH (deduplicate_items = off) WHERE lease_token IS NOT NULL;
+CREATE INDEX notification_waiting ON pgpubsub.notification (subscription_id, id)
+    WITH (deduplicate_items = off) WHERE due_at IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id)
     WITH (deduplicate_items = off) WHERE order_key IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_held ON pgpubsub.notification (subscription_id, order_key, id)
@@ -415,6 +418,23 @@ CREATE FUNCTION pgpubsub.next_due(channel text, subscription text DEFAULT 'defau
     AS 'MODULE_PATHNAME', 'pgpubsub_next_due' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.next_due(text, text, jsonb) IS
     'when the next notification can be claimed: in the past when one is ready (another consumer may be at it), else when a delay or a lease ends; null: none waits, or the subscription is paused';
+
+CREATE FUNCTION pgpubsub.peek(channel text, subscription text DEFAULT 'default', state text DEFAULT NULL,
+                              filter jsonb DEFAULT NULL, after_id bigint DEFAULT NULL, max_count bigint DEFAULT 100)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_peek' LANGUAGE C STABLE ROWS 100;
+COMMENT ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint) IS
+    'a page of what is stored, without taking it, in the order of ids: the first max_count notifications after after_id, of one state or of all; as the view pgpubsub.notifications, in milliseconds at any size';
+
+CREATE FUNCTION pgpubsub.get(id bigint)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_get' LANGUAGE C STABLE ROWS 1;
+COMMENT ON FUNCTION pgpubsub.get(bigint) IS
+    'a stored notification by its id, once for each subscription, without taking it; state: as in the view pgpubsub.notifications, or dead; whoever may only publish to the channel does not see what is in it';
 
 -- ---------------------------------------------------------------------------------------------
 -- Monitoring

@@ -66,6 +66,7 @@ constexpr table_index indexes[] = {
     {&catalog::notification, "notification_ready", &catalog::notification_ready, {row::subscription_id, row::priority, row::id}},
     {&catalog::notification, "notification_due", &catalog::notification_due, {row::subscription_id, row::due_at}},
     {&catalog::notification, "notification_leased", &catalog::notification_leased, {row::id}},
+    {&catalog::notification, "notification_waiting", &catalog::notification_waiting, {row::subscription_id, row::id}},
     {&catalog::notification, "notification_ordered", &catalog::notification_ordered, {row::subscription_id, row::order_key, row::id}},
     {&catalog::notification, "notification_held", &catalog::notification_held, {row::subscription_id, row::order_key, row::id}},
     {&catalog::notification, "notification_in_flight", &catalog::notification_in_flight, {row::subscription_id, row::order_key}},
@@ -167,8 +168,10 @@ Oid look_for_index(Oid table, const table_index& wanted) {
             errhint("Make it again, by CREATE INDEX as in the extension's script, or run ALTER EXTENSION pgpubsub UPDATE."));
 }
 
-// Without its index there are no rates, but nothing else is lost.
-bool can_be_without(const table_index& i) { return i.place == &catalog::stat_count_at; }
+// Without its index there are no rates, but nothing else is lost. The catalog of 0.1.0 has no notification_waiting.
+bool can_be_without(const table_index& i) {
+    return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
+}
 
 // What is wrong with the table for a library that knows so many of its columns; null: nothing.
 const char* find_problem(TupleDesc have, int columns) {

@@ -29,6 +29,7 @@ struct catalog {
     Oid notification_held;
     Oid notification_in_flight;
     Oid notification_dedup;
+    Oid notification_waiting;  // InvalidOid where a version before 0.2.0 made the catalog
     Oid notification_id_seq;
     Oid dead_letter;
     Oid dead_letter_id;

@@ -20,13 +20,16 @@ row_values row_values::of(TupleTableSlot* slot) {
 namespace {
 
 // The indexes that the extension's script creates, by their place in notification_table::indexes_.
-enum own_index { ready, due, leased, ordered, held, in_flight, dedup, own_index_count };
+enum own_index { ready, due, leased, ordered, held, in_flight, dedup, waiting, own_index_count };
 
 constexpr Oid catalog::*index_oids[] = {
     &catalog::notification_ready, &catalog::notification_due,       &catalog::notification_leased, &catalog::notification_ordered,
-    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,
+    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,  &catalog::notification_waiting,
 };
 static_assert(lengthof(index_oids) == own_index_count);
+
+// A catalog of a version before 0.2.0 has no index of what waits.
+bool has_waiting() { return OidIsValid(our_catalog().notification_waiting); }
 
 }  // namespace
 
@@ -51,7 +54,7 @@ notification_table notification_table::open() {
 
     table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
     List* const indexes = RelationGetIndexList(table.heap_);
-    table.has_other_indexes_ = list_length(indexes) != own_index_count;
+    table.has_other_indexes_ = list_length(indexes) != own_index_count - !has_waiting();
     list_free(indexes);
     if (table.has_other_indexes_)
         table.all_indexes_ = index_entries::open(table.heap_);
@@ -90,6 +93,9 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
     if (is_leased) {
         const Datum key[] = {row.get(column::id)};
         insert_index_entry(own_index::leased, key, tid);
+    } else if (!row.is_null(column::due_at) && has_waiting()) {
+        const Datum key[] = {subscription_id, row.get(column::id)};
+        insert_index_entry(own_index::waiting, key, tid);
     }
     if (!row.is_null(column::order_key)) {
         const Datum key[] = {subscription_id, row.get(column::order_key), row.get(column::id)};

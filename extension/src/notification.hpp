@@ -116,7 +116,7 @@ private:
     MemoryContext context_;  // what was current at open()
     TupleTableSlot* slot_;
     TupleTableSlot* version_slot_;  // made when first needed
-    Relation indexes_[7];  // our own, opened when first needed
+    Relation indexes_[8];  // our own, opened when first needed
     IndexInfo* info_;
     bool has_other_indexes_;     // somebody has added some to ours
     index_entries all_indexes_;  // where that is so

@@ -13,10 +13,10 @@ constexpr const char* functions_for_consume[] = {"take",         "requeue",     
                                                  "nack",         "extend",       "release", "recover",
                                                  "next_due",     "redrive",      "purge_dead_letters",
                                                  "read_broadcast", "stat_backlog", "stat_rates",
-                                                 "wakeup_state", "wait",         "stat_leases"};
+                                                 "wakeup_state", "wait",         "stat_leases", "peek"};
 constexpr const char* functions_for_owner[] = {"alter_channel", "drop_channel", "pause_channel", "resume_channel", "purge_channel",
                                                "subscribe",     "unsubscribe",  "grant_channel", "revoke_channel"};
-constexpr const char* functions_for_both[] = {"has_channel_privilege", "attachment_list"};
+constexpr const char* functions_for_both[] = {"has_channel_privilege", "attachment_list", "get"};
 constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges",
                                           "pgpubsub.attachments"};
 constexpr const char* views_for_consume[] = {"pgpubsub.notifications", "pgpubsub.dead_letters", "pgpubsub.history",
