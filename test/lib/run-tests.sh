@@ -70,6 +70,14 @@ suite_preloaded() {
     return $status
 }
 
+# The SQL tests on a server built with assertions (test-assert.sh), where every look into its caches finds them emptied.
+suite_discard() {
+    local tests; tests=$(names "$ROOT"/sql/*.sql)
+    # shellcheck disable=SC2086  # names without spaces
+    pg_regress discard "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" \
+        --temp-config="$RUN/src/test/lib/discard.conf" $tests
+}
+
 suite_tap() {
     local tests=("$RUN"/src/test/t/*.pl)
     # T narrows it down: make test-tap T=client_reconnect
@@ -99,6 +107,7 @@ count_symbols()   { count_tap "$1"; }
 count_regress()   { count_pg_regress "$1"; }
 count_isolation() { count_pg_regress "$1"; }
 count_preloaded() { count_pg_regress "$1"; }
+count_discard()   { count_pg_regress "$1"; }
 count_tap_()      { count_prove "$1"; }
 count_harness()   { count_tap "$1"; }
 count_readme()    { count_tap "$1"; }
@@ -128,7 +137,7 @@ show_failure() {
         echo "---- $file"
         tail -n 150 "$file"
     done < <(case $1 in
-        regress|isolation|preloaded) find "$results/$1" -name regression.diffs -size +0 ;;
+        regress|isolation|preloaded|discard) find "$results/$1" -name regression.diffs -size +0 ;;
         tap) sed -n 's/^[^ ]*\/t\/\([^ /]*\)\.pl .*Wstat.*/\1/p' "$2" | sort -u | head -n 5 | while read -r name; do
                  find "$results/tap" -name "regress_log_$name"; done ;;
         esac)
