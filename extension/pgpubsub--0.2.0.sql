@@ -18,7 +18,8 @@ COMMENT ON SCHEMA pgpubsub IS 'message broker: channels, notifications and the f
 -- Tables (private: the column order is known to notification.hpp, archive.hpp, channel_tables.hpp and broadcast.cpp in extension/src)
 -- ---------------------------------------------------------------------------------------------
 
-CREATE SEQUENCE pgpubsub.channel_id_seq AS integer;
+-- They begin again when they are used up; ids that are taken are passed over.
+CREATE SEQUENCE pgpubsub.channel_id_seq AS integer CYCLE;
 COMMENT ON SEQUENCE pgpubsub.channel_id_seq IS 'ids of channels';
 
 CREATE TABLE pgpubsub.channel (
@@ -34,7 +35,7 @@ CREATE TABLE pgpubsub.channel (
 );
 COMMENT ON TABLE pgpubsub.channel IS 'private: the named streams; see the view pgpubsub.channels';
 
-CREATE SEQUENCE pgpubsub.subscription_id_seq AS integer;
+CREATE SEQUENCE pgpubsub.subscription_id_seq AS integer CYCLE;
 COMMENT ON SEQUENCE pgpubsub.subscription_id_seq IS 'ids of subscriptions';
 
 CREATE TABLE pgpubsub.subscription (
@@ -203,6 +204,20 @@ ALTER TABLE pgpubsub.channel           ENABLE ALWAYS TRIGGER channels_changed;
 ALTER TABLE pgpubsub.subscription      ENABLE ALWAYS TRIGGER channels_changed;
 ALTER TABLE pgpubsub.channel_privilege ENABLE ALWAYS TRIGGER channels_changed;
 
+-- Nothing is of this type. Roles with rights on channels depend on it, so that they can't be dropped unnoticed (role_rights.hpp). That
+-- PUBLIC may use it gives nothing, and lets a role that is not the extension's owner run DROP OWNED.
+CREATE TYPE pgpubsub.channel_rights AS ENUM ();
+COMMENT ON TYPE pgpubsub.channel_rights IS 'private: stands for the rights of roles on channels where PostgreSQL notes what depends on a role';
+GRANT USAGE ON TYPE pgpubsub.channel_rights TO PUBLIC;
+
+CREATE FUNCTION pgpubsub.after_drop_owned() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_after_drop_owned' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.after_drop_owned() IS 'private: takes the rights on channels from the roles of DROP OWNED';
+CREATE EVENT TRIGGER pgpubsub_drop_owned ON ddl_command_end WHEN TAG IN ('DROP OWNED')
+    EXECUTE FUNCTION pgpubsub.after_drop_owned();
+COMMENT ON EVENT TRIGGER pgpubsub_drop_owned IS 'DROP OWNED takes the rights on channels too';
+ALTER EVENT TRIGGER pgpubsub_drop_owned ENABLE ALWAYS;
+
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
@@ -251,6 +266,11 @@ CREATE FUNCTION pgpubsub.purge_channel(channel text, subscription text DEFAULT N
 COMMENT ON FUNCTION pgpubsub.purge_channel(text, text) IS
     'removes what is stored for a subscription (null: for all), leased or not, but not what a transaction is taking just now; returns how many';
 
+CREATE FUNCTION pgpubsub.purge_all() RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_all' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_all() IS
+    'removes notifications, dead letters, history and broadcasts of all channels that the caller owns (a superuser: of all), as between tests; returns how many';
+
 CREATE FUNCTION pgpubsub.subscribe(
         channel text, subscription text, filter jsonb DEFAULT NULL, max_attempts integer DEFAULT NULL,
         backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,
@@ -278,6 +298,21 @@ CREATE FUNCTION pgpubsub.revoke_channel(channel text, role regrole, privilege te
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION pgpubsub.revoke_channel(text, regrole, text) IS
     'takes back what grant_channel gave';
+
+CREATE FUNCTION pgpubsub.grant_usage(role regrole, own_channels boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_grant_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.grant_usage(regrole, boolean) IS
+    'lets a role call what publishes and consumes, and read the views, for the channels that it has rights on; own_channels: also what makes and administers channels of its own';
+
+CREATE FUNCTION pgpubsub.revoke_usage(role regrole) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_revoke_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.revoke_usage(regrole) IS
+    'takes back what grant_usage gave, and what went with rights on channels; the rights stay';
+
+CREATE FUNCTION pgpubsub.complete_usage() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_complete_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.complete_usage() IS
+    'private: gives the roles that may call some of what grant_usage gives the functions that an update has brought';
 
 CREATE FUNCTION pgpubsub.has_channel_privilege(channel text, privilege text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgpubsub_has_channel_privilege' LANGUAGE C STABLE;
@@ -568,7 +603,7 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
            coalesce(r.published_per_second, 0) AS published_per_second,
            coalesce(r.processed_per_second, 0) AS processed_per_second,
            coalesce(r.failed_per_second, 0) AS failed_per_second,
-           b.estimated
+           b.estimated, s.paused
       FROM pgpubsub.stat_backlog() b
       JOIN pgpubsub.subscription s ON s.id = b.subscription_id
       JOIN pgpubsub.channel c ON c.id = s.channel_id

@@ -88,9 +88,8 @@ Datum take(FunctionCallInfo fcinfo, count_type type) {
     const int max_count = count_argument(fcinfo, 1, "max_count", type);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 2);
+    const claim_request request = request_arguments(fcinfo, max_count, 2, channel_use::claims);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     const bool keeps_history = request.s.history > 0;
     int64 kept = 0;
@@ -120,7 +119,7 @@ Datum claim(FunctionCallInfo fcinfo, count_type type) {
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 3);
+    const claim_request request = request_arguments(fcinfo, max_count, 3, channel_use::claims);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {

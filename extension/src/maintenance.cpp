@@ -6,6 +6,7 @@
 #include "channel_tables.hpp"
 #include "due_times.hpp"
 #include "recovery.hpp"
+#include "role_rights.hpp"
 #include "stat_count.hpp"
 #include "wakeup.hpp"
 
@@ -270,6 +271,7 @@ void sweep(TimestampTz now) {
     swept_channel = 0;
     is_first_sweep = false;
     sweep_at = sweep_began_at + sweep_interval;
+    in_transaction("pgpubsub: looking at rights", tidy_rights);
 }
 
 }  // namespace

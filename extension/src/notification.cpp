@@ -264,13 +264,6 @@ int64 notification_table::remove_all(int32 subscription_id, bool wait) {
     return removed;
 }
 
-int64 notification_table::remove_ready(int32 subscription_id) {
-    bool changed = false;
-    const int64 removed = remove_by(our_catalog().notification_ready, subscription_id, false, &changed);
-    CommandCounterIncrement();
-    return removed;
-}
-
 notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
                                            std::span<ScanKeyData> keys) {
     notification_scan scan;

@@ -99,8 +99,6 @@ public:
     // Removes all rows of a subscription that are committed by now, and returns how many. With `wait` set, waits for
     // those that another transaction is at; else leaves them.
     int64 remove_all(int32 subscription_id, bool wait);
-    // Removes those that are ready and that nobody is at.
-    int64 remove_ready(int32 subscription_id);
 
 private:
     bool may_be_only_ours(ItemPointer tid, const TM_FailureData& failure);

@@ -65,6 +65,34 @@ bool plain_scan::remove(bool wait) {
     return delete_tuple(table_, &tid, wait, &failure) == TM_Ok;
 }
 
+void plain_scan::update(std::span<const column_value> changes) {
+    const TupleDesc columns = RelationGetDescr(table_);
+    auto* const values = static_cast<Datum*>(palloc0(columns->natts * sizeof(Datum)));
+    auto* const nulls = static_cast<bool*>(palloc0(columns->natts * sizeof(bool)));
+    auto* const replaces = static_cast<bool*>(palloc0(columns->natts * sizeof(bool)));
+    for (const column_value& change : changes) {
+        values[change.column - 1] = change.value;
+        nulls[change.column - 1] = change.is_null;
+        replaces[change.column - 1] = true;
+    }
+    TupleTableSlot* const slot = MakeSingleTupleTableSlot(columns, &TTSOpsHeapTuple);
+    ExecStoreHeapTuple(heap_modify_tuple(tuple_, columns, values, nulls, replaces), slot, false);
+
+    TM_FailureData failure;
+    index_update told;
+    ItemPointerData tid = tuple_->t_self;
+    if (update_tuple(table_, &tid, slot, &failure, &told) != TM_Ok)
+        ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                errmsg("a row of \"pgpubsub.%s\" was changed concurrently", RelationGetRelationName(table_)),
+                errhint("Try again."));
+    if (told != index_update::none) {
+        index_entries entries = index_entries::open(table_);
+        entries.insert(slot, told == index_update::summarizing);
+        entries.close();
+    }
+    ExecDropSingleTupleTableSlot(slot);
+}
+
 void plain_scan::end() {
     systable_endscan(scan_);
     UnregisterSnapshot(snapshot_);

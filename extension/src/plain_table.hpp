@@ -17,6 +17,13 @@ HeapTuple form_row(TupleDesc columns, std::span<const Datum> values, std::span<c
 // Errors: those of open_our_table(), for as many columns as there are values.
 ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls);
 
+// What a column of a row is to become.
+struct column_value {
+    AttrNumber column;
+    Datum value;
+    bool is_null = false;
+};
+
 // The rows of such a table that an index finds, as the newest snapshot sees them.
 class plain_scan {
 public:
@@ -28,6 +35,9 @@ public:
     // Removes the present row; false when another transaction was there first, or, with `wait` unset, is at it now. With `wait`
     // set, waits for that transaction to end.
     bool remove(bool wait);
+    // Stores a new version of the present row with these columns changed. Waits for a transaction that is at it.
+    // Errors: t_r_serialization_failure (40001) when that one has changed or removed the row.
+    void update(std::span<const column_value> changes);
     void end();
 
 private:

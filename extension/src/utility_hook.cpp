@@ -1,6 +1,7 @@
 #include "utility_hook.hpp"
 
 #include "databases.hpp"
+#include "role_commands.hpp"
 #include "sessions.hpp"
 #include "wakeup.hpp"
 
@@ -113,9 +114,12 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
         else if (creates_our_extension(planned->utilityStmt))
             ask_for_worker_at_commit();
     }
+    const bool reassigns = IsA(planned->utilityStmt, ReassignOwnedStmt);
     shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
     if (d == nullptr) {
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+        if (reassigns)
+            after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(planned->utilityStmt));
         return;
     }
     pg_atomic_fetch_add_u32(&d->holds, 1);
@@ -131,8 +135,6 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
 }  // namespace
 
 void watch_utility_commands() {
-    if (!process_shared_preload_libraries_in_progress)
-        return;
     previous_hook = ProcessUtility_hook;
     ProcessUtility_hook = execute;
 }

@@ -6,6 +6,7 @@
 
 #include "background_process.hpp"
 #include "catalog.hpp"
+#include "channel_request.hpp"
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
@@ -106,6 +107,7 @@ void work() {
     looks_at_extension = collect_hints(served) || looks_at_extension;
     if (looks_at_extension)
         return;
+    make_requested_channels();
     if (next_sending() <= GetCurrentTimestamp())
         send_hints(served);
     const TimestampTz now = GetCurrentTimestamp();
