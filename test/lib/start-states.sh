@@ -72,7 +72,8 @@ demo_works() {
 # What README says for it, and what only the tests need.
 state_bare() {
     source_for root /root/pgpubsub
-    expect "README's first line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $(sed -n 's/^sudo \(apt-get install.*\)/\1 -y -q/p' "$root/README.md" | head -n 1)"
+    local line; line=$(sed -n 's/^sudo \(apt-get install[^#]*\).*/\1/p' "$root/README.md" | head -n 1)
+    expect "README's first line: $line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -y -q"
     demo_works root /root/pgpubsub
     expect "the demo has installed nothing that only tests need" fails root 'dpkg-query -W pgbouncer doctest-dev libipc-run-perl'
     machine > "$STATES_DIR/before" || true
