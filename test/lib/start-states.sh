@@ -93,6 +93,30 @@ state_trixie_bare() {
     demo_works root /root/pgpubsub
 }
 
+# The lines of README from Install to the first notification, as they stand, without systemd.
+state_readme() {
+    owner_installs sudo
+    user_ann
+    echo 'ann ALL=(ALL) NOPASSWD: ALL' > "$system/etc/sudoers.d/ann"
+    mkdir -p "$system/etc/postgresql-common/createcluster.d"
+    echo "listen_addresses = ''" > "$system/etc/postgresql-common/createcluster.d/socket.conf"
+    source_for ann /home/ann/pgpubsub
+    local text
+    for text in 'sudo apt-get install git' 'make deps' 'createdb app'; do
+        readme_block "$text" | sed -e '/^git clone/d' -e '/^make demo/d' -e '/^make test/d' -e '/^\$/d' \
+            -e 's/^\(sudo apt-get install\) /\1 -y -q /' -e 's/^sudo systemctl.*without systemd: *//' > "$system/typed"
+        expect "typed: $text" run ann 'cd ~/pgpubsub && export DEBIAN_FRONTEND=noninteractive && bash -euxo pipefail /typed'
+    done
+    readme_block 'CREATE EXTENSION pgpubsub;' > "$system/typed"
+    expect "typed: the first SQL" run ann 'psql -X -v ON_ERROR_STOP=1 -d app -f /typed'
+    says '"path": "/etc/hostname"'
+    root 'pg_ctlcluster 15 main stop'
+}
+readme_block() {
+    awk -v text="$1" '/^```/ { if (inside) { if (found) { printf "%s", block; exit } inside = 0 } else { inside = 1; block = "" } next }
+                      inside { block = block $0 "\n"; if (index($0, text)) found = 1 }' "$root/README.md"
+}
+
 # ---- users ------------------------------------------------------------------------------------------------
 
 state_user_with_sudo() {
