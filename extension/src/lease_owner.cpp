@@ -61,7 +61,7 @@ void disown() {
         if (!is_own_lease(row) || !scan.is_of_this_transaction())
             continue;
         row.set_null(column::lease_owner);
-        constexpr bool wait = false;  // nobody else sees it
+        constexpr bool wait = true;  // for nobody: it is seen by no one else
         table.update(scan.tid(), row, wait);
     }
     scan.end();
