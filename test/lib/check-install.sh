@@ -42,7 +42,7 @@ install_and_uninstall "$root" ''
 # ---- a path with a space ---------------------------------------------------------------------------------
 copy() {
     mkdir "$place" &&
-    tar -C "$root" --exclude=./.git --exclude=./build/run --exclude=./build/sanitizers -cf - . | tar -C "$place" -xf -
+    tar -C "$root" --exclude=./.git --exclude=./build/{run,sanitizers,assert,bench} -cf - . | tar -C "$place" -xf -
 }
 small_demo() {
     mkdir "$dir/media"

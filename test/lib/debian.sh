@@ -1,6 +1,6 @@
 # Sourced by test-versions.sh and test-start-states.sh, which make Debian systems and run in them by chroot, in
 # namespaces of their own. The system that is worked on is the folder $system.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # The archive of Debian that this machine's apt uses.
 debian_archive() {

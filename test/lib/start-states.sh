@@ -47,7 +47,7 @@ says() { expect "it says: $1" grep -qE -- "$1" "$system/said"; }
 # What packages and their services leave: clusters, the policy, units that start by themselves, processes, files in /tmp.
 machine() {
     (
-        cd "$system"
+        cd "$system" || exit
         find etc/postgresql -mindepth 2 -maxdepth 2 2>/dev/null
         cat usr/sbin/policy-rc.d 2>/dev/null
         find etc/postgresql-common/createcluster.d 2>/dev/null
