@@ -73,7 +73,7 @@ demo_works() {
 state_bare() {
     source_for root /root/pgpubsub
     local line; line=$(sed -n 's/^sudo \(apt-get install[^#]*\).*/\1/p' "$root/README.md" | head -n 1)
-    expect "README's first line: $line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -y -q"
+    expect "README's first line: $line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -y -q -o Dpkg::Use-Pty=0"
     demo_works root /root/pgpubsub
     expect "the demo has installed nothing that only tests need" fails root 'dpkg-query -W pgbouncer doctest-dev libipc-run-perl'
     machine > "$STATES_DIR/before" || true
@@ -104,7 +104,7 @@ state_readme() {
     local text
     for text in 'sudo apt-get install git' 'make deps' 'createdb app'; do
         readme_block "$text" | sed -e '/^git clone/d' -e '/^make demo/d' -e '/^make test/d' -e '/^\$/d' \
-            -e 's/^\(sudo apt-get install\) /\1 -y -q /' -e 's/^sudo systemctl.*without systemd: *//' > "$system/typed"
+            -e 's/^\(sudo apt-get install\) /\1 -y -q -o Dpkg::Use-Pty=0 /' -e 's/^sudo systemctl.*without systemd: *//' > "$system/typed"
         expect "typed: $text" run ann 'cd ~/pgpubsub && export DEBIAN_FRONTEND=noninteractive && bash -euxo pipefail /typed'
     done
     readme_block 'CREATE EXTENSION pgpubsub;' > "$system/typed"
