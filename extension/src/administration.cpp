@@ -163,7 +163,7 @@ void change_owner(const channel& c, Oid owner) {
     if (name == nullptr)
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", owner));
     if (!may_give_to(GetUserId(), owner))
-        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be member of role \"%s\"", name));
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg(may_not_give_to, name));
     remove_owners(c.id);
     give_right(c.id, owner, privilege::owner);
 }

@@ -317,6 +317,13 @@ inline bool may_give_to(Oid role, Oid new_owner) {
 #endif
 }
 
+// What a role is told that may not, in the words of ALTER ... OWNER TO.
+#if PG_VERSION_NUM >= 160000  // 3d14e171e9e2
+inline constexpr char may_not_give_to[] = "must be able to SET ROLE \"%s\"";
+#else
+inline constexpr char may_not_give_to[] = "must be member of role \"%s\"";
+#endif
+
 inline bool owns_relation(Oid relation, Oid role) {
 #if PG_VERSION_NUM >= 160000  // afbfc02983f8: one function for all kinds of object
     return object_ownercheck(RelationRelationId, relation, role);
