@@ -40,7 +40,11 @@ pg_regress() {
         --load-extension=pgpubsub --dbname="$database" "$@"
 }
 
-names() { local f; for f in "$@"; do if [ -e "$f" ]; then f=${f##*/}; echo "${f%.*}"; fi; done; }
+# PGPUBSUB_LEFT_OUT: tests that can't pass where this runs, as a|b; who sets it says why (test-assert.sh).
+names() {
+    local f
+    for f in "$@"; do if [ -e "$f" ]; then f=${f##*/}; echo "${f%.*}"; fi; done | grep -vxE "${PGPUBSUB_LEFT_OUT:-.{0}}"
+}
 
 suite_regress() {
     local tests; tests=$(names "$ROOT"/sql/*.sql)
@@ -70,9 +74,11 @@ suite_preloaded() {
     return $status
 }
 
-# The SQL tests on a server built with assertions (test-assert.sh), where every look into its caches finds them emptied.
+# SQL tests on a server built with assertions (test-assert.sh), where every look into its caches finds them emptied: publishing, taking,
+# leasing, channels and subscriptions. Each statement then takes a second or more, so the others would take hours, and the
+# leases that they count on would be over.
 suite_discard() {
-    local tests; tests=$(names "$ROOT"/sql/*.sql)
+    local tests; tests=$(names "$ROOT"/sql/{own_locks,dedup,subscriptions}.sql)
     # shellcheck disable=SC2086  # names without spaces
     pg_regress discard "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" \
         --temp-config="$RUN/src/test/lib/discard.conf" $tests
