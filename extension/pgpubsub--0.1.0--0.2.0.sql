@@ -252,5 +252,93 @@ CREATE OR REPLACE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
       JOIN pgpubsub.channel c ON c.id = s.channel_id
       LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
 
+CREATE OR REPLACE VIEW pgpubsub.attachments WITH (security_barrier) AS
+    SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
+           a.always, a.enabled, a.filter_lost, a.triggers,
+           NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
+           OR EXISTS (SELECT FROM pgpubsub.channel c
+                        JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
+                       WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
+           OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
+      FROM pgpubsub.attachment_list() a
+      JOIN pg_catalog.pg_class t ON t.oid = a."table"
+     WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
+        OR pgpubsub.has_channel_privilege(a.channel, 'publish')
+        OR pgpubsub.has_channel_privilege(a.channel, 'consume');
+
+-- FOR UPDATE on a view locks no row of the tables behind it.
+CREATE OR REPLACE VIEW pgpubsub.channels WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name, c.kind, c.ordered, p.grantee AS owner, c.retention, c.created_at
+          FROM pgpubsub.channel c
+          LEFT JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege = 'owner'
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
+
+CREATE OR REPLACE VIEW pgpubsub.subscriptions WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name AS channel, s.name AS subscription, s.paused, s.max_attempts,
+               s.backoff_base, s.backoff_factor, s.backoff_max, s.backoff_jitter, s.history, s.filter, s.created_at
+          FROM pgpubsub.subscription s
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
+
+CREATE OR REPLACE VIEW pgpubsub.channel_privileges WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name AS channel, p.grantee AS role, p.privilege
+          FROM pgpubsub.channel c
+          JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
+
+CREATE OR REPLACE VIEW pgpubsub.notifications WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT n.id, c.name AS channel, n.payload, n.key, n.headers, n.created_at, n.deliver_at,
+               n.priority::integer AS priority, n.attempts::integer AS attempts, n.db_version,
+               s.name AS subscription,
+               CASE WHEN n.due_at IS NULL OR n.due_at <= clock_timestamp() THEN 'ready'
+                    WHEN n.lease_token IS NOT NULL THEN 'leased'
+                    WHEN n.attempts > 0 THEN 'retrying'
+                    ELSE 'delayed' END AS state,
+               n.due_at, n.dedup_key, n.last_error
+          FROM pgpubsub.notification n
+          JOIN pgpubsub.subscription s ON s.id = n.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
+
+CREATE OR REPLACE VIEW pgpubsub.dead_letters WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT d.id, c.name AS channel, d.payload, d.key, d.headers, d.created_at, d.deliver_at,
+               d.priority::integer AS priority, d.attempts::integer AS attempts, d.db_version,
+               s.name AS subscription, d.died_at, d.last_error
+          FROM pgpubsub.dead_letter d
+          JOIN pgpubsub.subscription s ON s.id = d.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
+
+CREATE OR REPLACE VIEW pgpubsub.history WITH (security_barrier) AS
+    WITH shown AS NOT MATERIALIZED (
+        SELECT h.id, c.name AS channel, h.payload, h.key, h.headers, h.created_at, h.deliver_at,
+               h.priority::integer AS priority, h.attempts::integer AS attempts, h.db_version,
+               s.name AS subscription, h.processed_at
+          FROM pgpubsub.processed h
+          JOIN pgpubsub.subscription s ON s.id = h.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+           AND clock_timestamp() - h.processed_at < s.history
+    )
+    SELECT * FROM shown;
+
 -- At the very end: the roles that may publish, consume or own channels get the functions that belong to that and are new.
 SELECT pgpubsub.complete_usage();

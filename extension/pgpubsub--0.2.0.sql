@@ -518,36 +518,52 @@ COMMENT ON FUNCTION pgpubsub.stat_leases() IS
 -- Views
 -- ---------------------------------------------------------------------------------------------
 
+-- What these show is shown by way of WITH, so that FOR UPDATE and FOR SHARE on a view lock no row of the tables behind it: a framework
+-- adds them by itself, and such a lock would hold up the channel. (NOT MATERIALIZED: it is planned as if it stood there.)
 CREATE VIEW pgpubsub.channels WITH (security_barrier) AS
-    SELECT c.name, c.kind, c.ordered, p.grantee AS owner, c.retention, c.created_at
-      FROM pgpubsub.channel c
-      LEFT JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege = 'owner'
-     WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
-        OR pgpubsub.has_channel_privilege(c.name, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name, c.kind, c.ordered, p.grantee AS owner, c.retention, c.created_at
+          FROM pgpubsub.channel c
+          LEFT JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege = 'owner'
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.channels IS 'the channels that the current user may publish to or consume from';
 
 CREATE VIEW pgpubsub.subscriptions WITH (security_barrier) AS
-    SELECT c.name AS channel, s.name AS subscription, s.paused, s.max_attempts,
-           s.backoff_base, s.backoff_factor, s.backoff_max, s.backoff_jitter, s.history, s.filter, s.created_at
-      FROM pgpubsub.subscription s
-      JOIN pgpubsub.channel c ON c.id = s.channel_id
-     WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
-        OR pgpubsub.has_channel_privilege(c.name, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name AS channel, s.name AS subscription, s.paused, s.max_attempts,
+               s.backoff_base, s.backoff_factor, s.backoff_max, s.backoff_jitter, s.history, s.filter, s.created_at
+          FROM pgpubsub.subscription s
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.subscriptions IS
     'the durable copies of the queue channels that the current user may use, with their settings';
 
 CREATE VIEW pgpubsub.channel_privileges WITH (security_barrier) AS
-    SELECT c.name AS channel, p.grantee AS role, p.privilege
-      FROM pgpubsub.channel c
-      JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id
-     WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
-        OR pgpubsub.has_channel_privilege(c.name, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT c.name AS channel, p.grantee AS role, p.privilege
+          FROM pgpubsub.channel c
+          JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'publish')
+            OR pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.channel_privileges IS 'who owns, publishes to and consumes from the channels that the current user may use';
 
 -- A table's owner sees its attachments even while its channel does not exist yet.
 CREATE VIEW pgpubsub.attachments WITH (security_barrier) AS
     SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
-           a.always, a.enabled, a.filter_lost, a.triggers
+           a.always, a.enabled, a.filter_lost, a.triggers,
+           NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
+           OR EXISTS (SELECT FROM pgpubsub.channel c
+                        JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
+                       WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
+           OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
       FROM pgpubsub.attachment_list() a
       JOIN pg_catalog.pg_class t ON t.oid = a."table"
      WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
@@ -557,41 +573,50 @@ COMMENT ON VIEW pgpubsub.attachments IS
     'which changes of which tables are captured into the channels that the current user may use, and of the tables that the user owns';
 
 CREATE VIEW pgpubsub.notifications WITH (security_barrier) AS
-    SELECT n.id, c.name AS channel, n.payload, n.key, n.headers, n.created_at, n.deliver_at,
-           n.priority::integer AS priority, n.attempts::integer AS attempts, n.db_version,
-           s.name AS subscription,
-           CASE WHEN n.due_at IS NULL OR n.due_at <= clock_timestamp() THEN 'ready'
-                WHEN n.lease_token IS NOT NULL THEN 'leased'
-                WHEN n.attempts > 0 THEN 'retrying'
-                ELSE 'delayed' END AS state,
-           n.due_at, n.dedup_key, n.last_error
-      FROM pgpubsub.notification n
-      JOIN pgpubsub.subscription s ON s.id = n.subscription_id
-      JOIN pgpubsub.channel c ON c.id = s.channel_id
-     WHERE pgpubsub.has_channel_privilege(c.name, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT n.id, c.name AS channel, n.payload, n.key, n.headers, n.created_at, n.deliver_at,
+               n.priority::integer AS priority, n.attempts::integer AS attempts, n.db_version,
+               s.name AS subscription,
+               CASE WHEN n.due_at IS NULL OR n.due_at <= clock_timestamp() THEN 'ready'
+                    WHEN n.lease_token IS NOT NULL THEN 'leased'
+                    WHEN n.attempts > 0 THEN 'retrying'
+                    ELSE 'delayed' END AS state,
+               n.due_at, n.dedup_key, n.last_error
+          FROM pgpubsub.notification n
+          JOIN pgpubsub.subscription s ON s.id = n.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.notifications IS
     'the stored notifications of the channels that the current user may consume, without taking them; state: ready, delayed, leased or retrying';
 
 CREATE VIEW pgpubsub.dead_letters WITH (security_barrier) AS
-    SELECT d.id, c.name AS channel, d.payload, d.key, d.headers, d.created_at, d.deliver_at,
-           d.priority::integer AS priority, d.attempts::integer AS attempts, d.db_version,
-           s.name AS subscription, d.died_at, d.last_error
-      FROM pgpubsub.dead_letter d
-      JOIN pgpubsub.subscription s ON s.id = d.subscription_id
-      JOIN pgpubsub.channel c ON c.id = s.channel_id
-     WHERE pgpubsub.has_channel_privilege(c.name, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT d.id, c.name AS channel, d.payload, d.key, d.headers, d.created_at, d.deliver_at,
+               d.priority::integer AS priority, d.attempts::integer AS attempts, d.db_version,
+               s.name AS subscription, d.died_at, d.last_error
+          FROM pgpubsub.dead_letter d
+          JOIN pgpubsub.subscription s ON s.id = d.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.dead_letters IS
     'notifications whose attempts are used up or that were rejected, of the channels that the current user may consume';
 
 CREATE VIEW pgpubsub.history WITH (security_barrier) AS
-    SELECT h.id, c.name AS channel, h.payload, h.key, h.headers, h.created_at, h.deliver_at,
-           h.priority::integer AS priority, h.attempts::integer AS attempts, h.db_version,
-           s.name AS subscription, h.processed_at
-      FROM pgpubsub.processed h
-      JOIN pgpubsub.subscription s ON s.id = h.subscription_id
-      JOIN pgpubsub.channel c ON c.id = s.channel_id
-     WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
-       AND clock_timestamp() - h.processed_at < s.history;
+    WITH shown AS NOT MATERIALIZED (
+        SELECT h.id, c.name AS channel, h.payload, h.key, h.headers, h.created_at, h.deliver_at,
+               h.priority::integer AS priority, h.attempts::integer AS attempts, h.db_version,
+               s.name AS subscription, h.processed_at
+          FROM pgpubsub.processed h
+          JOIN pgpubsub.subscription s ON s.id = h.subscription_id
+          JOIN pgpubsub.channel c ON c.id = s.channel_id
+         WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
+           AND clock_timestamp() - h.processed_at < s.history
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.history IS
     'processed notifications of the subscriptions that keep them for a time (setting history)';
 

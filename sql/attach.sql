@@ -5,7 +5,7 @@ SET search_path = attaching;
 SET client_min_messages = notice;
 CREATE TABLE product (id integer PRIMARY KEY, name text, "Price in €" numeric, password text);
 CREATE VIEW triggers AS
-  SELECT tgrelid::regclass AS "table", tgname AS trigger, tgenabled AS state, pg_get_triggerdef(oid) AS definition
+  SELECT tgrelid::regclass AS "table", tgname AS trigger, tgenabled AS state, regexp_replace(pg_get_triggerdef(oid), '_?column:\d+\.', 'column:TABLE.', 'g') AS definition
     FROM pg_trigger WHERE tgfoid = 'pgpubsub.capture'::regproc;
 
 -- by default: the three events, one trigger for each, of whole statements
@@ -155,7 +155,6 @@ ALTER TABLE products RENAME TO product;
 SELECT pgpubsub.attach('product', 'products', columns => '{name}');
 -- what it needs doesn't go unnoticed
 \set VERBOSITY terse
-ALTER TABLE product DROP COLUMN title;
 ALTER TABLE product ALTER COLUMN price TYPE float8;
 DROP FUNCTION is_expensive;
 \set VERBOSITY default

@@ -140,12 +140,12 @@ RESET ROLE;
 SELECT pgpubsub.attach('app.users', 'c');
 SELECT pgpubsub.revoke_channel('c', 'regress_pgpubsub_owner', 'publish');
 SET ROLE regress_pgpubsub_writer;
-INSERT INTO app.users VALUES (12, 'refused'), (13, 'refused');
+INSERT INTO app.users VALUES (12, 'not captured'), (13, 'not captured');
 DELETE FROM app.users WHERE false;
 RESET ROLE;
 SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_owner', 'publish');
 SET ROLE regress_pgpubsub_writer;
-INSERT INTO app.users VALUES (12, 'taken'), (13, 'taken');
+INSERT INTO app.users VALUES (14, 'taken'), (15, 'taken');
 RESET ROLE;
 SELECT new ->> 'id' AS id FROM captured();
 -- the writer itself can't use what the capture uses

@@ -12,6 +12,7 @@
 #include "attachment.hpp"
 #include "catalog.hpp"
 #include "channel_lock.hpp"
+#include "row_key.hpp"
 
 using namespace pgpubsub;
 
@@ -30,6 +31,20 @@ void check_owner(Oid oid, char kind, const char* name) {
         aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
 }
 
+bool is_table(char kind) {
+    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE;
+}
+
+// What is no table is not attached to anything.
+void check_can_be_attached(Oid oid, std::string_view channel_name) {
+    const char* const name = get_rel_name(oid);
+    if (name == nullptr || is_table(get_rel_relkind(oid)))
+        return;
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+            errmsg("\"%s\" is not attached to channel \"%s\"", name, c_string(channel_name)),
+            errdetail("It is no table, and only tables are attached."));
+}
+
 // Opens a table of the caller's. Its owner is looked at before the lock is asked for, so that nobody else can hold up
 // its writers by waiting for it.
 Relation open_own_table(Oid oid, LOCKMODE mode) {
@@ -41,7 +56,7 @@ Relation open_own_table(Oid oid, LOCKMODE mode) {
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
                 errmsg("cannot capture changes of \"%s\": it is a view", name),
                 errhint("Attach the tables below it."));
-    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE)
+    if (!is_table(kind))
         cannot_capture(name, "is not a table");
     if (IsCatalogRelationOid(oid))
         cannot_capture(name, "is a system catalog");
@@ -77,6 +92,15 @@ void close_with_partitions(Relation table, LOCKMODE mode) {
                 UnlockRelationOid(lfirst_oid(cell), mode);
     }
     relation_close(table, mode);
+}
+
+// For an ordered channel, of which the order is all that is asked for.
+void warn_of_no_order(const char* table, const channel& c) {
+    ereport(WARNING, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("changes of table \"%s\" will be handed out in no order", table),
+            errdetail("Channel \"%s\" is ordered by key, and the table has neither a primary key nor an index as its "
+                      "replica identity; a notification without a key waits for no other.", c.name),
+            errhint("Add a primary key, or name the columns of the key in \"key_columns\"."));
 }
 
 void carry_out(const attachment_plan& plan) {
@@ -136,6 +160,8 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     }
     const Oid owner = table->rd_rel->relowner;
     const char* const table_name = pstrdup(RelationGetRelationName(table));
+    const bool lacks_key = (wanted.events & row_events) != 0 && wanted.key_columns == NIL &&
+                           default_key_columns(table).count == 0;
     relation_close(table, NoLock);
 
     // Locked, so that it stays until the transaction ends.
@@ -145,6 +171,8 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     while (!use_channel(&c));
     if (plan.commands != NIL)
         tell_of_other_owner(c, owner, table_name);
+    if (c.ordered && lacks_key)
+        warn_of_no_order(table_name, c);
     if (wanted.why_by_row != nullptr && plan.commands != NIL)
         ereport(NOTICE, errmsg("changes of table \"%s\" are captured by row-level triggers", table_name),
                 errdetail("%s", wanted.why_by_row));
@@ -157,6 +185,7 @@ PGPUBSUB_FUNCTION(pgpubsub_detach) {
     require(fcinfo, 0, "relation");
     const Oid oid = PG_GETARG_OID(0);
     const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
+    check_can_be_attached(oid, channel_name);
 
     Relation table = open_own_table(oid, AccessShareLock);
     attachment_plan plan = plan_detach(table, channel_name);

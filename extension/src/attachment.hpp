@@ -67,7 +67,7 @@ const char* attachment_trigger_name(std::string_view channel, const char* suffix
 bool is_attachment_trigger(const char* name, std::string_view channel);
 
 // The WHEN of the filter trigger (capture_settings.hpp), as SQL, and as PostgreSQL will store it.
-const char* filter_clause(Relation table, const attachment& a);
+const char* filter_clause(const attachment& a);
 Node* parse_filter_clause(Relation table, const char* clause);
 
 // Checks that the text is one boolean expression over OLD and NEW, as the WHEN of a trigger takes it, and can't be read as more

@@ -1,5 +1,6 @@
 // The triggers of an attachment: which there should be, which there are, and the commands that lead from these to those.
 #include "attachment.hpp"
+#include "filter_columns.hpp"
 #include "catalog.hpp"
 
 namespace pgpubsub {
@@ -61,7 +62,10 @@ wanted_triggers triggers_for(Relation table, const attachment& a) {
     if (a.is_filtered()) {
         wanted_trigger& w = add("filter", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE);
         w.arguments = list_make2(const_cast<char*>(a.channel), const_cast<char*>("filter"));
-        w.when = filter_clause(table, a);
+        w.arguments = append_column_arguments(w.arguments, watched_column, table, a.columns);
+        w.arguments = append_column_arguments(w.arguments, payload_column, table, a.payload_columns);
+        w.arguments = append_column_arguments(w.arguments, key_column, table, a.key_columns);
+        w.when = filter_clause(a);
         w.state = TRIGGER_DISABLED;
     }
     return wanted;
@@ -71,11 +75,12 @@ bool same_text(const char* a, const char* b) {
     return a == nullptr || b == nullptr ? a == b : strcmp(a, b) == 0;
 }
 
-bool same_arguments(const Trigger& t, const List* arguments) {
+bool same_arguments(Relation table, const Trigger& t, const List* arguments) {
     if (t.tgnargs != list_length(arguments))
         return false;
     for (int i = 0; i < t.tgnargs; ++i)
-        if (strcmp(t.tgargs[i], static_cast<const char*>(list_nth(arguments, i))) != 0)
+        if (const auto* const wanted = static_cast<const char*>(list_nth(arguments, i));
+            !same_column_argument(t.tgargs[i], wanted, RelationGetRelid(table)))
             return false;
     return true;
 }
@@ -91,7 +96,7 @@ bool is_constraint(const Trigger& t) { return OidIsValid(t.tgconstraint); }
 
 bool is_as_wanted(Relation table, const Trigger& t, const wanted_trigger& w) {
     return t.tgtype == w.type && t.tgnattr == 0 && same_text(t.tgoldtable, w.old_table) &&
-           same_text(t.tgnewtable, w.new_table) && same_arguments(t, w.arguments) && same_when(table, t, w.when);
+           same_text(t.tgnewtable, w.new_table) && same_arguments(table, t, w.arguments) && same_when(table, t, w.when);
 }
 
 const char* qualified_name(Relation table) {
@@ -181,6 +186,27 @@ void check_others(Relation table, std::span<const Trigger> triggers, const attac
                            RelationGetRelationName(table), a.channel),
                     errhint("Rename it: the name is needed for a trigger of pgpubsub."));
     }
+}
+
+// The names of the channels that attach() has attached the table to; null: none.
+const char* attached_channels(Relation table) {
+    const Oid capture = capture_function();
+    List* channels = NIL;
+    StringInfoData names;
+    initStringInfo(&names);
+    for (const Trigger& t : triggers_of(table)) {
+        if (t.tgfoid != capture || t.tgisclone || t.tgnargs == 0 || !is_attachment_trigger(t.tgname, t.tgargs[0]))
+            continue;
+        bool is_known = false;
+        const ListCell* cell;
+        foreach (cell, channels)
+            is_known |= strcmp(static_cast<const char*>(lfirst(cell)), t.tgargs[0]) == 0;
+        if (is_known)
+            continue;
+        channels = lappend(channels, t.tgargs[0]);
+        appendStringInfo(&names, "%s\"%s\"", names.len == 0 ? "" : ", ", t.tgargs[0]);
+    }
+    return names.len == 0 ? nullptr : names.data;
 }
 
 const Trigger* find_trigger(std::span<const Trigger> triggers, std::string_view name) {
@@ -309,8 +335,10 @@ attachment_plan plan_detach(Relation table, std::string_view channel) {
         captured_with_its_parent(table, channel);
     const char* const what =
         psprintf("table \"%s\" is not attached to channel \"%s\"", RelationGetRelationName(table), c_string(channel));
-    if (plan.other_trigger == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what));
+    if (const char* const others = attached_channels(table); plan.other_trigger == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what),
+                others == nullptr ? errdetail("It is attached to no channel.")
+                                  : errdetail("It is attached to %s.", others));
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what),
             errdetail("Trigger \"%s\" captures into it, but was not made by pgpubsub.attach(), or has been renamed since.",
                       plan.other_trigger),

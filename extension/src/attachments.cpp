@@ -4,6 +4,7 @@
 // The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's columns,
 // and so its lock.
 #include "attachment.hpp"
+#include "filter_columns.hpp"
 
 using namespace pgpubsub;
 
@@ -191,6 +192,8 @@ attachment_row describe(std::span<const seen_trigger> triggers) {
         names = lappend(names, const_cast<char*>(t.name));
         if (t.settings.is_filter) {
             has_filter = t.when != nullptr && read_filter(t.when, &filter);
+            if (has_filter)
+                read_column_arguments(t.settings.columns, t.table, &filter);
             continue;
         }
         captures = true;
@@ -209,7 +212,7 @@ attachment_row describe(std::span<const seen_trigger> triggers) {
     row.set(column::always, BoolGetDatum(captures && always));
     row.set(column::enabled, BoolGetDatum(captures && enabled));
     row.set(column::triggers, array_of_names(names));
-    row.set(column::filter_lost, BoolGetDatum(filtered && !has_filter));
+    row.set(column::filter_lost, BoolGetDatum(filtered && (!has_filter || filter.lost)));
     if (filtered && has_filter)
         add_filter(&row, first.table, filter);
     return row;

@@ -1,12 +1,14 @@
 // pgpubsub.capture(): the trigger function that turns row changes into notifications.
 //
 // Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
-// of the user who changes the rows; the table's owner must be allowed to publish to the channel.
+// of the user who changes the rows. The owner of the table that the trigger was made for must be allowed to publish to
+// the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's fault.
 //
 // Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The first one
 // that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row for each
 // subscription, or a broadcast; at the end, one hint.
 #include "broadcast.hpp"
+#include "capture_right.hpp"
 #include "change_payload.hpp"
 #include "channel_lock.hpp"
 #include "notification_batch.hpp"
@@ -53,8 +55,10 @@ public:
     void add(const row_change& change) {
         if (filter_ != nullptr && change.what != operation::truncate && !filter_->passes(change))
             return;
-        if (!is_open_)
+        if (!is_open_ && !is_refused_)
             with_context(memory_, [this] { open(); });
+        if (is_refused_)
+            return;
         const new_notification n = {.payload = payload_of(&json_, *plan_, change),
                                     .key = channel_.ordered || plan_->always_has_key ? key_of(*plan_, change) : nullptr};
         if (channel_.kind == channel_kind::broadcast)
@@ -82,17 +86,36 @@ private:
 
     void open() {
         table_ = notification_table::open();
-        const Oid owner = trigger_->tg_relation->rd_rel->relowner;
+        const Oid owner = publisher();
         do {
             bool created;
             channel_ = get_or_create_channel(plan_->channel, owner, &created, made_by::worker);
-            if (!created)
-                check_privilege(channel_, owner, privilege::publish);
+            if (!created && !has_privilege(channel_.id, owner, privilege::publish)) {
+                refuse(owner);
+                return;
+            }
         } while (!use_channel(&channel_));
+        *plan_->has_warned = false;
         if (is_batch())
             batch_ = notification_batch::begin(&table_, channel_);
         json_ = jsonb_writer::make();
         is_open_ = true;
+    }
+
+    Oid publisher() const {
+        const Relation table = trigger_->tg_relation;
+        return plan_->publisher == RelationGetRelid(table) ? table->rd_rel->relowner
+                                                           : owner_of_relation(plan_->publisher);
+    }
+
+    // Once for a session, until it is allowed again.
+    void refuse(Oid owner) {
+        is_refused_ = true;
+        table_.close();
+        if (*plan_->has_warned)
+            return;
+        *plan_->has_warned = true;
+        warn_of_missing_right(plan_->schema, plan_->table, channel_, owner);
     }
 
     const TriggerData* trigger_;
@@ -100,6 +123,7 @@ private:
     change_filter* filter_;
     bool expects_many_;
     bool is_open_;
+    bool is_refused_;
     MemoryContext memory_;
     notification_table table_;
     channel channel_;

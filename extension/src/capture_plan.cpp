@@ -52,7 +52,7 @@ void forget_plans_of_table(Datum, Oid table) {
 void forget_all_plans(Datum, syscache_id, uint32) {
     forget_plans_if([](const plan_entry&) { return true; });
 }
-// When a function was replaced.
+// When a function was replaced, or a type got operators.
 void forget_plans_with_filter(Datum, syscache_id, uint32) {
     forget_plans_if([](const plan_entry& entry) { return entry.plan == nullptr || entry.plan->filter != nullptr; });
 }
@@ -123,6 +123,26 @@ void warn_of(const flaw& f, const capture_plan& plan) {
                 errhint("Call pgpubsub.attach() again for this table, or the partitioned table that it belongs to."));
 }
 
+// The table that a trigger was made for, where a partition has it from there.
+Oid origin_of(Oid trigger, Oid table) {
+    const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+    while (OidIsValid(trigger)) {
+        ScanKeyData key;
+        ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+        const SysScanDesc scan = systable_beginscan(triggers, TriggerOidIndexId, true, nullptr, 1, &key);
+        const HeapTuple tuple = systable_getnext(scan);
+        trigger = InvalidOid;
+        if (HeapTupleIsValid(tuple)) {
+            const auto& facts = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+            table = facts.tgrelid;
+            trigger = facts.tgparentid;
+        }
+        systable_endscan(scan);
+    }
+    table_close(triggers, AccessShareLock);
+    return table;
+}
+
 // In the current memory context.
 capture_plan* make_plan(const TriggerData& trigger) {
     const capture_settings settings = settings_of(*trigger.tg_trigger);
@@ -132,6 +152,9 @@ capture_plan* make_plan(const TriggerData& trigger) {
     const char* const schema = get_namespace_name(RelationGetNamespace(table));
 
     auto* const plan = static_cast<capture_plan*>(palloc0(sizeof(capture_plan)));
+    plan->publisher = trigger.tg_trigger->tgisclone ? origin_of(trigger.tg_trigger->tgoid, RelationGetRelid(table))
+                                                    : RelationGetRelid(table);
+    plan->has_warned = static_cast<bool*>(palloc0(sizeof(bool)));
     plan->channel = pstrdup(settings.channel);
     plan->schema = schema == nullptr ? "" : schema;
     plan->table = pstrdup(RelationGetRelationName(table));
@@ -142,7 +165,8 @@ capture_plan* make_plan(const TriggerData& trigger) {
     const bool lost = settings.filtered && !find_filter(table, settings.channel, &filter);
     plan->always_has_key = filter.key_columns != NIL;
     plan->key = plan->always_has_key ? array_of(filter.key_columns) : copy_of(default_key_columns(table));
-    plan->listed = lost || settings.payload == payload_choice::key ? plan->key
+    plan->filter_lost = lost || filter.lost;
+    plan->listed = lost || filter.has_no_payload_columns || settings.payload == payload_choice::key ? plan->key
                    : filter.payload_columns != NIL                 ? array_of(filter.payload_columns)
                                                                    : all_columns(plan->format);
     plan->columns = plan->listed.empty() ? nullptr : describe_columns(make_type_graph(), plan->format, plan->listed);
@@ -152,6 +176,10 @@ capture_plan* make_plan(const TriggerData& trigger) {
     warn_of(flaw_of_relatives(trigger), *plan);
     if (lost)
         warn_of({"has lost the filter of the capture", "All changes are captured now, with the key columns only."}, *plan);
+    else if (filter.lost)
+        warn_of({"has lost columns of the filter of the capture",
+                 "A list of columns holds none any more, or one that can't be found; what is left of it counts."},
+                *plan);
     else if (plan->listed.empty() && settings.payload == payload_choice::key)
         warn_of({"has lost its key", "The rows in its payloads, which hold the key columns, are empty."}, *plan);
     return plan;
@@ -178,6 +206,7 @@ void watch_capture_plans() {
     CacheRegisterRelcacheCallback(forget_plans_of_table, 0);
     CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all_plans, 0);
     CacheRegisterSyscacheCallback(PROCOID, forget_plans_with_filter, 0);
+    CacheRegisterSyscacheCallback(CLAOID, forget_plans_with_filter, 0);
     RegisterXactCallback(give_back_plans, nullptr);
 }
 

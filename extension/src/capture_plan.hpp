@@ -12,10 +12,13 @@
 namespace pgpubsub {
 
 struct capture_plan {
+    Oid publisher;        // the table whose owner must be allowed to publish: that which the trigger was made for
+    bool* has_warned;     // that it is not
     const char* channel;
     const char* schema;
     const char* table;
     payload_choice payload;
+    bool filter_lost;                  // the payload says so
     const row_columns* columns;        // that go into the payload's rows; null: none
     std::span<const AttrNumber> listed;  // the same ones
     TupleDesc format;                  // of the table

@@ -1,6 +1,7 @@
 #include "capture_settings.hpp"
 
 #include "catalog.hpp"
+#include "filter_columns.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -97,12 +98,23 @@ bool are_columns_of(const List* columns, TupleDesc desc) {
     return true;
 }
 
-bool is_filter_for(const Trigger& trigger, Oid capture, std::string_view channel) {
-    capture_settings settings;
+bool is_filter_for(const Trigger& trigger, Oid capture, std::string_view channel, capture_settings* settings) {
     const char* problem;
     return trigger.tgfoid == capture &&
-           read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, &settings, &problem) &&
-           settings.is_filter && channel == settings.channel;
+           read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, settings, &problem) &&
+           settings->is_filter && channel == settings->channel;
+}
+
+// The look-ups of columns may have the relation's entry in the relcache built anew.
+std::span<char* const> copy_of(std::span<char* const> arguments) {
+    auto** const copy = static_cast<char**>(palloc(Max(arguments.size(), 1) * sizeof(char*)));
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+        copy[i] = pstrdup(arguments[i]);
+    return {copy, arguments.size()};
+}
+
+const char* not_taken(const char* argument) {
+    return psprintf("pgpubsub.capture() does not take the argument \"%s\" here", argument);
 }
 
 }  // namespace
@@ -131,17 +143,25 @@ bool read_settings(std::span<char* const> arguments, capture_settings* result, c
         return false;
     }
     result->channel = arguments[0];
+    if (arguments.size() > 1 && strcmp(arguments[1], "filter") == 0) {
+        result->is_filter = true;
+        result->columns = arguments.subspan(2);
+        for (const char* const argument : result->columns)
+            if (!is_column_argument(argument)) {
+                *problem = not_taken(argument);
+                return false;
+            }
+        return true;
+    }
     bool has_payload = false;
     for (const std::string_view argument : arguments.subspan(1)) {
         bool is_known;
         if (argument == "filtered")
             is_known = !result->filtered && (result->filtered = true);
-        else if (argument == "filter")
-            is_known = arguments.size() == 2 && (result->is_filter = true);
         else
             is_known = !has_payload && (has_payload = read_payload(argument, &result->payload));
         if (!is_known) {
-            *problem = psprintf("pgpubsub.capture() does not take the argument \"%s\" here", argument.data());
+            *problem = not_taken(argument.data());
             return false;
         }
     }
@@ -159,6 +179,8 @@ capture_settings settings_of(const Trigger& trigger) {
 bool read_filter(const char* when, capture_filter* result) {
     *result = {};
     const auto* const node = static_cast<const Node*>(stringToNode(when));
+    if (node != nullptr && is_false_constant(node))
+        return true;
     if (node == nullptr || !IsA(node, BooleanTest))
         return false;
     const auto& test = *reinterpret_cast<const BooleanTest*>(node);
@@ -181,10 +203,13 @@ bool find_filter(Relation table, const char* channel, capture_filter* result) {
     const TupleDesc columns = RelationGetDescr(table);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
         const Trigger& t = triggers->triggers[i];
-        if (t.tgqual != nullptr && is_filter_for(t, capture, channel) && read_filter(t.tgqual, result) &&
+        capture_settings settings;
+        if (t.tgqual != nullptr && is_filter_for(t, capture, channel, &settings) && read_filter(t.tgqual, result) &&
             are_columns_of(result->columns, columns) && are_columns_of(result->payload_columns, columns) &&
-            are_columns_of(result->key_columns, columns))
+            are_columns_of(result->key_columns, columns)) {
+            read_column_arguments(copy_of(settings.columns), RelationGetRelid(table), result);
             return true;
+        }
     }
     *result = {};
     return false;

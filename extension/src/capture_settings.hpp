@@ -1,12 +1,14 @@
 // What the triggers of a table say about its capture into a channel: their arguments, and the filter.
 //
 // The arguments of a capture trigger: the channel, then "payload=new", "payload=changed" or "payload=key" (or "payload=full",
-// which is the default), and "filtered" if the table has a filter trigger for this channel. The filter trigger has the channel
-// and "filter". It is disabled, and never fires if somebody enables it, since its WHEN is
-//   (false AND pgpubsub.capture_filter(condition => (...), columns => ROW(NEW.a, NEW.b), ...)) IS TRUE
-// It is there so that PostgreSQL keeps the condition and the lists of columns, dumps them, and follows what is renamed. IS TRUE
-// lets the planner fold all of it: the operands of an AND at the top of a WHEN are planned one by one, and whoever changes the
-// table would need a right on the function.
+// which is the default), and "filtered" if the table has a filter trigger for this channel. The filter trigger has the
+// channel, "filter", and the lists of columns (filter_columns.hpp). It is disabled, and never fires if somebody enables
+// it, since its WHEN is false or, where there is a condition,
+//   (false AND pgpubsub.capture_filter(condition => (...))) IS TRUE
+// It is there so that PostgreSQL keeps the condition, dumps it, and follows what is renamed. IS TRUE lets the planner
+// fold all of it: the operands of an AND at the top of a WHEN are planned one by one, and whoever changes the table
+// would need a right on the function. Version 0.1.0 had the lists there too, as columns => ROW(NEW.a, NEW.b) and so on;
+// such filters are read as well.
 //
 // Anybody who may make triggers may write these by hand, so nothing here relies on their form.
 #pragma once
@@ -29,6 +31,7 @@ struct capture_settings {
     payload_choice payload;
     bool filtered;
     bool is_filter;  // this is the filter trigger
+    std::span<char* const> columns;  // then: the arguments that list columns
 };
 
 // What the arguments of a capture trigger say; false, and what is wrong with them, if they are not of the form above.
@@ -43,6 +46,8 @@ struct capture_filter {
     List* columns;
     List* payload_columns;
     List* key_columns;
+    bool has_no_payload_columns;  // some were given, and none is left
+    bool lost;                    // less is known of it than was asked for
 };
 
 // Reads the WHEN of a filter trigger, in the current memory context; false if it is not of the form above.

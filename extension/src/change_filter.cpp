@@ -2,6 +2,9 @@
 // where there is no OLD or NEW, and planned once for a session instead of once for each statement.
 #include "change_filter.hpp"
 
+#include "guc_scope.hpp"
+#include "type_facts.hpp"
+
 namespace pgpubsub {
 namespace {
 
@@ -15,13 +18,57 @@ bool is_foreign(Oid function, void*) {
     return !is_internal || function >= FirstNormalObjectId;
 }
 
+bool has_foreign_operators(Oid type) {
+    const TypeCacheEntry& known = *lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+    return (OidIsValid(known.eq_opr) && is_foreign(get_opcode(known.eq_opr), nullptr)) ||
+           (OidIsValid(known.cmp_proc) && is_foreign(known.cmp_proc, nullptr)) ||
+           (OidIsValid(known.hash_proc) && is_foreign(known.hash_proc, nullptr));
+}
+
+// Whether a function of PostgreSQL's own may run other code on behalf of a value of this type: what compares, hashes or
+// prints a row, an array or a range does it by the functions of its parts. Of row types only the table's own is looked
+// into, since the plan is made anew when the table is changed.
+bool may_run_foreign_code(Oid type, Relation table) {
+    const Oid base = getBaseType(type);
+    if (OidIsValid(base) && base == table->rd_rel->reltype) {
+        const TupleDesc columns = RelationGetDescr(table);
+        for (int i = 0; i < columns->natts; ++i)
+            if (const Form_pg_attribute column = TupleDescAttr(columns, i);
+                !column->attisdropped && may_run_foreign_code(column->atttypid, table))
+                return true;
+        return false;
+    }
+    if (const Oid element = get_element_type(base); OidIsValid(element))
+        return may_run_foreign_code(element, table);
+    const char kind = get_typtype(base);
+    if (kind == TYPTYPE_ENUM)
+        return false;
+    const bool is_plain = kind == TYPTYPE_BASE || kind == TYPTYPE_RANGE || kind == TYPTYPE_MULTIRANGE;
+    return base >= FirstNormalObjectId || !is_plain || has_foreign_operators(base);
+}
+
 // A domain may check values with any function.
-bool has_foreign_code(Node* node, void*) {
+bool has_foreign_code(Node* node, void* relation) {
     if (node == nullptr)
         return false;
+    const auto table = static_cast<Relation>(relation);
     if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign, nullptr))
         return true;
-    return walk_expression(node, has_foreign_code, nullptr);
+    if (!IsA(node, List) && !IsA(node, CaseWhen) && may_run_foreign_code(exprType(node), table))
+        return true;
+    // Of a row only the one value is used.
+    if (IsA(node, FieldSelect) && IsA(castNode(FieldSelect, node)->arg, Var))
+        return false;
+    return walk_expression(node, has_foreign_code, relation);
+}
+
+// The planner leaves out what a domain without constraints would check.
+bool watch_types(Node* node, void* none) {
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, List) && !IsA(node, CaseWhen))
+        watch_type(exprType(node));
+    return walk_expression(node, watch_types, none);
 }
 
 // Whether both lie at the same place in the TOAST table.
@@ -30,16 +77,6 @@ bool same_toast(Datum a, Datum b) {
     const auto* const right = DatumGetPointer(b);
     return VARATT_IS_EXTERNAL_ONDISK(left) && VARATT_IS_EXTERNAL_ONDISK(right) &&
            memcmp(left, right, VARSIZE_EXTERNAL(left)) == 0;
-}
-
-// Runs f with a search_path in which nobody can plant anything.
-template <typename F>
-auto with_safe_search_path(F f) {
-    const int nest_level = NewGUCNestLevel();
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    const auto result = f();
-    AtEOXact_GUC(true, nest_level);
-    return result;
 }
 
 }  // namespace
@@ -66,7 +103,7 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
         watched_column& watched = filter->columns_[i];
         watched.attribute = TupleDescAttr(columns, list_nth_int(source.columns, static_cast<int>(i)) - 1);
         watched.equality = lookup_type_cache(watched.attribute->atttypid, TYPECACHE_EQ_OPR_FINFO)->eq_opr_finfo.fn_oid;
-        if (OidIsValid(watched.equality) && is_foreign(watched.equality, nullptr))
+        if (may_run_foreign_code(watched.attribute->atttypid, table))
             filter->is_self_contained_ = false;
     }
     if (source.condition != nullptr) {
@@ -74,10 +111,13 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
         ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
         ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
         // What is not immutable may depend on search_path.
-        if (has_foreign_code(condition, nullptr) || contain_mutable_functions(condition))
+        watch_types(condition, nullptr);
+        if (has_foreign_code(condition, table) || contain_mutable_functions(condition))
             filter->is_self_contained_ = false;
         // Planning reads the bodies of SQL functions.
-        filter->planned_ = with_safe_search_path([condition] { return expression_planner(reinterpret_cast<Expr*>(condition)); });
+        filter->planned_ = with_settings(safe_search_path, [condition] {
+            return expression_planner(reinterpret_cast<Expr*>(condition));
+        });
     }
     if (filter->is_self_contained_)
         filter->make_ready_to_run();
@@ -145,7 +185,8 @@ bool change_filter::decide(const row_change& change) {
 }
 
 bool change_filter::passes(const row_change& change) {
-    return is_self_contained_ ? decide(change) : with_safe_search_path([this, &change] { return decide(change); });
+    return is_self_contained_ ? decide(change)
+                              : with_settings(safe_search_path, [this, &change] { return decide(change); });
 }
 
 }  // namespace pgpubsub

@@ -10,15 +10,19 @@ namespace {
 constexpr const char* operation_names[] = {"insert", "update", "delete", "truncate"};
 
 // As jsonb stores members: by the length of their names, then by their bytes.
-constexpr std::string_view members[] = {"op", "new", "old", "table", "schema", "context", "truncated"};
-
-const object_shape& shape_of_payload(bool truncated) {
-    static const object_shape* shapes[2];
-    if (shapes[truncated] == nullptr)
-        shapes[truncated] = with_context(CacheMemoryContext, [truncated] {
-            return make_object_shape({members, lengthof(members) - (truncated ? 0 : 1)});
-        });
-    return *shapes[truncated];
+const object_shape& shape_of_payload(bool truncated, bool filter_lost) {
+    static const object_shape* shapes[2][2];
+    const object_shape*& shape = shapes[truncated][filter_lost];
+    if (shape == nullptr) {
+        std::string_view members[] = {"op", "new", "old", "table", "schema", "context", "", ""};
+        std::size_t count = 6;
+        if (truncated)
+            members[count++] = "truncated";
+        if (filter_lost)
+            members[count++] = "filter_lost";
+        shape = with_context(CacheMemoryContext, [&members, count] { return make_object_shape({members, count}); });
+    }
+    return *shape;
 }
 
 bool is_in(std::span<const AttrNumber> columns, AttrNumber column) {
@@ -54,7 +58,7 @@ void write_payload(jsonb_writer* json, const capture_plan& plan, const row_chang
     const bool without_old = is_update && plan.payload == payload_choice::newest;
 
     json->clear();
-    json->begin_object(shape_of_payload(truncated));
+    json->begin_object(shape_of_payload(truncated, plan.filter_lost));
     json->string(operation_names[static_cast<int>(change.what)]);
     add_row_or_null(json, plan, change.new_row, chosen);
     add_row_or_null(json, plan, without_old ? nullptr : change.old_row, chosen);
@@ -62,6 +66,8 @@ void write_payload(jsonb_writer* json, const capture_plan& plan, const row_chang
     json->string(plan.schema);
     json->value(notification_context());
     if (truncated)
+        json->boolean(true);
+    if (plan.filter_lost)
         json->boolean(true);
     json->end();
 }

@@ -7,7 +7,8 @@
 namespace pgpubsub {
 
 // {"op", "schema", "table", "old", "new", "context"} as jsonb, and "truncated": true where something had to be left out because
-// jsonb can't be so large. In the writer's buffer, valid until its next use.
+// jsonb can't be so large, and "filter_lost": true where the filter is no longer what was asked for. In the writer's
+// buffer, valid until its next use.
 const Jsonb* payload_of(jsonb_writer* json, const capture_plan& plan, const row_change& change);
 
 // The key by which the changes of one row stay in order: that of the row as it is now, or was at last; null where the table

@@ -43,11 +43,14 @@ HTAB* by_id = nullptr;
 HTAB* by_name = nullptr;
 HTAB* by_subscription = nullptr;
 bool memory_is_valid = false;
+uint64 generation = 0;
 const remembered* last_found = nullptr;  // by_id: most often it is asked for again
 
 void forget_on_change(Datum, Oid relation) {
-    if (forget_catalog(relation))
+    if (forget_catalog(relation)) {
         memory_is_valid = false;
+        ++generation;
+    }
 }
 
 void start_memory() {
@@ -244,6 +247,8 @@ subscription copy_of(const subscription& s) {
 }  // namespace
 
 void watch_channels() { CacheRegisterRelcacheCallback(forget_on_change, 0); }
+
+uint64 channels_generation() { return generation; }
 
 void check_name(std::string_view name, const char* what) {
     if (name.empty())

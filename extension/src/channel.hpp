@@ -52,6 +52,10 @@ enum class privilege { publish, consume, owner };
 // Registers the callback that keeps the memory of channels up to date. Called once, when the library is loaded.
 void watch_channels();
 
+// Another number than before: what was read of channels, subscriptions and rights may be out of date. Whoever keeps any of it
+// while other code runs (a function of a user's, that may drop it) looks again.
+uint64 channels_generation();
+
 // Refuses a name that can't be a channel's or, as `what` says, a subscription's.
 // Errors: name_too_long (42622), invalid_parameter_value (22023) for an empty one.
 void check_name(std::string_view name, const char* what);

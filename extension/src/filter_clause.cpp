@@ -60,20 +60,6 @@ Node* transform(Relation table, Node* expression, const char* text, const char* 
     return result;
 }
 
-void append_columns(StringInfo clause, Relation table, const char* argument, const List* columns) {
-    const ListCell* cell;
-    const char* separator = "";
-    if (columns == NIL)
-        return;
-    appendStringInfo(clause, "%s => ROW(", argument);
-    foreach (cell, columns) {
-        const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(table), lfirst_int(cell) - 1);
-        appendStringInfo(clause, "%sNEW.%s", separator, quote_identifier(NameStr(column->attname)));
-        separator = ", ";
-    }
-    appendStringInfoString(clause, "), ");
-}
-
 }  // namespace
 
 void check_condition(Relation table, const char* condition) {
@@ -92,19 +78,12 @@ void check_condition(Relation table, const char* condition) {
     });
 }
 
-const char* filter_clause(Relation table, const attachment& a) {
-    StringInfoData clause;
-    initStringInfo(&clause);
-    appendStringInfo(&clause, "(false AND %s(", qualified_function_name(our_catalog().capture_filter_function));
-    // The line break ends a comment at the condition's end.
-    if (a.condition != nullptr)
-        appendStringInfo(&clause, "condition => (%s\n), ", a.condition);
-    append_columns(&clause, table, "columns", a.columns);
-    append_columns(&clause, table, "payload", a.payload_columns);
-    append_columns(&clause, table, "key", a.key_columns);
-    clause.data[clause.len -= 2] = '\0';
-    appendStringInfoString(&clause, ")) IS TRUE");
-    return clause.data;
+// The line break ends a comment at the condition's end.
+const char* filter_clause(const attachment& a) {
+    if (a.condition == nullptr)
+        return "false";
+    return psprintf("(false AND %s(condition => (%s\n))) IS TRUE",
+                    qualified_function_name(our_catalog().capture_filter_function), a.condition);
 }
 
 Node* parse_filter_clause(Relation table, const char* clause) {

@@ -3,16 +3,24 @@
 #include "plain_table.hpp"
 #include "stat_count.hpp"
 
+#include <utility>
+
 namespace pgpubsub {
 
 notification_batch notification_batch::begin(notification_table* table, const channel& c) {
     notification_batch batch{};
     batch.table_ = table;
     batch.channel_ = &c;
-    batch.subscriptions_ = subscriptions_of(c);
     batch.memory_ = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub batch", ALLOCSET_DEFAULT_SIZES);
+    batch.read_subscriptions();
     batch.tuples_ = AllocSetContextCreate(batch.memory_, "pgpubsub batch tuples", ALLOCSET_DEFAULT_SIZES);
     return batch;
+}
+
+// What comes to be known while they are read counts as a change after it.
+void notification_batch::read_subscriptions() {
+    generation_ = channels_generation();
+    subscriptions_ = with_context(memory_, [this] { return subscriptions_of(*channel_); });
 }
 
 // From few to many: most statements change a few rows.
@@ -30,6 +38,11 @@ void notification_batch::grow() {
 }
 
 int64 notification_batch::add(const new_notification& n) {
+    if (generation_ != channels_generation()) {
+        if (count_ > 0)
+            write();
+        read_subscriptions();
+    }
     const int64 id = next_notification_id();
     for (const subscription& s : subscriptions_) {
         if (!passes(JsonbPGetDatum(n.payload), s.filter))
@@ -54,9 +67,29 @@ void notification_batch::add_row(const row_values& row) {
         write();
 }
 
+void notification_batch::leave_out_the_gone() {
+    const auto is_gone = [](const row_values& row) {
+        subscription s;
+        return !find_subscription(DatumGetInt32(row.get(column::subscription_id)), &s);
+    };
+    int kept = 0;
+    for (int i = 0; i < count_; ++i) {
+        if (is_gone(rows_[i])) {
+            ExecClearTuple(slots_[i]);
+            continue;
+        }
+        std::swap(slots_[kept], slots_[i]);
+        rows_[kept++] = rows_[i];
+    }
+    count_ = kept;
+}
+
 void notification_batch::write() {
+    if (generation_ != channels_generation())
+        leave_out_the_gone();
     with_context(tuples_, [this] {
-        table_->insert({slots_, static_cast<std::size_t>(count_)}, {rows_, static_cast<std::size_t>(count_)});
+        if (count_ > 0)
+            table_->insert({slots_, static_cast<std::size_t>(count_)}, {rows_, static_cast<std::size_t>(count_)});
     });
     for (int i = 0; i < count_; ++i)
         ExecClearTuple(slots_[i]);

@@ -8,7 +8,8 @@ namespace pgpubsub {
 
 class notification_batch {
 public:
-    // For notifications of one channel. The table stays open for as long as the batch is.
+    // For notifications of one channel. The table stays open for as long as the batch is. Other code may run in
+    // between, and remove subscriptions: what waits for one that is gone is not written.
     static notification_batch begin(notification_table* table, const channel& c);
 
     // As store(); the row is there at the latest after end(). What n points to may be gone after the call.
@@ -24,10 +25,13 @@ private:
     void grow();
     void add_row(const row_values& row);
     void write();
+    void read_subscriptions();
+    void leave_out_the_gone();
 
     notification_table* table_;
     const channel* channel_;
     std::span<const subscription> subscriptions_;
+    uint64 generation_;  // of channels, when they were read
     MemoryContext memory_;  // of the two arrays and the slots
     MemoryContext tuples_;  // the tuples that wait to be written
     row_values* rows_;

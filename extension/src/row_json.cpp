@@ -3,8 +3,10 @@
 // cast, and all else by its text output.
 #include "row_json.hpp"
 
+#include "guc_scope.hpp"
 #include "json_text.hpp"
 #include "limits.hpp"
+#include "text_size.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -49,10 +51,21 @@ void add_numeric(jsonb_writer& json, Datum value) {
         json.numeric(bytes);
 }
 
-// By way of its text: the shortest digits that read back as the same value.
+// By way of its text: the shortest digits that read back as the same value, unless extra_float_digits wants fewer.
+const char* text_of_real(Datum value, const type_facts& type) {
+    if (!type.graph->is_for_keys)
+        return DatumGetCString(type.base == FLOAT4OID ? DirectFunctionCall1(float4out, value)
+                                                      : DirectFunctionCall1(float8out, value));
+    auto* const text = static_cast<char*>(palloc(DOUBLE_SHORTEST_DECIMAL_LEN));
+    if (type.base == FLOAT4OID)
+        float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
+    else
+        double_to_shortest_decimal_buf(DatumGetFloat8(value), text);
+    return text;
+}
+
 void add_real(jsonb_writer& json, Datum value, const type_facts& type) {
-    const char* const text = DatumGetCString(type.base == FLOAT4OID ? DirectFunctionCall1(float4out, value)
-                                                                    : DirectFunctionCall1(float8out, value));
+    const char* const text = text_of_real(value, type);
     if (strpbrk(text, "nN") == nullptr)
         json.number(numeric_bytes(std::string_view(text)));
     else
@@ -87,9 +100,14 @@ const second_text& text_of_second(TimestampTz second) {
 }
 
 // Most times are of the present second, that of the row before. (Before the year 2000 a fraction counts backwards.)
-void add_time_with_zone(jsonb_writer& json, Datum value) {
+void add_time_with_zone(jsonb_writer& json, Datum value, const type_facts& type) {
     const TimestampTz time = DatumGetTimestampTz(value);
     char text[MAXDATELEN + 8];
+    if (type.graph->is_for_keys) {
+        constexpr int utc = 0;
+        json.string(JsonEncodeDateTime(text, value, TIMESTAMPTZOID, &utc));
+        return;
+    }
     if (time < 0 || TIMESTAMP_NOT_FINITE(time)) {
         json.string(JsonEncodeDateTime(text, value, TIMESTAMPTZOID, nullptr));
         return;
@@ -208,13 +226,32 @@ void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
     add_members(json, *columns, values, nulls, nullptr);
 }
 
-// How much longer a value's text is than the value, where that could matter. (bytea's is twice as long, and still can
-// be made.)
-Size characters_per_byte(const type_facts& type) { return type.base == VARBITOID || type.base == BITOID ? 8 : 1; }
+// How much longer a value's text is than the value, where that is known.
+Size characters_per_byte(const type_facts& type) {
+    switch (type.base) {
+        case BITOID:
+        case VARBITOID:
+            return BITS_PER_BYTE;
+        case BYTEAOID:
+            return 2;
+        default:
+            return 1;
+    }
+}
 
 // Too large in itself: not even unpacked, since its text could be more than the server can allocate.
 bool is_too_large(Datum value, const type_facts& type) {
     return type.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(type);
+}
+
+// What the type's function gives.
+template <typename F>
+Datum call(const type_facts& type, F f) {
+    if (!type.depends_on_settings || !type.graph->is_for_keys)
+        return f();
+    if (type.base == BYTEAOID)
+        return with_settings(bytea_settings, f);
+    return with_settings(text_settings, f);
 }
 
 void add(jsonb_writer& json, Datum value, type_facts& type) {
@@ -249,7 +286,7 @@ void add(jsonb_writer& json, Datum value, type_facts& type) {
             add_date_time(json, value, type);
             return;
         case json_form::time_with_zone:
-            add_time_with_zone(json, value);
+            add_time_with_zone(json, value, type);
             return;
         case json_form::uuid:
             add_uuid(json, value);
@@ -275,12 +312,17 @@ void add(jsonb_writer& json, Datum value, type_facts& type) {
             return;
         case json_form::cast_to_json: {
             FmgrInfo cast = callable(type);
-            add_json_text(json, unpacked(FunctionCall1(&cast, value)));
+            add_json_text(json, unpacked(call(type, [&] { return FunctionCall1(&cast, value); })));
             return;
         }
         case json_form::output: {
+            if (type.has_text_of_any_size && text_size(value, type.base) > max_jsonb_bytes) {
+                json.leave_out();
+                return;
+            }
             FmgrInfo output = callable(type);
-            json.string(OutputFunctionCall(&output, value));
+            const Datum text = call(type, [&] { return CStringGetDatum(OutputFunctionCall(&output, value)); });
+            json.string(DatumGetCString(text));
             return;
         }
     }

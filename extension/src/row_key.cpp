@@ -1,6 +1,7 @@
 #include "row_key.hpp"
 
 #include "row_json.hpp"
+#include "text_size.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -12,11 +13,13 @@ const text* text_of(int64 number) {
     return text_of({digits, static_cast<std::size_t>(pg_lltoa(number, digits))});
 }
 
-// The text of a string can have six times its bytes, and must stay below 1 GB.
-constexpr Size max_json_bytes = 64 * 1024 * 1024;
+// A key is no place for more.
+constexpr uint64 max_json_text = 64 * 1024 * 1024;
+// So few bytes can't have so long a text, whatever they hold.
+constexpr Size surely_short = 2048;
 
 const text* json_text_of(const Jsonb* json) {
-    if (VARSIZE(json) > max_json_bytes)
+    if (VARSIZE(json) > surely_short && json_text_size(json, max_json_text) > max_json_text)
         return nullptr;
     return text_of(JsonbToCString(nullptr, const_cast<JsonbContainer*>(&json->root), static_cast<int>(VARSIZE(json))));
 }
@@ -50,6 +53,8 @@ const text* text_of_value(Datum value, type_facts& type) {
     jsonb_writer json = jsonb_writer::make();
     add_value(json, value, false, type);
     const Jsonb* const result = json.finish();
+    if (json.is_truncated())
+        return nullptr;
     return JB_ROOT_IS_SCALAR(result) ? text_of_scalar(result) : json_text_of(result);
 }
 
@@ -73,7 +78,7 @@ key_columns default_key_columns(Relation table) {
 
 std::span<key_part> describe_key(TupleDesc desc, std::span<const AttrNumber> columns) {
     auto* const parts = static_cast<key_part*>(palloc(Max(columns.size(), 1) * sizeof(key_part)));
-    type_graph* const graph = make_type_graph();
+    type_graph* const graph = make_type_graph(true);
     for (std::size_t i = 0; i < columns.size(); ++i)
         parts[i] = {columns[i], unread_type(graph, TupleDescAttr(desc, columns[i] - 1)->atttypid)};
     return {parts, columns.size()};
@@ -91,7 +96,8 @@ const text* key_text(std::span<key_part> key, const Datum* values, const bool* n
     for (key_part& part : key)
         add_value(json, values[part.column - 1], nulls[part.column - 1], part.type);
     json.end();
-    return json_text_of(json.finish());
+    const Jsonb* const result = json.finish();
+    return json.is_truncated() ? nullptr : json_text_of(result);
 }
 
 }  // namespace pgpubsub

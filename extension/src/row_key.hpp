@@ -29,9 +29,11 @@ static_assert(survives_longjmp<key_part>);
 // In the current memory context.
 std::span<key_part> describe_key(TupleDesc desc, std::span<const AttrNumber> columns);
 
-// The row's values in the key's columns as text: of one its value, null where the value is null or longer than jsonb could be; of
-// several a JSON array, null where that is longer than 64 MB; both as to_jsonb() writes values, whatever DateStyle and the like
-// are set to. Null without columns. Values and nulls are indexed by attribute number - 1; the result may be part of the row.
+// The row's values in the key's columns as text: of one its value, of several a JSON array. Null where the value of one
+// is null, and where the text is too long: more than jsonb could hold, of JSON more than 64 MB. A key tells whether two
+// changes are of one row, so its text is the same in every session, whatever TimeZone, DateStyle, search_path and the
+// like are set to: otherwise it is what to_jsonb() gives. Null without columns. Values and nulls are indexed by
+// attribute number - 1; the result may be part of the row.
 const text* key_text(std::span<key_part> key, const Datum* values, const bool* nulls);
 
 }  // namespace pgpubsub

@@ -3,6 +3,8 @@
 // may take others for them, but never misses one. Built-in types and functions don't change.
 #include "type_facts.hpp"
 
+#include "text_size.hpp"
+
 namespace pgpubsub {
 namespace {
 
@@ -106,6 +108,35 @@ void read_function(type_facts* facts, Oid function) {
     fmgr_info_cxt(function, &facts->function, facts->graph->memory);
 }
 
+// Whether the text of a value may be another one in another session. Of what isn't known it may.
+bool output_depends_on_settings(Oid base) {
+    switch (base) {
+        case OIDOID:
+        case NAMEOID:
+        case CHAROID:
+        case BITOID:
+        case VARBITOID:
+        case TIMEOID:
+        case INETOID:
+        case CIDROID:
+        case MACADDROID:
+        case MACADDR8OID:
+        case PG_LSNOID:
+        case XIDOID:
+        case XID8OID:
+        case TIDOID:
+        case INT4RANGEOID:
+        case INT8RANGEOID:
+        case NUMRANGEOID:
+        case INT4MULTIRANGEOID:
+        case INT8MULTIRANGEOID:
+        case NUMMULTIRANGEOID:
+            return false;
+        default:
+            return get_typtype(base) != TYPTYPE_ENUM;
+    }
+}
+
 void read_element(type_facts* facts) {
     const Oid element = get_element_type(facts->base);
     get_typlenbyvalalign(element, &facts->element_length, &facts->element_by_value, &facts->element_alignment);
@@ -138,9 +169,14 @@ void watch_types() {
 
 uint64 type_generation() { return generation; }
 
-type_graph* make_type_graph() {
+void watch_type(Oid type) {
+    if (type >= FirstNormalObjectId)
+        known_types.add(GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
+}
+
+type_graph* make_type_graph(bool is_for_keys) {
     auto* const graph = static_cast<type_graph*>(palloc(sizeof(type_graph)));
-    *graph = {.memory = CurrentMemoryContext};
+    *graph = {.memory = CurrentMemoryContext, .is_for_keys = is_for_keys};
     return graph;
 }
 
@@ -151,8 +187,7 @@ type_facts unread_type(type_graph* graph, Oid type) {
 void read_type(type_facts* unread) {
     const Oid type = unread->base;
     // Before it is read: what changes meanwhile shows later.
-    if (type >= FirstNormalObjectId)
-        known_types.add(GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
+    watch_type(type);
     type_facts facts = *unread;
     facts.base = known_form(type) == json_form::output ? getBaseType(type) : type;
     facts.form = form_of(facts.base);
@@ -166,12 +201,15 @@ void read_type(type_facts* unread) {
             break;
         case json_form::cast_to_json:
             read_function(&facts, cast_to_json(facts.base));
+            facts.depends_on_settings = true;
             break;
         case json_form::output: {
             Oid function;
             bool is_varlena;
             getTypeOutputInfo(facts.base, &function, &is_varlena);
             read_function(&facts, function);
+            facts.has_text_of_any_size = has_text_of_any_size(facts.base);
+            facts.depends_on_settings = output_depends_on_settings(facts.base);
             break;
         }
         default:
@@ -216,7 +254,7 @@ const row_columns* columns_of(const type_facts& facts, HeapTupleHeader value, Tu
     const Oid type = HeapTupleHeaderGetTypeId(value);
     if (facts.row == nullptr || type != facts.row->type) {
         *desc = lookup_rowtype_tupdesc_copy(type, HeapTupleHeaderGetTypMod(value));
-        return describe_columns(make_type_graph(), *desc, {});
+        return describe_columns(make_type_graph(facts.graph->is_for_keys), *desc, {});
     }
     row_type& row = *facts.row;
     const TypeCacheEntry& now = *lookup_type_cache(type, TYPECACHE_TUPDESC);

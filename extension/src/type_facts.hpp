@@ -38,7 +38,8 @@ struct row_columns;
 // Types that are described together; each row type among them once.
 struct type_graph {
     MemoryContext memory;
-    HTAB* row_types;  // null: none yet
+    bool is_for_keys;  // the text of a value must not depend on the session's settings
+    HTAB* row_types;   // null: none yet
 };
 static_assert(survives_longjmp<type_graph>);
 
@@ -56,6 +57,8 @@ struct type_facts {
     bool is_varlena;    // false where it is unread
     type_graph* graph;
     FmgrInfo function;  // the output function, or the cast to json; where the form needs one
+    bool has_text_of_any_size;
+    bool depends_on_settings;  // what the function gives
     // For arrays.
     type_facts* element;
     int16 element_length;
@@ -85,8 +88,11 @@ void watch_types();
 // a change may arrive meanwhile.
 uint64 type_generation();
 
+// Has type_generation() change with this type too.
+void watch_type(Oid type);
+
 // An empty graph, in the current memory context as all that it will hold.
-type_graph* make_type_graph();
+type_graph* make_type_graph(bool is_for_keys = false);
 
 // A type of which nothing is known yet.
 type_facts unread_type(type_graph* graph, Oid type);

@@ -1,6 +1,8 @@
 #include "utility_hook.hpp"
 
+#include "capture_right.hpp"
 #include "databases.hpp"
+#include "filter_columns.hpp"
 #include "role_commands.hpp"
 #include "sessions.hpp"
 #include "wakeup.hpp"
@@ -92,6 +94,16 @@ void send_away(shared_database* d) {
     }
 }
 
+bool concerns_captures(const Node* command) {
+    return IsA(command, AlterTableStmt) || IsA(command, CreateTrigStmt) || IsA(command, RenameStmt) ||
+           IsA(command, ReassignOwnedStmt);
+}
+
+void capture_follows(const Node* command) {
+    update_column_arguments_after(command);
+    check_capture_rights_after(command);
+}
+
 ProcessUtility_hook_type next_hook() { return previous_hook != nullptr ? previous_hook : standard_ProcessUtility; }
 
 void let_go(int, Datum held) {
@@ -114,12 +126,16 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
         else if (creates_our_extension(planned->utilityStmt))
             ask_for_worker_at_commit();
     }
+    // Before it is executed: a ROLLBACK frees itself.
     const bool reassigns = IsA(planned->utilityStmt, ReassignOwnedStmt);
+    const bool concerns = concerns_captures(planned->utilityStmt);
     shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
     if (d == nullptr) {
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
         if (reassigns)
             after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(planned->utilityStmt));
+        if (concerns)
+            capture_follows(planned->utilityStmt);
         return;
     }
     pg_atomic_fetch_add_u32(&d->holds, 1);
