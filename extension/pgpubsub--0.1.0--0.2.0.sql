@@ -4,10 +4,22 @@
 -- Rules that keep that true:
 --   - a column is added at the end of a table, and is nullable;
 --   - a C function whose arguments or results change gets a new symbol, and the old symbol stays;
---   - the tables keep their identity: nothing that holds data is dropped and made again.
+--   - the tables keep their identity: nothing that holds data is dropped and made again;
+--   - no GRANT: PostgreSQL would take what users have granted on the object for initial rights, and pg_dump leaves those out.
 \echo Use "ALTER EXTENSION pgpubsub UPDATE TO '0.2.0'" to load this file. \quit
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Refused while the extension's schema has another name. Takes all locks, so that nobody gets into a deadlock with this update.
+CREATE FUNCTION pgpubsub.begin_update() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_begin_update' LANGUAGE C;
+SELECT pgpubsub.begin_update();
+DROP FUNCTION pgpubsub.begin_update();
+
+-- What default privileges gave on the objects that there are. On those that this script makes: at its end.
+CREATE FUNCTION pgpubsub.set_initial_privileges(readers text[]) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_set_initial_privileges' LANGUAGE C;
+SELECT pgpubsub.set_initial_privileges('{}');
 
 -- A function whose arguments or result change is replaced; where both can't have the name, the former one gets another one
 -- until it is dropped. Who could call it can call its successor.
@@ -40,6 +52,42 @@ ALTER EVENT TRIGGER pgpubsub_drop_owned ENABLE ALWAYS;
 REVOKE ALL ON FUNCTION pgpubsub.after_drop_owned() FROM PUBLIC;
 -- Fires the trigger that notes which roles have rights.
 UPDATE pgpubsub.channel_privilege SET privilege = privilege WHERE false;
+
+-- What a subscription of logical replication, as to a publication FOR ALL TABLES, would copy from another server's tables is not for
+-- these: ids mean other channels there. Only an apply worker's rows are skipped, not those that a restore writes.
+CREATE FUNCTION pgpubsub.skip_replicated() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_skip_replicated' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.skip_replicated() IS 'private: keeps the rows of other servers, which logical replication brings, out of the private tables';
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.channel
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.subscription
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.channel_privilege
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.notification
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.dead_letter
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.processed
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.broadcast
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.stat_count
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+ALTER TABLE pgpubsub.channel           ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.subscription      ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.channel_privilege ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.notification      ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.dead_letter       ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.processed         ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.broadcast         ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.stat_count        ENABLE REPLICA TRIGGER skip_replicated;
+
+-- Nor does logical decoding hand on what happens to the notifications here: see replication.hpp in extension/src.
+CREATE FUNCTION pgpubsub.hide_from_decoding() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_hide_from_decoding' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.hide_from_decoding() IS
+    'private: makes logical decoding skip the changes of the stored notifications; to be called after pg_upgrade where no worker does it';
 
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
@@ -238,6 +286,14 @@ REVOKE ALL ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint), p
 -- Monitoring and views
 -- ---------------------------------------------------------------------------------------------
 
+-- So that a query on the views can be parallel.
+ALTER FUNCTION pgpubsub.has_channel_privilege(text, text) PARALLEL SAFE;
+ALTER FUNCTION pgpubsub.attachment_list() PARALLEL RESTRICTED;
+ALTER FUNCTION pgpubsub.stat_backlog() PARALLEL RESTRICTED;
+ALTER FUNCTION pgpubsub.stat_rates() PARALLEL RESTRICTED;
+ALTER FUNCTION pgpubsub.stat_leases() PARALLEL RESTRICTED;
+ALTER FUNCTION pgpubsub.wakeup_state() PARALLEL RESTRICTED;
+
 DROP FUNCTION pgpubsub.pass_on_privileges(regprocedure, regprocedure);
 CREATE OR REPLACE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
     SELECT c.name AS channel, s.name AS subscription,
@@ -340,5 +396,13 @@ CREATE OR REPLACE VIEW pgpubsub.history WITH (security_barrier) AS
     )
     SELECT * FROM shown;
 
+-- ---------------------------------------------------------------------------------------------
+-- Rights
+-- ---------------------------------------------------------------------------------------------
+
+-- Of what this script has made, pg_read_all_stats may use these, as in pgpubsub--0.2.0.sql.
+SELECT pgpubsub.set_initial_privileges('{}');
+DROP FUNCTION pgpubsub.set_initial_privileges(text[]);
 -- At the very end: the roles that may publish, consume or own channels get the functions that belong to that and are new.
 SELECT pgpubsub.complete_usage();
+SELECT pgpubsub.hide_from_decoding();

@@ -1,8 +1,8 @@
 -- pgpubsub: the SQL objects of the extension.
 --
 -- Everything lives in the schema pgpubsub, which this script creates itself, so that it fails
--- rather than adopts a schema that somebody else prepared. Nothing is granted to PUBLIC: rights on a
--- channel are given with pgpubsub.grant_channel(), which also gives the role what it needs here.
+-- rather than adopts a schema that somebody else prepared. Nothing is granted to PUBLIC, nor to anybody else by default privileges:
+-- rights on a channel are given with pgpubsub.grant_channel(), which also gives the role what it needs here.
 --
 -- The functions are C++ and read and write the tables below directly, without SQL, so no search_path
 -- can lead them astray. They check the caller's right on the channel themselves, and the tables
@@ -218,6 +218,42 @@ CREATE EVENT TRIGGER pgpubsub_drop_owned ON ddl_command_end WHEN TAG IN ('DROP O
 COMMENT ON EVENT TRIGGER pgpubsub_drop_owned IS 'DROP OWNED takes the rights on channels too';
 ALTER EVENT TRIGGER pgpubsub_drop_owned ENABLE ALWAYS;
 
+-- What a subscription of logical replication, as to a publication FOR ALL TABLES, would copy from another server's tables is not for
+-- these: ids mean other channels there. Only an apply worker's rows are skipped, not those that a restore writes.
+CREATE FUNCTION pgpubsub.skip_replicated() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_skip_replicated' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.skip_replicated() IS 'private: keeps the rows of other servers, which logical replication brings, out of the private tables';
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.channel
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.subscription
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.channel_privilege
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.notification
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.dead_letter
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.processed
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.broadcast
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgpubsub.stat_count
+    FOR EACH ROW EXECUTE FUNCTION pgpubsub.skip_replicated();
+ALTER TABLE pgpubsub.channel           ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.subscription      ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.channel_privilege ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.notification      ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.dead_letter       ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.processed         ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.broadcast         ENABLE REPLICA TRIGGER skip_replicated;
+ALTER TABLE pgpubsub.stat_count        ENABLE REPLICA TRIGGER skip_replicated;
+
+-- Nor does logical decoding hand on what happens to the notifications here: see replication.hpp in extension/src.
+CREATE FUNCTION pgpubsub.hide_from_decoding() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_hide_from_decoding' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.hide_from_decoding() IS
+    'private: makes logical decoding skip the changes of the stored notifications; to be called after pg_upgrade where no worker does it';
+
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
@@ -315,7 +351,7 @@ COMMENT ON FUNCTION pgpubsub.complete_usage() IS
     'private: gives the roles that may call some of what grant_usage gives the functions that an update has brought';
 
 CREATE FUNCTION pgpubsub.has_channel_privilege(channel text, privilege text) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'pgpubsub_has_channel_privilege' LANGUAGE C STABLE;
+    AS 'MODULE_PATHNAME', 'pgpubsub_has_channel_privilege' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION pgpubsub.has_channel_privilege(text, text) IS
     'whether the current user may publish to or consume from a channel (privilege: publish or consume)';
 
@@ -369,7 +405,7 @@ COMMENT ON FUNCTION pgpubsub.detach(regclass, text) IS
 CREATE FUNCTION pgpubsub.attachment_list()
     RETURNS TABLE ("table" regclass, channel text, events text[], granularity text, payload text, columns name[],
                    condition text, payload_columns name[], key_columns name[], always boolean, enabled boolean, filter_lost boolean, triggers name[])
-    AS 'MODULE_PATHNAME', 'pgpubsub_attachment_list' LANGUAGE C STABLE ROWS 10;
+    AS 'MODULE_PATHNAME', 'pgpubsub_attachment_list' LANGUAGE C STABLE ROWS 10 PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.attachment_list() IS
     'private: how the tables of the database are captured, by their triggers; see the view pgpubsub.attachments';
 
@@ -478,7 +514,7 @@ COMMENT ON FUNCTION pgpubsub.get(bigint) IS
 CREATE FUNCTION pgpubsub.stat_backlog()
     RETURNS TABLE (subscription_id integer, ready bigint, delayed bigint, in_flight bigint, retrying bigint, dead bigint,
                    oldest_created_at timestamptz, estimated text[])
-    AS 'MODULE_PATHNAME', 'pgpubsub_stat_backlog' LANGUAGE C STABLE ROWS 10;
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_backlog' LANGUAGE C STABLE ROWS 10 PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.stat_backlog() IS
     'private: the numbers of notifications in each state, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_channels';
 
@@ -490,7 +526,7 @@ COMMENT ON FUNCTION pgpubsub.compact() IS
 CREATE FUNCTION pgpubsub.stat_rates()
     RETURNS TABLE (subscription_id integer, published_per_second double precision, processed_per_second double precision,
                    failed_per_second double precision)
-    AS 'MODULE_PATHNAME', 'pgpubsub_stat_rates' LANGUAGE C VOLATILE ROWS 10;
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_rates' LANGUAGE C VOLATILE ROWS 10 PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.stat_rates() IS
     'private: the rates of the last minute, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_channels';
 
@@ -503,14 +539,14 @@ COMMENT ON PROCEDURE pgpubsub.wait(text[], interval, text, text) IS
 CREATE FUNCTION pgpubsub.wakeup_state(
         OUT mode text, OUT worker_pid integer, OUT worker_started_at timestamptz, OUT hints bigint, OUT notifies bigint,
         OUT woken bigint, OUT last_error text, OUT last_error_at timestamptz, OUT listeners integer[])
-    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state' LANGUAGE C VOLATILE;
+    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
     'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
 
 CREATE FUNCTION pgpubsub.stat_leases()
     RETURNS TABLE (subscription_id integer, pid integer, alive boolean, leases bigint, expired bigint,
                    oldest_created_at timestamptz, first_end timestamptz, last_end timestamptz)
-    AS 'MODULE_PATHNAME', 'pgpubsub_stat_leases' LANGUAGE C VOLATILE ROWS 10;
+    AS 'MODULE_PATHNAME', 'pgpubsub_stat_leases' LANGUAGE C VOLATILE ROWS 10 PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.stat_leases() IS
     'private: who holds how many leases, of what the current user may consume, or of all for pg_read_all_stats; see the view pgpubsub.stat_consumers';
 
@@ -662,12 +698,21 @@ CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS
 COMMENT ON VIEW pgpubsub.stat_consumers IS
     'for what the current user may consume, and for pg_read_all_stats for all: the sessions that hold leases, how many, and until when; alive: false where the session is gone, null for leases that no session owns';
 
-REVOKE ALL ON ALL TABLES    IN SCHEMA pgpubsub FROM PUBLIC;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgpubsub FROM PUBLIC;
-REVOKE ALL ON ALL ROUTINES  IN SCHEMA pgpubsub FROM PUBLIC;
-REVOKE ALL ON SCHEMA pgpubsub FROM PUBLIC;
+-- ---------------------------------------------------------------------------------------------
+-- Rights: the owner's, whatever default privileges say, and these. Who may see all of PostgreSQL's statistics, as members of
+-- pg_monitor may, sees those of the channels too. They say nothing of payloads.
+-- ---------------------------------------------------------------------------------------------
 
--- Who may see all of PostgreSQL's statistics, as members of pg_monitor may, sees these too. They say nothing of payloads.
-GRANT USAGE ON SCHEMA pgpubsub TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION pgpubsub.stat_backlog(), pgpubsub.stat_rates(), pgpubsub.stat_leases(), pgpubsub.wakeup_state() TO pg_read_all_stats;
-GRANT SELECT ON pgpubsub.stat_channels, pgpubsub.stat_consumers, pgpubsub.stat_wakeup TO pg_read_all_stats;
+CREATE FUNCTION pgpubsub.set_initial_privileges(readers text[]) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_set_initial_privileges' LANGUAGE C;
+SELECT pgpubsub.set_initial_privileges('{
+    USAGE ON SCHEMA pgpubsub,
+    EXECUTE ON FUNCTION pgpubsub.stat_backlog(),
+    EXECUTE ON FUNCTION pgpubsub.stat_rates(),
+    EXECUTE ON FUNCTION pgpubsub.stat_leases(),
+    EXECUTE ON FUNCTION pgpubsub.wakeup_state(),
+    SELECT ON pgpubsub.stat_channels,
+    SELECT ON pgpubsub.stat_consumers,
+    SELECT ON pgpubsub.stat_wakeup}');
+DROP FUNCTION pgpubsub.set_initial_privileges(text[]);
+SELECT pgpubsub.hide_from_decoding();

@@ -1,9 +1,11 @@
 // pgpubsub.attachment_list(): what the capture triggers of the database are, one row for each table and channel, for the view
-// pgpubsub.attachments, and one more where triggers were made by hand. Those that a partition has from its table don't.
+// pgpubsub.attachments, and one more where triggers were made by hand. Those that a partition has from its table don't. Only of tables
+// that the current user owns, and of channels that the user may use.
 //
 // The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's columns,
 // and so its lock.
 #include "attachment.hpp"
+#include "channel.hpp"
 #include "filter_columns.hpp"
 
 using namespace pgpubsub;
@@ -218,6 +220,22 @@ attachment_row describe(std::span<const seen_trigger> triggers) {
     return row;
 }
 
+// A table's owner sees its attachments even while its channel does not exist yet.
+bool may_see(const seen_trigger& t) {
+    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(t.table));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    const Oid role = GetUserId();
+    const std::string_view name = t.settings.channel;
+    channel c;
+    // A trigger may name what can't be a channel's name.
+    return has_privs_of_role(role, owner) ||
+           (!name.empty() && name.size() <= max_channel_bytes && find_channel(name, &c) &&
+            (has_privilege(c.id, role, privilege::publish) || has_privilege(c.id, role, privilege::consume)));
+}
+
 // Whether no earlier trigger belongs together with it.
 bool is_first(const seen_triggers& seen, int i) {
     for (int j = i - 1; j >= 0 && seen.items[j].table == seen.items[i].table; --j)
@@ -233,7 +251,7 @@ PGPUBSUB_FUNCTION(pgpubsub_attachment_list) {
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     const seen_triggers seen = read_triggers();
     for (int i = 0; i < seen.count; ++i)
-        if (is_first(seen, i)) {
+        if (is_first(seen, i) && may_see(seen.items[i])) {
             attachment_row row = describe({seen.items + i, static_cast<std::size_t>(seen.count - i)});
             tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
         }

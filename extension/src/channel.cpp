@@ -75,6 +75,9 @@ void start_memory() {
     memory_is_valid = true;
 }
 
+// As GetLatestSnapshot(), but also while a query runs in parallel.
+Snapshot newest_snapshot(Relation rel) { return GetCatalogSnapshot(RelationGetRelid(rel)); }
+
 int32 id_in(HeapTuple tuple, Relation table, AttrNumber column) {
     const table_row row{tuple, RelationGetDescr(table)};
     return DatumGetInt32(row.get(column));
@@ -148,7 +151,7 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
     const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
     const Relation subscriptions = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const Snapshot snapshot = RegisterSnapshot(newest_snapshot(channels));
     const SysScanDesc scan = systable_beginscan(channels, our_catalog().*index, true, snapshot, 1, &key);
     const HeapTuple tuple = systable_getnext(scan);
     *result = {};
@@ -224,7 +227,7 @@ const remembered* look_up(std::string_view name) {
 bool read_channel_id(int32 subscription_id, int32* channel_id) {
     ScanKeyData key = equals_int4(subscription_column::id, subscription_id);
     const Relation rel = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const Snapshot snapshot = RegisterSnapshot(newest_snapshot(rel));
     const SysScanDesc scan = systable_beginscan(rel, our_catalog().subscription_pkey, true, snapshot, 1, &key);
     const HeapTuple tuple = systable_getnext(scan);
     const bool found = HeapTupleIsValid(tuple);

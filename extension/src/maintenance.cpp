@@ -6,6 +6,7 @@
 #include "channel_tables.hpp"
 #include "due_times.hpp"
 #include "recovery.hpp"
+#include "replication.hpp"
 #include "role_rights.hpp"
 #include "stat_count.hpp"
 #include "wakeup.hpp"
@@ -277,6 +278,10 @@ void sweep(TimestampTz now) {
 }  // namespace
 
 void begin_maintenance() {
+    StartTransactionCommand();
+    if (is_installed())
+        hide_from_decoding(false);
+    CommitTransactionCommand();
     due.begin();
     batch = largest_batch;
     begin_lease_pass();
