@@ -17,11 +17,12 @@ shared_databases* all = nullptr;
 shared_database* ours = nullptr;
 
 void clear(shared_database* d) {
-    for (pg_atomic_uint32* a : {&d->is_wanted, &d->worker, &d->first_mark, &d->tasks})
+    for (pg_atomic_uint32* a : {&d->is_wanted, &d->worker, &d->first_mark, &d->tasks, &d->storage_jobs_done})
         pg_atomic_write_u32(a, 0);
     for (pg_atomic_uint64* a : {&d->hints, &d->notifies, &d->woken})
         pg_atomic_write_u64(a, 0);
-    d->retry_at = d->started_at = d->failed_at = 0;
+    d->retry_at = at_once;
+    d->started_at = d->failed_at = 0;
     d->failures = 0;
     d->worker_pid = 0;
     d->last_error[0] = '\0';
@@ -36,7 +37,7 @@ void attach(void* memory, bool is_new) {
     SpinLockInit(&all->lock);
     pg_atomic_init_u32(&all->launcher, 0);
     for (shared_database& d : all->entries) {
-        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.worker, &d.holds, &d.first_mark, &d.tasks})
+        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.worker, &d.holds, &d.first_mark, &d.tasks, &d.storage_jobs_done})
             pg_atomic_init_u32(a, 0);
         for (pg_atomic_uint64* a : {&d.hints, &d.notifies, &d.woken})
             pg_atomic_init_u64(a, 0);

@@ -6,6 +6,7 @@
 
 #include "pg.hpp"
 #include "shared_memory.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 
@@ -37,9 +38,11 @@ struct shared_database {
     pg_atomic_uint64 notifies;   // NOTIFYs that were sent
     pg_atomic_uint64 woken;      // waiting sessions that were woken
 
+    pg_atomic_uint32 storage_jobs_done;  // how many have come to their end (storage_job.cpp)
+
     slock_t lock;  // for what follows
-    TimestampTz retry_at;  // no worker is started before
-    int failures;          // how many workers in a row ended before they were at work
+    int64 retry_at;  // no worker is started before; by steady_now()
+    int failures;    // how many workers in a row ended before they were at work
     TimestampTz started_at;
     int worker_pid;
     TimestampTz failed_at;  // 0: never

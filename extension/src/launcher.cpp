@@ -15,7 +15,6 @@ namespace {
 constexpr int64 pause_after_failure = USECS_PER_SEC;
 constexpr int64 pause_without_room = 5 * USECS_PER_SEC;
 constexpr int most_doublings = 6;
-constexpr int64 longest_pause = pause_without_room << most_doublings;
 constexpr int restart_after_crash_seconds = 1;
 
 bool is_open(const FormData_pg_database& database) {
@@ -52,7 +51,7 @@ void want_workers_everywhere() {
 }
 
 void set_retry(shared_database* d, int64 pause) {
-    const TimestampTz now = GetCurrentTimestamp();
+    const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
     // Twice as long for each worker in a row that did not get to work.
     d->retry_at = now + (pause << Min(d->failures, most_doublings));
@@ -60,9 +59,9 @@ void set_retry(shared_database* d, int64 pause) {
     SpinLockRelease(&d->lock);
 }
 
-TimestampTz retry_time(shared_database* d) {
+int64 retry_time(shared_database* d) {
     SpinLockAcquire(&d->lock);
-    const TimestampTz time = d->retry_at;
+    const int64 time = d->retry_at;
     SpinLockRelease(&d->lock);
     return time;
 }
@@ -74,7 +73,7 @@ void start_worker(shared_database* d) {
     worker.bgw_notify_pid = MyProcPid;
     const Oid database = pg_atomic_read_u32(&d->database);
     memcpy(worker.bgw_extra, &database, sizeof database);
-    // It puts the failures back to 0 when it is connected.
+    // It puts the failures back to 0 when it is at work.
     set_retry(d, pause_after_failure);
 
     BackgroundWorkerHandle* handle = nullptr;
@@ -94,17 +93,16 @@ void start_worker(shared_database* d) {
 }
 
 // Starts what is missing, and returns when to look again.
-TimestampTz start_workers() {
-    TimestampTz next = DT_NOEND;
+int64 start_workers() {
+    int64 next = never;
     int place = 0;
     while (shared_database* const d = database_at(place++)) {
         const Oid database = pg_atomic_read_u32(&d->database);
         if (!OidIsValid(database) || has_worker(d) || pg_atomic_read_u32(&d->is_wanted) == 0 ||
             pg_atomic_read_u32(&d->holds) != 0)
             continue;
-        const TimestampTz retry_at = retry_time(d);
-        const TimestampTz now = GetCurrentTimestamp();
-        if (retry_at > now && retry_at <= now + longest_pause) {
+        const int64 retry_at = retry_time(d);
+        if (retry_at > steady_now()) {
             next = Min(next, retry_at);
             continue;
         }
@@ -168,8 +166,8 @@ void pgpubsub_launcher_main(Datum) {
             ConfigReloadPending = false;
             ProcessConfigFile(PGC_SIGHUP);
         }
-        const TimestampTz next = start_workers();
-        const long timeout = next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1;
+        const int64 next = start_workers();
+        const long timeout = next == never ? -1 : static_cast<long>(Max(next - steady_now(), 0) / 1000 + 1);
         ends_at_once = false;
         WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout < 0 ? 0 : WL_TIMEOUT), timeout, PG_WAIT_EXTENSION);
         ends_at_once = true;

@@ -1,7 +1,8 @@
 // What the worker does in its database beside waking consumers of what is published: all that without it waits for recover().
 //
 // Guarantee: each step takes a few milliseconds, in a transaction of its own, and waits for nobody's lock; a table that somebody else
-// has locked is left for later. An ERROR in a step ends that step only: after a pause maintain() can be called again.
+// has locked is left for later. An ERROR in a step ends that step only: maintain() can be called again at once, and tries what failed
+// again after a pause, while the rest goes on.
 //
 // - Consumers are woken when something of their channel becomes due: a delay, a back-off or a lease ends. Whether there still is
 //   something is looked up then, for most leases have been acked by their end.
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "pg.hpp"
+#include "retry.hpp"
 
 namespace pgpubsub {
 
@@ -23,7 +25,15 @@ void note_due(int32 channel_id, TimestampTz due_at);
 // A session that held leases has ended, or is about to.
 void note_dead_session();
 
-// Does what is due, in one step; outside of any transaction. Returns when it wants to be called again: <= now: at once.
-TimestampTz maintain(TimestampTz now);
+// Does what is due, in one step; outside of any transaction. Times are those of steady_now(). Returns when it wants to be called
+// again: <= now: at once.
+int64 maintain(int64 now);
+
+// Whether something has failed and was not done since; and does it again at once, since the reason may be gone.
+bool maintenance_is_failing();
+void retry_maintenance();
+
+// What the background processes do after an ERROR.
+constexpr retry::pauses pauses_after_errors = {.first = USECS_PER_SEC, .longest = USECS_PER_MINUTE};
 
 }  // namespace pgpubsub

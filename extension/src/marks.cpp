@@ -14,7 +14,7 @@ struct channel_mark {
     uint32 next;                  // in the list: place and 1
     uint32 hash;                  // name_hash()
     pg_atomic_uint64 due_at;      // TimestampTz
-    pg_atomic_uint64 last_claim;  // TimestampTz
+    pg_atomic_uint64 last_claim;  // by steady_now()
 };
 
 namespace {
@@ -188,12 +188,8 @@ void set_due(shared_database* d, const mark_place& at, TimestampTz due_at) {
     put_into_list(d, at.mark);
 }
 
-void note_claim(const mark_place& at, TimestampTz statement_start) {
-    if (!is_still_there(at))
-        return;
-    // One from the future is from before the clock was set back.
-    const auto last = static_cast<TimestampTz>(pg_atomic_read_u64(&at.mark->last_claim));
-    if (last < statement_start || last > GetCurrentTimestamp())
+void note_claim(const mark_place& at, int64 statement_start) {
+    if (is_still_there(at) && static_cast<int64>(pg_atomic_read_u64(&at.mark->last_claim)) < statement_start)
         pg_atomic_write_u64(&at.mark->last_claim, static_cast<uint64>(statement_start));
 }
 
@@ -224,8 +220,8 @@ bool next_mark(uint32* place, taken_mark* taken) {
     return false;
 }
 
-TimestampTz last_claim(const channel_mark* mark) {
-    return static_cast<TimestampTz>(pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&mark->last_claim)));
+int64 last_claim(const channel_mark* mark) {
+    return static_cast<int64>(pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&mark->last_claim)));
 }
 
 void free_mark(channel_mark* mark, int32 channel_id) {

@@ -13,6 +13,7 @@
 //      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "databases.hpp"
 #include "locks.hpp"
 #include "storage_pack.hpp"
 #include "storage_size.hpp"
@@ -302,6 +303,46 @@ bool is_alone() {
     return LockAcquire(&tag, ExclusiveLock, for_session, dont_wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+// False if others are in the way.
+bool do_job(storage_job what) {
+    if (!is_alone())
+        return false;
+    sizes size;
+    if (!measure(&size))
+        return false;
+    vacuum();
+    if (what == storage_job::vacuum)
+        return true;
+    pack();
+    const uint64 before = kilobytes(size);
+    if (measure(&size))
+        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
+                            before, kilobytes(size)));
+    return true;
+}
+
+// An ERROR ends the process; before that it is noted where the worker's are.
+void do_job_or_note_error(storage_job what) {
+    shared_database* const d = has_shared_memory() ? our_database() : nullptr;
+    volatile bool done = false;
+    PG_TRY();
+    {
+        done = do_job(what);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(job_context);
+        ErrorData* const error = CopyErrorData();
+        if (d != nullptr)
+            note_error(d, error->message);
+        FreeErrorData(error);
+        PG_RE_THROW();
+    }
+    PG_END_TRY();
+    if (done && d != nullptr)
+        pg_atomic_fetch_add_u32(&d->storage_jobs_done, 1);
+}
+
 }  // namespace
 
 extern "C" {
@@ -319,19 +360,7 @@ void pgpubsub_storage_main(Datum database) {
     PortalContext = job_context;
     set_own_settings();
     begun_at = ReadNextTransactionId();
-    if (!is_alone())
-        return;
-    sizes size;
-    if (!measure(&size))
-        return;
-    vacuum();
-    if (static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]) == storage_job::vacuum)
-        return;
-    pack();
-    const uint64 before = kilobytes(size);
-    if (measure(&size))
-        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
-                            before, kilobytes(size)));
+    do_job_or_note_error(static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]));
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_compact) {

@@ -2,6 +2,8 @@
 
 #include "background_process.hpp"
 #include "catalog.hpp"
+#include "databases.hpp"
+#include "maintenance.hpp"
 #include "settings.hpp"
 #include "storage_size.hpp"
 
@@ -17,13 +19,16 @@ constexpr int longest_pause = 30;
 // A process is not started again before so many times as long as the last one took have passed.
 constexpr int rest_after_work = 4;
 
-// Of this process.
+// Of this process. Times are those of steady_now().
 BackgroundWorkerHandle* job = nullptr;
-TimestampTz job_started_at = 0;
-TimestampTz not_before = 0;
+int64 job_started_at = 0;
+uint32 done_before_job = 0;
+TransactionId horizon_of_job = InvalidTransactionId;
+int64 not_before = at_once;
 TransactionId vacuumed_up_to = InvalidTransactionId;
-TimestampTz packed_at = 0;
-TimestampTz pack_pause = 0;
+int64 packed_at = at_once;
+int64 pack_pause = 0;
+retry jobs(pauses_after_errors);
 
 bool is_running() {
     pid_t pid;
@@ -96,12 +101,12 @@ findings look() {
 }
 
 // A queue that at once grows again is packed ever less often.
-bool may_pack(TimestampTz now, TimestampTz interval) {
+bool may_pack(int64 now, int64 interval) {
     if (pack_pause == 0)
         pack_pause = interval;
-    if (now < packed_at + pack_pause)
+    if (packed_at != at_once && now < packed_at + pack_pause)
         return false;
-    if (packed_at != 0)
+    if (packed_at != at_once)
         pack_pause = now < packed_at + 4 * pack_pause ? Min(2 * pack_pause, longest_pause * interval) : Max(pack_pause / 2, interval);
     packed_at = now;
     return true;
@@ -109,17 +114,24 @@ bool may_pack(TimestampTz now, TimestampTz interval) {
 
 }  // namespace
 
-TimestampTz keep_storage_small(TimestampTz now) {
-    const TimestampTz interval = storage_interval() * INT64CONST(1000);
+int64 keep_storage_small(shared_database* d, int64 now) {
+    const int64 interval = storage_interval() * INT64CONST(1000);
     if (interval == 0)
-        return DT_NOEND;  // until the settings are read again
+        return never;  // until the settings are read again
     const bool was_running = job != nullptr;
     if (is_running() || RecoveryInProgress())
         return now + interval;
-    if (was_running)
+    if (was_running) {
         not_before = now + rest_after_work * (now - job_started_at - interval);
-    if (now < not_before)
-        return Min(now + interval, not_before);
+        // One that ends without saying that it is done has failed.
+        if (pg_atomic_read_u32(&d->storage_jobs_done) != done_before_job) {
+            jobs.succeed();
+            vacuumed_up_to = horizon_of_job;
+        }
+    }
+    const int64 earliest = Max(not_before, jobs.not_before());
+    if (now < earliest)
+        return Min(now + interval, earliest);
 
     StartTransactionCommand();
     const findings found = look();
@@ -132,11 +144,11 @@ TimestampTz keep_storage_small(TimestampTz now) {
     if (!stops_at_exit)
         before_shmem_exit(stop_at_exit, 0);
     stops_at_exit = true;
+    done_before_job = pg_atomic_read_u32(&d->storage_jobs_done);
+    horizon_of_job = found.horizon;
+    job_started_at = now;
+    jobs.fail(now);
     job = start_storage_job(packs ? storage_job::vacuum_and_pack : storage_job::vacuum);
-    if (job != nullptr) {
-        job_started_at = now;
-        vacuumed_up_to = found.horizon;
-    }
     return now + interval;
 }
 

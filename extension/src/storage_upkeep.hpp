@@ -8,14 +8,13 @@
 // to do (storage_job.cpp): consumers wait for the worker's hints, and a VACUUM may take seconds.
 #pragma once
 
-#include "pg.hpp"
+#include "databases.hpp"
 
 namespace pgpubsub {
 
-// Called by the worker, outside of any transaction. Returns when it wants to be called again; when the settings have been read
-// again it wants to be too. Takes about a millisecond, and
-// waits for nobody.
-TimestampTz keep_storage_small(TimestampTz now);
+// Called by the worker, outside of any transaction. Returns when it wants to be called again, by steady_now(); when the settings have
+// been read again it wants to be too. Takes about a millisecond, and waits for nobody.
+int64 keep_storage_small(shared_database* d, int64 now);
 
 // What the process is to do.
 enum class storage_job : char { vacuum = 'v', vacuum_and_pack = 'p' };

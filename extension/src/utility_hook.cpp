@@ -96,7 +96,7 @@ ProcessUtility_hook_type next_hook() { return previous_hook != nullptr ? previou
 void let_go(int, Datum held) {
     auto* const d = reinterpret_cast<shared_database*>(DatumGetPointer(held));
     // Not before this transaction has ended.
-    const TimestampTz now = GetCurrentTimestamp();
+    const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
     d->retry_at = now + pause_after_command;
     SpinLockRelease(&d->lock);

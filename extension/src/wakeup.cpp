@@ -8,6 +8,7 @@
 
 #include "marks.hpp"
 #include "sessions.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -217,8 +218,12 @@ void note_claim_begun(const channel& c) {
     // An older snapshot says nothing about what is there now.
     if (!has_shared_memory() || IsolationUsesXactSnapshot())
         return;
-    const TimestampTz begun = GetCurrentStatementStartTimestamp();
-    note_claim(find_mark(c.id, c.name), ActivePortal == nullptr ? begun : Min(begun, ActivePortal->creation_time));
+    const TimestampTz began_at = ActivePortal == nullptr
+                                     ? GetCurrentStatementStartTimestamp()
+                                     : Min(GetCurrentStatementStartTimestamp(), ActivePortal->creation_time);
+    // In this order: if anything comes between the two looks, it is noted as one that began earlier.
+    const int64 now = steady_now();
+    note_claim(find_mark(c.id, c.name), now - Max(GetCurrentTimestamp() - began_at, 0));
 }
 
 bool may_spread(const channel& c) { return has_shared_memory() && may_spread(find_mark(c.id, c.name)); }
