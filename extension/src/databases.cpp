@@ -17,7 +17,7 @@ shared_databases* all = nullptr;
 shared_database* ours = nullptr;
 
 void clear(shared_database* d) {
-    for (pg_atomic_uint32* a : {&d->is_wanted, &d->worker, &d->first_mark, &d->tasks, &d->storage_jobs_done})
+    for (pg_atomic_uint32* a : {&d->is_wanted, &d->lacks_worker, &d->worker, &d->first_mark, &d->tasks, &d->storage_jobs_done})
         pg_atomic_write_u32(a, 0);
     for (pg_atomic_uint64* a : {&d->hints, &d->notifies, &d->woken})
         pg_atomic_write_u64(a, 0);
@@ -37,7 +37,7 @@ void attach(void* memory, bool is_new) {
     SpinLockInit(&all->lock);
     pg_atomic_init_u32(&all->launcher, 0);
     for (shared_database& d : all->entries) {
-        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.worker, &d.holds, &d.first_mark, &d.tasks, &d.storage_jobs_done})
+        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.lacks_worker, &d.worker, &d.holds, &d.first_mark, &d.tasks, &d.storage_jobs_done})
             pg_atomic_init_u32(a, 0);
         for (pg_atomic_uint64* a : {&d.hints, &d.notifies, &d.woken})
             pg_atomic_init_u64(a, 0);
@@ -81,6 +81,10 @@ shared_database* database_entry(Oid database) {
     return d;
 }
 
+shared_database* known_database_entry(Oid database) {
+    return all == nullptr || !OidIsValid(database) ? nullptr : find(database);
+}
+
 shared_database* our_database() {
     // The entry may have become another database's, if the extension was dropped.
     if (ours == nullptr || pg_atomic_read_u32(&ours->database) != MyDatabaseId)
@@ -105,6 +109,12 @@ bool has_launcher() { return pg_atomic_read_u32(&all->launcher) != 0; }
 void wake_launcher() {
     if (const uint32 launcher = pg_atomic_read_u32(&all->launcher); launcher != 0)
         set_latch_of(launcher - 1);
+}
+
+bool expects_worker(shared_database* d) {
+    // One that has failed more often is not tried again soon.
+    constexpr int few_failures = 2;
+    return has_worker(d) || (has_launcher() && pg_atomic_read_u32(&d->lacks_worker) == 0 && d->failures <= few_failures);
 }
 
 void wake_worker(shared_database* d) {

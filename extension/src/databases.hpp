@@ -30,6 +30,7 @@ struct shared_database {
     pg_atomic_uint32 database;     // its OID; 0: the entry is free
     pg_atomic_uint32 is_wanted;    // whether it shall have a worker
     pg_atomic_uint32 worker;       // the number of the worker's process and 1, from when it is connected until it ends; 0: none
+    pg_atomic_uint32 lacks_worker;  // it is wanted, but can't be started
     pg_atomic_uint32 holds;        // how many sessions want that it has no worker just now
     pg_atomic_uint32 first_mark;   // of the list of marked channels (marks.hpp): place and 1; 0: empty
     pg_atomic_uint32 tasks;
@@ -58,6 +59,8 @@ extern const shared_part databases_part;
 shared_database* our_database();
 // The entry of any database, made if there is none; null where there are too many.
 shared_database* database_entry(Oid database);
+// The same, but null if there is none.
+shared_database* known_database_entry(Oid database);
 // The entries, for the launcher; null after the last one.
 shared_database* database_at(int place);
 int place_of(const shared_database* d);
@@ -66,6 +69,8 @@ void free_database(shared_database* d);
 
 // Whether a worker looks after this database.
 inline bool has_worker(shared_database* d) { return pg_atomic_read_u32(&d->worker) != 0; }
+// Whether it has one or will soon: so that what is left to the worker need not be done in another way.
+bool expects_worker(shared_database* d);
 // Sets the latch of the database's worker, or else of the launcher, so that there will be one. Can't fail.
 void wake_worker(shared_database* d);
 void wake_launcher();

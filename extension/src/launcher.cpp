@@ -84,8 +84,10 @@ void start_worker(shared_database* d) {
         SpinLockRelease(&d->lock);
         set_retry(d, pause_without_room);
         note_error(d, "no background worker could be started: raise max_worker_processes");
+        pg_atomic_write_u32(&d->lacks_worker, 1);
         return;
     }
+    pg_atomic_write_u32(&d->lacks_worker, 0);
     // So workers are started one after the other.
     if (WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_POSTMASTER_DIED)
         proc_exit(1);
@@ -112,6 +114,7 @@ int64 start_workers() {
                 free_database(d);
                 continue;
             case database_state::closed:
+                pg_atomic_write_u32(&d->lacks_worker, 1);
                 set_retry(d, pause_after_failure);
                 break;
             case database_state::open:

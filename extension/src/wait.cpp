@@ -108,7 +108,7 @@ int wait_for_work(const waited_channels& channels, int64 deadline) {
         const int64 now = steady_now();
         if (ready >= 0 || now >= deadline)
             return ready;
-        const bool is_woken_by_worker = has_shared_memory() && our_database() != nullptr && has_worker(our_database());
+        const bool is_woken_by_worker = has_shared_memory() && our_database() != nullptr && expects_worker(our_database());
         const int64 longest = is_woken_by_worker ? longest_sleep : pause;
         const int64 look_at = now + Max(Min(next - GetCurrentTimestamp(), longest), 0);
         pause = Min(2 * pause, longest_pause);

@@ -96,8 +96,15 @@ my $sender = (split /\n/, sql(q{SET pgpubsub.wakeup = transaction; SELECT pg_bac
 eventually(sub { heard($listener) =~ /^jobs .*\[$sender\]$/m }, 'wakeup = transaction: by the session itself');
 forget($listener);
 is(sql(q{SET pgpubsub.wakeup = transaction; SELECT mode FROM pgpubsub.stat_wakeup}), 'transaction', 'as stat_wakeup says');
-like(session(q{SET pgpubsub.wakeup = transaction; BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'never';}),
-	qr/cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY/, 'and so without two-phase commit');
+is(session(q{SET pgpubsub.wakeup = transaction; BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'notifies'}), '', 'it can be prepared all the same');
+hears_nothing($listener, \&marker, 'what is prepared wakes nobody');
+sql(q{COMMIT PREPARED 'notifies'});
+eventually(sub { heard($listener) =~ /^jobs .*\[$worker\]$/m }, 'and when it is committed, the worker does it');
+forget($listener);
+$sender = (split /\n/, sql(q{SET pgpubsub.wakeup = transaction; SELECT pg_backend_pid();
+	BEGIN; SELECT pgpubsub.publish('jobs', '1'); SAVEPOINT s; SELECT pgpubsub.publish('captured', '1'); ROLLBACK TO s; COMMIT}))[0];
+eventually(sub { heard($listener) =~ /^jobs .*\[$sender\]$/m }, 'a NOTIFY of the transaction');
+hears_nothing($listener, \&marker, 'but none of what was rolled back to a savepoint') if heard($listener) =~ /^jobs /m && (forget($listener), 1);
 
 # ---- prepared transactions -----------------------------------------------------------------------
 my $best = 1e9;

@@ -71,7 +71,7 @@ sql(q{SELECT pgpubsub.create_channel('heap'); SELECT count(pgpubsub.publish_batc
 sql(q{SELECT pgpubsub.purge_channel('heap')});
 ok($node->poll_query_until('postgres', q{SELECT last_error LIKE '%not for the storage job%' FROM pgpubsub.wakeup_state()}), 'an error of the storage job is shown too');
 sleep 6;
-$count = () = slurp_file($node->logfile, $log_from) =~ /not for the storage job/g;
+$count = () = slurp_file($node->logfile, $log_from) =~ /ERROR:  not for the storage job/g;
 cmp_ok($count, '<=', 5, "and the job is tried ever less often ($count times)");
 sql(q{DROP INDEX pgpubsub.theirs});
 ok($node->poll_query_until('postgres', q{SELECT pg_relation_size('pgpubsub.notification') < 1000000}), 'in the end it does its work');

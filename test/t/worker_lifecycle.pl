@@ -121,6 +121,42 @@ sleep 0.5;
 sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
 has_worker($node, 'one', 'but does when they are, by itself', $before);
 
+# ---- away for a moment, or for long --------------------------------------------------------------
+$before = worker_pid($node, 'one');
+my $waiting = listener($node, 'one', 'jobs');
+is((split /\n/, sql("SELECT pg_terminate_backend($before); SELECT mode FROM pgpubsub.stat_wakeup", 'one'))[1], 'worker', 'for a worker that is about to come back, marks are set');
+sql("SELECT pg_terminate_backend(" . worker_pid($node, 'one') . q{); BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'away'}, 'one');
+pass('so what it will have to wake for can be prepared');
+forget($waiting);
+sql(q{COMMIT PREPARED 'away'}, 'one');
+hears($waiting, 'jobs', 'and it does');
+has_worker($node, 'one', 'it is back', $before);
+
+my $inside = $node->background_psql('one');
+$before = worker_pid($node, 'one');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS false');
+sql("SELECT pg_terminate_backend($before)");
+eventually(sub { $inside->query_safe('SELECT mode FROM pgpubsub.stat_wakeup') eq 'transaction' }, 'where none can come, the transactions wake');
+forget($waiting);
+$inside->query_safe(q{SELECT pgpubsub.publish('jobs', '1')});
+hears($waiting, 'jobs', 'and do');
+$inside->query_safe($_) foreach ('BEGIN', q{SELECT pgpubsub.publish('jobs', '1')}, q{PREPARE TRANSACTION 'long'});
+pass('a transaction can be prepared there, too');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
+has_worker($node, 'one', 'a worker again', $before);
+forget($waiting);
+$inside->query_safe(q{COMMIT PREPARED 'long'});
+hears($waiting, 'jobs', 'which then wakes for what was prepared without it');
+$inside->quit;
+end_probe($waiting);
+
+# The session that makes the extension need not be there when it is committed.
+sql('CREATE DATABASE prepared');
+sql(q{BEGIN; CREATE EXTENSION pgpubsub; PREPARE TRANSACTION 'extension'}, 'prepared');
+sql(q{COMMIT PREPARED 'extension'}, 'prepared');
+has_worker($node, 'prepared', 'CREATE EXTENSION in a prepared transaction brings a worker');
+sql('DROP DATABASE prepared');
+
 # ---- crash ---------------------------------------------------------------------------------------
 publish('postgres');
 sql(q{SELECT pgpubsub.publish('jobs', '2')});
