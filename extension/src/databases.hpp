@@ -6,7 +6,7 @@
 
 #include "pg.hpp"
 #include "shared_memory.hpp"
-#include "steady_clock.hpp"
+#include "retry.hpp"
 
 namespace pgpubsub {
 
@@ -36,14 +36,23 @@ struct shared_database {
     pg_atomic_uint32 tasks;
 
     pg_atomic_uint64 hints;      // marks that were set while somebody listened or waited
+    pg_atomic_uint64 coalesced;  // of these, those that another one stood for
     pg_atomic_uint64 notifies;   // NOTIFYs that were sent
     pg_atomic_uint64 woken;      // waiting sessions that were woken
 
-    pg_atomic_uint32 storage_jobs_done;  // how many have come to their end (storage_job.cpp)
+    pg_atomic_uint32 shall_leave;  // the worker is to make room for another database's
+    pg_atomic_uint32 left_in_order;  // the last one did so, and has left nothing undone but what is marked here
+    pg_atomic_uint64 worked_at;  // when the worker last did something, by steady_now()
+
+    pg_atomic_uint32 storage_job;        // wanted or running (enum storage_job); 0: none
+    pg_atomic_uint32 storage_jobs_done;  // how many have come to their end
+    pg_atomic_uint64 storage_job_took;   // the last of these, in microseconds
 
     slock_t lock;  // for what follows
     int64 retry_at;  // no worker is started before; by steady_now()
-    int failures;    // how many workers in a row ended before they were at work
+    retry starts;    // of the worker: one that ends before it is at work has failed
+    int64 needed_at;     // while it has no worker: when there will be something to do, by steady_now(), but for
+    TimestampTz due_at;  // what is due at a time of day
     TimestampTz started_at;
     int worker_pid;
     TimestampTz failed_at;  // 0: never
@@ -78,6 +87,19 @@ void wake_launcher();
 void add_task(shared_database* d, uint32 what);
 // Asks for a worker for this database, whose extension the session has just found.
 void ask_for_worker();
+
+// Without a worker, the database needs one at these times; in any case when something is marked for it.
+void need_worker_at(shared_database* d, int64 needed_at, TimestampTz due_at);
+// When it next needs one, by steady_now().
+int64 next_need(shared_database* d);
+
+// There is a new database, or one takes connections that did not. Can't fail.
+void note_change_of_databases();
+// Whether there was such a change since the last call.
+bool databases_have_changed();
+
+// What the background processes do after an ERROR.
+constexpr retry::pauses pauses_after_errors = {.first = USECS_PER_SEC, .longest = USECS_PER_MINUTE};
 
 // The launcher's process and 1, or 0.
 void note_launcher(uint32 process);

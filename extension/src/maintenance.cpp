@@ -1,12 +1,12 @@
 #include "maintenance.hpp"
 
+#include "background_process.hpp"
 #include "bounded_scan.hpp"
 #include "broadcast.hpp"
 #include "catalog.hpp"
 #include "channel_tables.hpp"
 #include "due_times.hpp"
 #include "recovery.hpp"
-#include "retry.hpp"
 #include "stat_count.hpp"
 #include "wakeup.hpp"
 
@@ -156,14 +156,6 @@ TimestampTz wake_due(const notification_table& table, int32 channel_id, Timestam
 // How many channels a step looks at, at most: few after an ERROR, so that one channel with a problem does not stop the others.
 constexpr int largest_batch = 256;
 int batch = largest_batch;
-
-// A time of day as one of the steady clock: at the latest in a day, when it is looked at anew.
-int64 steady_time_of(TimestampTz time) {
-    if (time == DT_NOEND)
-        return never;
-    const TimestampTz now = GetCurrentTimestamp();
-    return time <= now ? at_once : steady_now() + Min(time - now, USECS_PER_DAY);
-}
 
 bool wake_for_due(int64 began_at) {
     const TimestampTz now = GetCurrentTimestamp();
@@ -342,6 +334,10 @@ void retry_maintenance() {
     for (kind& k : kinds)
         k.again.try_at_once();
 }
+
+bool maintenance_is_planned() { return !is_first_sweep; }
+TimestampTz next_due_time() { return due.first_time(); }
+int64 next_upkeep() { return Max(Min(look_at_leases_at, sweep_at), paused_until); }
 
 int64 maintain(int64 now) {
     look_at_clock();

@@ -11,8 +11,7 @@
 //   removed that are kept too long, and consumers of what is ready are woken, should a hint have been lost.
 #pragma once
 
-#include "pg.hpp"
-#include "retry.hpp"
+#include "databases.hpp"
 
 namespace pgpubsub {
 
@@ -33,7 +32,10 @@ int64 maintain(int64 now);
 bool maintenance_is_failing();
 void retry_maintenance();
 
-// What the background processes do after an ERROR.
-constexpr retry::pauses pauses_after_errors = {.first = USECS_PER_SEC, .longest = USECS_PER_MINUTE};
+// Whether it is known when what is due next: not while a new worker goes through the channels for the first time.
+bool maintenance_is_planned();
+// When something is due at a time of day, and when there is something else to do; while there is no worker, that is noted elsewhere.
+TimestampTz next_due_time();
+int64 next_upkeep();
 
 }  // namespace pgpubsub

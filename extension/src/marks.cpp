@@ -118,11 +118,13 @@ void put_into_list(shared_database* d, channel_mark* mark) {
         wake_worker(d);
 }
 
-void want(shared_database* d, channel_mark* mark, uint32 what) {
-    if ((pg_atomic_read_u32(&mark->wanted) & what) == 0)
-        pg_atomic_fetch_or_u32(&mark->wanted, what);
+// False if that was wanted already.
+bool want(shared_database* d, channel_mark* mark, uint32 what) {
+    const bool is_new = (pg_atomic_read_u32(&mark->wanted) & what) == 0 &&
+                        (pg_atomic_fetch_or_u32(&mark->wanted, what) & what) == 0;
     pg_memory_barrier();
     put_into_list(d, mark);
+    return is_new;
 }
 
 }  // namespace
@@ -161,7 +163,8 @@ void set_mark(shared_database* d, const mark_place& at, audience who) {
     if ((who == audience::all ? count_interested(at.mark->hash) : count_waiting(at.mark->hash)) == 0)
         return;
     pg_atomic_fetch_add_u64(&d->hints, 1);
-    want(d, at.mark, who == audience::all ? is_hint : is_hint_for_waiting);
+    if (!want(d, at.mark, who == audience::all ? is_hint : is_hint_for_waiting))
+        pg_atomic_fetch_add_u64(&d->coalesced, 1);
 }
 
 bool may_spread(const mark_place& at) {
@@ -170,7 +173,7 @@ bool may_spread(const mark_place& at) {
 
 void set_spread(shared_database* d, const mark_place& at) {
     if (is_still_there(at) && pg_atomic_exchange_u32(&at.mark->is_spreading, 1) == 0)
-        want(d, at.mark, is_spread);
+        (void)want(d, at.mark, is_spread);
 }
 
 void begin_spread(channel_mark* mark) { pg_atomic_exchange_u32(&mark->is_spreading, 0); }

@@ -261,16 +261,18 @@ void hint_at_all_channels() {
 
 }  // namespace
 
-void start_notifier() {
+void start_notifier(bool has_gap) {
     HASHCTL ctl{};
     ctl.hcxt = TopMemoryContext;
     ctl.keysize = sizeof(int32);
     ctl.entrysize = sizeof(hinted_channel);
     channels = hash_create("pgpubsub hints", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     with_context(TopMemoryContext, [] { initStringInfo(&payload); });
-    all_are_due = true;  // whatever was missed while there was no worker
+    all_are_due = has_gap;
     find_prepared();
 }
+
+bool notifier_is_quiet() { return due == nullptr && followed == nullptr && !all_are_due && not_collected == 0; }
 
 bool collect_hints(shared_database* d) {
     const uint32 tasks = pg_atomic_exchange_u32(&d->tasks, 0);
@@ -295,6 +297,8 @@ bool collect_hints(shared_database* d) {
             continue;
         hinted_channel* const h = entry_of(taken.channel_id);
         h->mark = taken.mark;
+        const bool is_told_together = h->is_due || (taken.has_hint && is_awaited(*h));
+        pg_atomic_fetch_add_u64(&d->coalesced, is_told_together && (taken.has_hint || taken.has_hint_for_waiting));
         if (taken.has_hint && is_awaited(*h))
             h->hinted_at = last_handled = steady_now();
         else if (taken.has_hint)

@@ -11,8 +11,11 @@
 
 namespace pgpubsub {
 
-// Once, in a new worker.
-void start_notifier();
+// Once, in a new worker. `has_gap`: it is not known what was missed since the last one.
+void start_notifier(bool has_gap);
+
+// Whether nothing has to be remembered of the hints, so that another worker can go on.
+bool notifier_is_quiet();
 
 // Takes what is marked. True: the extension may be gone.
 bool collect_hints(shared_database* d);

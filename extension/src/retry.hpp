@@ -19,6 +19,8 @@ public:
 
     bool may_try(std::int64_t now) const { return now >= not_before_; }
     bool is_failing() const { return failures_ > 0; }
+    // In a row; no longer counted when the pause does not grow any more.
+    int failures() const { return failures_; }
     std::int64_t not_before() const { return not_before_; }
 
     // Runs f(), unless it is too early. f returns whether it has done what it is there for: if not, it says nothing of whether it could.

@@ -324,6 +324,7 @@ bool do_job(storage_job what) {
 // An ERROR ends the process; before that it is noted where the worker's are.
 void do_job_or_note_error(storage_job what) {
     shared_database* const d = has_shared_memory() ? our_database() : nullptr;
+    const int64 began_at = steady_now();
     volatile bool done = false;
     PG_TRY();
     {
@@ -339,8 +340,10 @@ void do_job_or_note_error(storage_job what) {
         PG_RE_THROW();
     }
     PG_END_TRY();
-    if (done && d != nullptr)
-        pg_atomic_fetch_add_u32(&d->storage_jobs_done, 1);
+    if (!done || d == nullptr)
+        return;
+    pg_atomic_write_u64(&d->storage_job_took, static_cast<uint64>(steady_now() - began_at));
+    pg_atomic_fetch_add_u32(&d->storage_jobs_done, 1);
 }
 
 }  // namespace
@@ -365,8 +368,6 @@ void pgpubsub_storage_main(Datum database) {
 
 PGPUBSUB_FUNCTION(pgpubsub_compact) {
     PreventCommandIfReadOnly("pgpubsub.compact()");
-    BackgroundWorkerHandle* const job = start_storage_job(storage_job::vacuum_and_pack);
-    if (job != nullptr)
-        pfree(job);
-    PG_RETURN_BOOL(job != nullptr);
+    BackgroundWorker job = storage_process(MyDatabaseId, storage_job::vacuum_and_pack);
+    PG_RETURN_BOOL(RegisterDynamicBackgroundWorker(&job, nullptr));
 }

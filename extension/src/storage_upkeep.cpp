@@ -3,7 +3,6 @@
 #include "background_process.hpp"
 #include "catalog.hpp"
 #include "databases.hpp"
-#include "maintenance.hpp"
 #include "settings.hpp"
 #include "storage_size.hpp"
 
@@ -20,8 +19,7 @@ constexpr int longest_pause = 30;
 constexpr int rest_after_work = 4;
 
 // Of this process. Times are those of steady_now().
-BackgroundWorkerHandle* job = nullptr;
-int64 job_started_at = 0;
+bool has_job = false;
 uint32 done_before_job = 0;
 TransactionId horizon_of_job = InvalidTransactionId;
 int64 not_before = at_once;
@@ -29,23 +27,6 @@ TransactionId vacuumed_up_to = InvalidTransactionId;
 int64 packed_at = at_once;
 int64 pack_pause = 0;
 retry jobs(pauses_after_errors);
-
-bool is_running() {
-    pid_t pid;
-    if (job == nullptr)
-        return false;
-    const BgwHandleStatus status = GetBackgroundWorkerPid(job, &pid);
-    if (status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED)
-        return true;
-    pfree(job);
-    job = nullptr;
-    return false;
-}
-
-void stop_at_exit(int, Datum) {
-    if (job != nullptr)
-        TerminateBackgroundWorker(job);
-}
 
 struct findings {
     bool needs_vacuum;
@@ -118,15 +99,17 @@ int64 keep_storage_small(shared_database* d, int64 now) {
     const int64 interval = storage_interval() * INT64CONST(1000);
     if (interval == 0)
         return never;  // until the settings are read again
-    const bool was_running = job != nullptr;
-    if (is_running() || RecoveryInProgress())
+    if (pg_atomic_read_u32(&d->storage_job) != 0 || RecoveryInProgress())
         return now + interval;
-    if (was_running) {
-        not_before = now + rest_after_work * (now - job_started_at - interval);
+    if (has_job) {
+        has_job = false;
         // One that ends without saying that it is done has failed.
         if (pg_atomic_read_u32(&d->storage_jobs_done) != done_before_job) {
             jobs.succeed();
             vacuumed_up_to = horizon_of_job;
+            not_before = now + rest_after_work * static_cast<int64>(pg_atomic_read_u64(&d->storage_job_took)) - interval;
+        } else {
+            jobs.fail(now);
         }
     }
     const int64 earliest = Max(not_before, jobs.not_before());
@@ -140,26 +123,20 @@ int64 keep_storage_small(shared_database* d, int64 now) {
     const bool packs = found.needs_packing && may_pack(now, interval);
     if (!packs && !found.needs_vacuum)
         return now + interval;
-    static bool stops_at_exit = false;
-    if (!stops_at_exit)
-        before_shmem_exit(stop_at_exit, 0);
-    stops_at_exit = true;
     done_before_job = pg_atomic_read_u32(&d->storage_jobs_done);
     horizon_of_job = found.horizon;
-    job_started_at = now;
-    jobs.fail(now);
-    job = start_storage_job(packs ? storage_job::vacuum_and_pack : storage_job::vacuum);
+    has_job = true;
+    pg_atomic_write_u32(&d->storage_job, static_cast<uint32>(packs ? storage_job::vacuum_and_pack : storage_job::vacuum));
+    wake_launcher();
     return now + interval;
 }
 
-BackgroundWorkerHandle* start_storage_job(storage_job what) {
-    BackgroundWorker worker = background_process("pgpubsub storage", "pgpubsub_storage_main");
-    worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-    worker.bgw_extra[0] = static_cast<char>(what);
-    worker.bgw_notify_pid = MyProcPid;
-    BackgroundWorkerHandle* handle = nullptr;
-    with_context(TopMemoryContext, [&] { RegisterDynamicBackgroundWorker(&worker, &handle); });
-    return handle;
+BackgroundWorker storage_process(Oid database, storage_job what) {
+    BackgroundWorker process = background_process("pgpubsub storage", "pgpubsub_storage_main");
+    process.bgw_main_arg = ObjectIdGetDatum(database);
+    process.bgw_extra[0] = static_cast<char>(what);
+    process.bgw_notify_pid = MyProcPid;
+    return process;
 }
 
 }  // namespace pgpubsub

@@ -124,6 +124,8 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
             look_at_extension_at_commit();
         else if (creates_our_extension(planned->utilityStmt))
             ask_for_worker_at_commit();
+        else if (IsA(planned->utilityStmt, CreatedbStmt) || IsA(planned->utilityStmt, AlterDatabaseStmt))
+            look_at_databases_at_commit();
         else if (IsA(planned->utilityStmt, ListenStmt))
             ask_for_worker_if_needed();
     }

@@ -71,9 +71,11 @@ void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way b
 bool looks_at_extension = false;
 // Whether it may be there from then on.
 bool asks_for_worker = false;
+// Whether there may then be a database that takes connections, and did not before.
+bool looks_at_databases = false;
 
 void forget_hints() {
-    looks_at_extension = asks_for_worker = false;
+    looks_at_extension = asks_for_worker = looks_at_databases = false;
     hints = nullptr;
     hint_count = hint_capacity = 0;
 }
@@ -95,6 +97,8 @@ void give_hints(on when) {
             add_task(served, task::extension);
     if (asks_for_worker && when == on::commit)
         ask_for_worker();
+    if (looks_at_databases && when == on::commit)
+        note_change_of_databases();
     // Also where all were dropped: the memory goes with the transaction.
     forget_hints();
 }
@@ -224,6 +228,7 @@ void wake_consumers_on_abort(const channel& c) {
 
 void look_at_extension_at_commit() { looks_at_extension = true; }
 void ask_for_worker_at_commit() { asks_for_worker = true; }
+void look_at_databases_at_commit() { looks_at_databases = true; }
 
 void tell_worker_of_dead_session() {
     if (shared_database* const d = has_shared_memory() ? our_database() : nullptr)

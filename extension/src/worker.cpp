@@ -10,6 +10,7 @@
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
+#include "prepared_hints.hpp"
 #include "settings.hpp"
 #include "storage_upkeep.hpp"
 
@@ -26,7 +27,9 @@ constexpr int64 longest_pause_for_lock = 8 * USECS_PER_SEC;
 
 shared_database* served = nullptr;
 Oid schema = InvalidOid;
-bool frees_entry = false;  // at its end
+// At its end.
+bool frees_entry = false;
+bool leaves_in_order = false;
 
 // Times are those of steady_now().
 int64 extension_looked_at = 0;
@@ -48,7 +51,10 @@ bool was_mended = false;
 void note_change(Datum, Oid relation) { was_mended = was_mended || was_in_catalog(relation); }
 
 void end_worker(int, Datum) {
-    abandon_hints(served);
+    if (!leaves_in_order) {
+        abandon_hints(served);
+        need_worker_at(served, at_once, DT_NOEND);
+    }
     pg_atomic_write_u32(&served->worker, 0);
     if (frees_entry)
         free_database(served);
@@ -136,6 +142,8 @@ bool look_at_extension() {
 // One round: what is marked, then what is due in maintenance.
 void work() {
     const int64 now = steady_now();
+    if (next_sending() <= now || next_maintenance <= now)
+        pg_atomic_write_u64(&served->worked_at, static_cast<uint64>(now));
     collecting.attempt(now, [] {
         looks_at_extension = collect_hints(served) || looks_at_extension;
         return true;
@@ -173,6 +181,26 @@ void look_whether_mended() {
     was_mended = false;
 }
 
+// Another database needs the place. What is marked from here on, and what is planned, brings a worker back.
+void make_room() {
+    constexpr int64 patience = 5 * USECS_PER_SEC;
+    static int64 asked_at = never;
+    const int64 now = steady_now();
+    asked_at = Min(asked_at, now);
+    if (!maintenance_is_planned() && now - asked_at < patience)
+        return;
+    const bool is_known = maintenance_is_planned() && !is_failing() && notifier_is_quiet();
+    const int64 next = Min(next_upkeep(), next_look_at_prepared());
+    need_worker_at(served, is_known ? next : Max(next, now + USECS_PER_SEC), next_due_time());
+    if (!is_known)
+        pg_atomic_fetch_or_u32(&served->tasks, task::all_channels);
+    pg_atomic_write_u32(&served->left_in_order, is_known);
+    leaves_in_order = true;
+    if (!is_known)
+        abandon_hints(served);
+    proc_exit(0);
+}
+
 // What may fail, outside of any transaction. Returns whether it did not.
 bool try_to(void (*f)()) {
     const MemoryContext context = CurrentMemoryContext;
@@ -205,7 +233,7 @@ bool try_to(void (*f)()) {
 }
 
 void begin() {
-    start_notifier();
+    start_notifier(pg_atomic_exchange_u32(&served->left_in_order, 0) == 0);
     begin_maintenance();
 }
 
@@ -247,7 +275,7 @@ void pgpubsub_worker_main(Datum place) {
     if (!try_to(begin))
         proc_exit(1);
     SpinLockAcquire(&served->lock);
-    served->failures = 0;
+    served->starts.succeed();
     SpinLockRelease(&served->lock);
     extension_looked_at = steady_now();
 
@@ -262,6 +290,8 @@ void pgpubsub_worker_main(Datum place) {
             next_maintenance = at_once;
             continue;
         }
+        if (pg_atomic_read_u32(&served->shall_leave) != 0)
+            make_room();
         const int64 now = steady_now();
         // After hints were sent, the next ones gather for a while.
         sleep_until(next_sending_allowed(), false);
