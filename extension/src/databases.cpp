@@ -21,7 +21,7 @@ shared_databases* all = nullptr;
 shared_database* ours = nullptr;
 
 constexpr auto numbers = [](shared_database& d) {
-    return std::to_array({&d.is_wanted, &d.lacks_worker, &d.worker, &d.shall_leave, &d.left_in_order, &d.first_mark, &d.tasks,
+    return std::to_array({&d.is_wanted, &d.has_extension, &d.lacks_worker, &d.worker, &d.shall_leave, &d.left_in_order, &d.first_mark, &d.tasks,
                           &d.storage_job, &d.storage_jobs_done});
 };
 constexpr auto long_numbers = [](shared_database& d) {
@@ -172,7 +172,11 @@ void add_task(shared_database* d, uint32 what) {
 }
 
 void ask_for_worker() {
-    if (shared_database* const d = our_database(); d != nullptr && pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
+    shared_database* const d = our_database();
+    if (d == nullptr)
+        return;
+    pg_atomic_write_u32(&d->has_extension, 1);
+    if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
         wake_launcher();
 }
 

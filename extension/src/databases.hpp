@@ -30,6 +30,7 @@ struct shared_database {
     pg_atomic_uint32 database;     // its OID; 0: the entry is free
     pg_atomic_uint32 is_wanted;    // whether it shall have a worker
     pg_atomic_uint32 worker;       // the number of the worker's process and 1, from when it is connected until it ends; 0: none
+    pg_atomic_uint32 has_extension;  // a session or a worker has found it there
     pg_atomic_uint32 lacks_worker;  // it is wanted, but can't be started
     pg_atomic_uint32 holds;        // how many sessions want that it has no worker just now
     pg_atomic_uint32 first_mark;   // of the list of marked channels (marks.hpp): place and 1; 0: empty

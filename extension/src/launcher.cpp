@@ -182,9 +182,9 @@ int64 retry_time(shared_database* d) {
     return time;
 }
 
-// A lack is said once for each database, and again after it was over.
+// A lack is said once for each database that has the extension, as far as is known, and again after it was over.
 void say_lack(bool* was_said, shared_database* d, const char* name, const char* what, const char* hint) {
-    if (*was_said)
+    if (*was_said || pg_atomic_read_u32(&d->has_extension) == 0)
         return;
     *was_said = true;
     note_error(d, psprintf("%s: %s", what, hint));
@@ -278,23 +278,23 @@ int64 start_workers() {
     note_processes();
     const worker_places places = places_for(max_workers(), max_worker_processes);
     int64 next = never;
-    int waiting = 0, idle = 0;
+    int waiting = 0, wanted = 0;
     for (int i = 0; i < count; ++i) {
         served_database& s = all[i];
         shared_database* const d = database_at(i);
         const bool may_have = lacks_worker(i);
+        wanted += s.has_process() || (OidIsValid(s.database) && pg_atomic_read_u32(&d->is_wanted) != 0);
         const int64 from = may_have ? Max(retry_time(d), Min(next_need(d), s.waiting_since)) : never;
         const int64 now = steady_now();
         if (from > now) {
             s.waiting_since = never;
-            idle += may_have && retry_time(d) <= now;
             next = Min(next, from);
         } else {
             s.waiting_since = Min(s.waiting_since, now);
             ++waiting;
         }
     }
-    const bool has_lack = workers + waiting + idle > places.workers;
+    const bool has_lack = wanted > places.workers;
     // Those that need one first, then those that would have one at hand.
     for (;;) {
         const bool is_needed = waiting > 0;

@@ -238,6 +238,8 @@ void free_mark(channel_mark* mark, int32 channel_id) {
 
 bool marks_are_scarce() { return pg_atomic_read_u32(&table->used) > table->room / 4 * 3; }
 
+bool marks_are_full() { return pg_atomic_read_u32(&table->used) >= table->room; }
+
 bool next_mark_of_ours(uint32* place, channel_mark** mark, int32* channel_id) {
     while (*place < table->size) {
         channel_mark& m = table->marks[(*place)++];

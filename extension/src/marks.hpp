@@ -59,6 +59,7 @@ void free_mark(channel_mark* mark, int32 channel_id);
 // Whether there is little room left, so that places of channels that are gone should be looked for; the next place of this
 // database from *place on, which moves behind it: false at the end.
 bool marks_are_scarce();
+bool marks_are_full();
 bool next_mark_of_ours(uint32* place, channel_mark** mark, int32* channel_id);
 // Frees all of a database, and empties its list.
 void free_marks_of(shared_database* d);

@@ -249,6 +249,20 @@ void set_lock_timeout_of_transaction(const char* value) {
     (void)set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
+// Said once, and again after it was over.
+void say_whether_marks_suffice(shared_database* d) {
+    static bool was_said = false;
+    if (!marks_are_full()) {
+        was_said = was_said && marks_are_scarce();
+    } else if (!was_said) {
+        was_said = true;
+        constexpr const char* what = "there are more channels than shared memory has room for, so hints wake the consumers of all channels";
+        note_error(d, what);
+        ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("%s", what),
+                errhint("Raise pgpubsub.shared_channels and restart the server."));
+    }
+}
+
 void hint_at_all_channels() {
     for (const channel& c : consumable_channels(BOOTSTRAP_SUPERUSERID)) {
         if (c.kind != channel_kind::queue)
@@ -279,6 +293,7 @@ bool collect_hints(shared_database* d) {
     if ((tasks & task::all_channels) != 0) {
         all_are_due = true;
         note_due(0, DT_NOBEGIN);
+        say_whether_marks_suffice(d);
     }
     if ((tasks & task::dead_session) != 0)
         note_dead_session();
@@ -357,6 +372,8 @@ bool send_hints(shared_database* d) {
         sum.waiting += one.waiting;
     }
     PopActiveSnapshot();
+    if (sum.notifies > 0)
+        note_sent(sessions, now);
     // Other applications' NOTIFYs, whose commits may be slow, are waited for.
     set_lock_timeout_of_transaction("10s");
     CommitTransactionCommand();

@@ -217,7 +217,13 @@ bool drop_left_over(const sizes& size) {
     return true;
 }
 
-void vacuum() { run("VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) pgpubsub.notification"); }
+// By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with them: a page that has
+// one is not empty, and can't be cut off.
+void vacuum(storage_job what) {
+    run(what == storage_job::vacuum_and_pack
+            ? "VACUUM (SKIP_LOCKED, INDEX_CLEANUP on, TRUNCATE off, PARALLEL 0) pgpubsub.notification"
+            : "VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) pgpubsub.notification");
+}
 
 // Until nothing more comes off, or the table is locked for too long.
 void cut_off(Oid table) {
@@ -279,7 +285,7 @@ void pack() {
         pgstat_report_activity(STATE_RUNNING, "moving rows to the front of pgpubsub.notification");
         if (!move_rows(size.table))
             return;
-        vacuum();
+        vacuum(storage_job::vacuum_and_pack);
     }
     if (!measure(&size))
         return;
@@ -310,7 +316,7 @@ bool do_job(storage_job what) {
     sizes size;
     if (!measure(&size))
         return false;
-    vacuum();
+    vacuum(what);
     if (what == storage_job::vacuum)
         return true;
     pack();

@@ -136,10 +136,12 @@ void at_transaction_end(XactEvent event, void*) {
         case XACT_EVENT_COMMIT:
             give_hints(on::commit);
             unlisten_at_commit();
+            note_read();
             break;
         case XACT_EVENT_ABORT:
             give_hints(on::abort);
             forget_unlisten();
+            note_read();
             break;
         case XACT_EVENT_PRE_PREPARE:
             preparing = GetTopTransactionIdIfAny();

@@ -270,6 +270,7 @@ void pgpubsub_worker_main(Datum place) {
     pg_memory_barrier();
     if (!OidIsValid(schema) || pg_atomic_read_u32(&served->holds) != 0)
         leave(schema);
+    pg_atomic_write_u32(&served->has_extension, 1);
     pgstat_report_appname("pgpubsub worker");
     CacheRegisterRelcacheCallback(note_change, Datum{0});
     if (!try_to(begin))

@@ -212,6 +212,17 @@ is($hints_after - $hints_before, 1000, 'each has given a hint');
 cmp_ok($notifies_after - $notifies_before, '>', 0, 'by some NOTIFYs');
 cmp_ok($notifies_after - $notifies_before, '<=', $pauses + 2, 'with pauses in between');
 cmp_ok(stat_of('coalesced'), '>', 500, 'as stat_wakeup says');
+{
+	# One hint wakes several: that takes nothing from those that were spared.
+	my $spared = stat_of('coalesced');
+	my @waiters = map { background({ in => "CALL pgpubsub.wait('{lonely}', '2 s');\n" }, 'psql', '-X', $node->connstr('postgres')) } 1 .. 5;
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 5 FROM pg_stat_activity WHERE query LIKE 'CALL pgpubsub.wait%'}), 'five wait');
+	my $woken = stat_of('woken');
+	publish('lonely');
+	ok($node->poll_query_until('postgres', qq{SELECT woken > $woken + 1 FROM pgpubsub.stat_wakeup}), 'and more than one is woken for a hint');
+	cmp_ok(stat_of('coalesced'), '>=', $spared, 'the number of spared hints never falls');
+	wait_for_exit($_) foreach @waiters;
+}
 end_probe($taker);
 sql(q{ALTER SYSTEM RESET pgpubsub.wakeup_delay});
 sql(q{SELECT pg_reload_conf()});
@@ -272,6 +283,9 @@ foreach my $i (1, 16, 17, 50, 100)
 $listener = listener($node, 'few', map { "c$_" } 1 .. 60);
 sql(q{SELECT count(pgpubsub.publish('c' || i, '1')) FROM generate_series(1, 60) i}, 'few');
 eventually(sub { %come = map { /^(c\d+) / ? ($1 => 1) : () } split /\n/, heard($listener); keys %come == 60 }, 'and 60 of them at once');
+my $said = () = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING:  there are more channels than shared memory has room for/g;
+is($said, 1, 'that there is too little room is said once');
+like(stat_of('last_error', 'few'), qr/more channels than shared memory/, 'in stat_wakeup too');
 end_probe($listener);
 
 $node->stop;
