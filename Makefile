@@ -8,6 +8,7 @@
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
 #   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
 #   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
+#   make test-assert  the extension's tests on a PostgreSQL that is built with assertions, and with its caches discarded
 #   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make bench       the benchmarks, beside other systems (doc/performance.md); QUICK=1 for a rough look
 #   make clean       removes what was built
@@ -44,7 +45,7 @@ endif
 # What is installed when the machine has it all already, and what runs first when it has not
 # ---------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-demo deps-test deps-tap test test-versions test-start-states test-sanitizers demo bench help \
+.PHONY: deps deps-demo deps-test deps-tap test test-versions test-start-states test-assert test-sanitizers demo bench help \
         $(SUITES:%=test-%)
 
 deps: deps-build
@@ -75,6 +76,9 @@ test-versions:
 
 test-start-states:
 	@test/lib/test-start-states.sh
+
+test-assert: deps-tap
+	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/test-assert.sh
 
 test-sanitizers: deps-test
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/lib/test-sanitizers.sh

@@ -13,7 +13,7 @@ needs_node=
 if wants pg-boss "$PEERS" || wants graphile-worker "$PEERS"; then needs_node=1; fi
 
 if [ -z "${NO_DEPS:-}" ]; then
-    test/lib/install-deps.sh        # the server first: what PgQ is for
+    test/lib/install-deps.sh demo   # the server first: what PgQ is for
     packages=(python3)
     if wants pgq "$PEERS"; then
         major=$("${PG_CONFIG:-pg_config}" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')

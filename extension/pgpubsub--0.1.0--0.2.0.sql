@@ -18,9 +18,55 @@ CREATE FUNCTION pgpubsub.pass_on_privileges(former regprocedure, successor regpr
 -- Tables
 -- ---------------------------------------------------------------------------------------------
 
+CREATE INDEX notification_waiting ON pgpubsub.notification (subscription_id, id)
+    WITH (deduplicate_items = off) WHERE due_at IS NOT NULL AND lease_token IS NULL;
+-- They begin again when they are used up; ids that are taken are passed over.
+ALTER SEQUENCE pgpubsub.channel_id_seq CYCLE;
+ALTER SEQUENCE pgpubsub.subscription_id_seq CYCLE;
+
+-- Nothing is of this type. Roles with rights on channels depend on it, so that they can't be dropped unnoticed (role_rights.hpp). That
+-- PUBLIC may use it gives nothing, and lets a role that is not the extension's owner run DROP OWNED.
+CREATE TYPE pgpubsub.channel_rights AS ENUM ();
+COMMENT ON TYPE pgpubsub.channel_rights IS 'private: stands for the rights of roles on channels where PostgreSQL notes what depends on a role';
+GRANT USAGE ON TYPE pgpubsub.channel_rights TO PUBLIC;
+
+CREATE FUNCTION pgpubsub.after_drop_owned() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_after_drop_owned' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.after_drop_owned() IS 'private: takes the rights on channels from the roles of DROP OWNED';
+CREATE EVENT TRIGGER pgpubsub_drop_owned ON ddl_command_end WHEN TAG IN ('DROP OWNED')
+    EXECUTE FUNCTION pgpubsub.after_drop_owned();
+COMMENT ON EVENT TRIGGER pgpubsub_drop_owned IS 'DROP OWNED takes the rights on channels too';
+ALTER EVENT TRIGGER pgpubsub_drop_owned ENABLE ALWAYS;
+REVOKE ALL ON FUNCTION pgpubsub.after_drop_owned() FROM PUBLIC;
+-- Fires the trigger that notes which roles have rights.
+UPDATE pgpubsub.channel_privilege SET privilege = privilege WHERE false;
+
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
+
+CREATE FUNCTION pgpubsub.purge_all() RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_all' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_all() IS
+    'removes notifications, dead letters, history and broadcasts of all channels that the caller owns (a superuser: of all), as between tests; returns how many';
+
+CREATE FUNCTION pgpubsub.grant_usage(role regrole, own_channels boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_grant_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.grant_usage(regrole, boolean) IS
+    'lets a role call what publishes and consumes, and read the views, for the channels that it has rights on; own_channels: also what makes and administers channels of its own';
+
+CREATE FUNCTION pgpubsub.revoke_usage(role regrole) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_revoke_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.revoke_usage(regrole) IS
+    'takes back what grant_usage gave, and what went with rights on channels; the rights stay';
+
+CREATE FUNCTION pgpubsub.complete_usage() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_complete_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.complete_usage() IS
+    'private: gives the roles that may call some of what grant_usage gives the functions that an update has brought';
+
+REVOKE ALL ON FUNCTION pgpubsub.purge_all(), pgpubsub.grant_usage(regrole, boolean), pgpubsub.revoke_usage(regrole),
+                       pgpubsub.complete_usage() FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Publishing and capturing
@@ -169,6 +215,24 @@ SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, jsonb, int
 SELECT pgpubsub.pass_on_privileges('pgpubsub.purge_dead_letters(text, bigint[], text)', 'pgpubsub.purge_dead_letters(text, jsonb, interval, text, bigint[])');
 DROP FUNCTION pgpubsub.purge_dead_letters(text, jsonb, interval, text);
 DROP FUNCTION pgpubsub.purge_dead_letters(text, bigint[], text);
+CREATE FUNCTION pgpubsub.peek(channel text, subscription text DEFAULT 'default', state text DEFAULT NULL,
+                              filter jsonb DEFAULT NULL, after_id bigint DEFAULT NULL, max_count bigint DEFAULT 100)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_peek' LANGUAGE C STABLE ROWS 100;
+COMMENT ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint) IS
+    'a page of what is stored, without taking it, in the order of ids: the first max_count notifications after after_id, of one state or of all; as the view pgpubsub.notifications, in milliseconds at any size';
+
+CREATE FUNCTION pgpubsub.get(id bigint)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_get' LANGUAGE C STABLE ROWS 1;
+COMMENT ON FUNCTION pgpubsub.get(bigint) IS
+    'a stored notification by its id, once for each subscription, without taking it; state: as in the view pgpubsub.notifications, or dead; whoever may only publish to the channel does not see what is in it';
+
+REVOKE ALL ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint), pgpubsub.get(bigint) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------
 -- Monitoring and views
@@ -184,6 +248,7 @@ COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
     'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
 
 REVOKE ALL ON FUNCTION pgpubsub.wakeup_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgpubsub.wakeup_state() TO pg_read_all_stats;
 SELECT pgpubsub.pass_on_privileges('pgpubsub.former_wakeup_state()', 'pgpubsub.wakeup_state()');
 
 -- A listener that has a transaction open, or reads nothing, keeps the server's queue of NOTIFYs from being emptied.
@@ -205,3 +270,18 @@ COMMENT ON VIEW pgpubsub.stat_wakeup IS
 DROP FUNCTION pgpubsub.former_wakeup_state();
 
 DROP FUNCTION pgpubsub.pass_on_privileges(regprocedure, regprocedure);
+CREATE OR REPLACE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
+    SELECT c.name AS channel, s.name AS subscription,
+           b.ready, b.delayed, b.in_flight, b.retrying, b.dead,
+           greatest(clock_timestamp(), b.oldest_created_at) - b.oldest_created_at AS oldest_age,
+           coalesce(r.published_per_second, 0) AS published_per_second,
+           coalesce(r.processed_per_second, 0) AS processed_per_second,
+           coalesce(r.failed_per_second, 0) AS failed_per_second,
+           b.estimated, s.paused
+      FROM pgpubsub.stat_backlog() b
+      JOIN pgpubsub.subscription s ON s.id = b.subscription_id
+      JOIN pgpubsub.channel c ON c.id = s.channel_id
+      LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
+
+-- At the very end: the roles that may publish, consume or own channels get the functions that belong to that and are new.
+SELECT pgpubsub.complete_usage();

@@ -18,7 +18,8 @@ COMMENT ON SCHEMA pgpubsub IS 'message broker: channels, notifications and the f
 -- Tables (private: the column order is known to notification.hpp, archive.hpp, channel_tables.hpp and broadcast.cpp in extension/src)
 -- ---------------------------------------------------------------------------------------------
 
-CREATE SEQUENCE pgpubsub.channel_id_seq AS integer;
+-- They begin again when they are used up; ids that are taken are passed over.
+CREATE SEQUENCE pgpubsub.channel_id_seq AS integer CYCLE;
 COMMENT ON SEQUENCE pgpubsub.channel_id_seq IS 'ids of channels';
 
 CREATE TABLE pgpubsub.channel (
@@ -34,7 +35,7 @@ CREATE TABLE pgpubsub.channel (
 );
 COMMENT ON TABLE pgpubsub.channel IS 'private: the named streams; see the view pgpubsub.channels';
 
-CREATE SEQUENCE pgpubsub.subscription_id_seq AS integer;
+CREATE SEQUENCE pgpubsub.subscription_id_seq AS integer CYCLE;
 COMMENT ON SEQUENCE pgpubsub.subscription_id_seq IS 'ids of subscriptions';
 
 CREATE TABLE pgpubsub.subscription (
@@ -73,7 +74,8 @@ COMMENT ON SEQUENCE pgpubsub.notification_id_seq IS 'ids of notifications';
 
 -- A row is either ready (due_at is null) or waits for due_at: a delay, a back-off or a lease. Each of
 -- the first two indexes holds one of the two kinds, so that a row costs one index entry, and a million
--- waiting rows don't stand in the way of a claim. The third finds a receipt's row. The others hold rows only where
+-- waiting rows don't stand in the way of a claim. The third finds a receipt's row, the fourth those that wait without a lease,
+-- by their ids: a lease costs no entry more for that. The others hold rows only where
 -- a feature is used: of ordered channels (order_key is a hash of the key), and those with a dedup_key.
 -- There is no primary key and no foreign key: either would add to the price of every captured row. An id stands once
 -- for each subscription.
@@ -105,6 +107,8 @@ CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, prio
 CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notification_leased ON pgpubsub.notification (id)
     WITH (deduplicate_items = off) WHERE lease_token IS NOT NULL;
+CREATE INDEX notification_waiting ON pgpubsub.notification (subscription_id, id)
+    WITH (deduplicate_items = off) WHERE due_at IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_ordered ON pgpubsub.notification (subscription_id, order_key, id)
     WITH (deduplicate_items = off) WHERE order_key IS NOT NULL AND lease_token IS NULL;
 CREATE INDEX notification_held ON pgpubsub.notification (subscription_id, order_key, id)
@@ -200,6 +204,20 @@ ALTER TABLE pgpubsub.channel           ENABLE ALWAYS TRIGGER channels_changed;
 ALTER TABLE pgpubsub.subscription      ENABLE ALWAYS TRIGGER channels_changed;
 ALTER TABLE pgpubsub.channel_privilege ENABLE ALWAYS TRIGGER channels_changed;
 
+-- Nothing is of this type. Roles with rights on channels depend on it, so that they can't be dropped unnoticed (role_rights.hpp). That
+-- PUBLIC may use it gives nothing, and lets a role that is not the extension's owner run DROP OWNED.
+CREATE TYPE pgpubsub.channel_rights AS ENUM ();
+COMMENT ON TYPE pgpubsub.channel_rights IS 'private: stands for the rights of roles on channels where PostgreSQL notes what depends on a role';
+GRANT USAGE ON TYPE pgpubsub.channel_rights TO PUBLIC;
+
+CREATE FUNCTION pgpubsub.after_drop_owned() RETURNS event_trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_after_drop_owned' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.after_drop_owned() IS 'private: takes the rights on channels from the roles of DROP OWNED';
+CREATE EVENT TRIGGER pgpubsub_drop_owned ON ddl_command_end WHEN TAG IN ('DROP OWNED')
+    EXECUTE FUNCTION pgpubsub.after_drop_owned();
+COMMENT ON EVENT TRIGGER pgpubsub_drop_owned IS 'DROP OWNED takes the rights on channels too';
+ALTER EVENT TRIGGER pgpubsub_drop_owned ENABLE ALWAYS;
+
 -- ---------------------------------------------------------------------------------------------
 -- Channels and rights
 -- ---------------------------------------------------------------------------------------------
@@ -248,6 +266,11 @@ CREATE FUNCTION pgpubsub.purge_channel(channel text, subscription text DEFAULT N
 COMMENT ON FUNCTION pgpubsub.purge_channel(text, text) IS
     'removes what is stored for a subscription (null: for all), leased or not, but not what a transaction is taking just now; returns how many';
 
+CREATE FUNCTION pgpubsub.purge_all() RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgpubsub_purge_all' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.purge_all() IS
+    'removes notifications, dead letters, history and broadcasts of all channels that the caller owns (a superuser: of all), as between tests; returns how many';
+
 CREATE FUNCTION pgpubsub.subscribe(
         channel text, subscription text, filter jsonb DEFAULT NULL, max_attempts integer DEFAULT NULL,
         backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,
@@ -275,6 +298,21 @@ CREATE FUNCTION pgpubsub.revoke_channel(channel text, role regrole, privilege te
     SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION pgpubsub.revoke_channel(text, regrole, text) IS
     'takes back what grant_channel gave';
+
+CREATE FUNCTION pgpubsub.grant_usage(role regrole, own_channels boolean DEFAULT false) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_grant_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.grant_usage(regrole, boolean) IS
+    'lets a role call what publishes and consumes, and read the views, for the channels that it has rights on; own_channels: also what makes and administers channels of its own';
+
+CREATE FUNCTION pgpubsub.revoke_usage(role regrole) RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_revoke_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.revoke_usage(regrole) IS
+    'takes back what grant_usage gave, and what went with rights on channels; the rights stay';
+
+CREATE FUNCTION pgpubsub.complete_usage() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgpubsub_complete_usage' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.complete_usage() IS
+    'private: gives the roles that may call some of what grant_usage gives the functions that an update has brought';
 
 CREATE FUNCTION pgpubsub.has_channel_privilege(channel text, privilege text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgpubsub_has_channel_privilege' LANGUAGE C STABLE;
@@ -416,6 +454,23 @@ CREATE FUNCTION pgpubsub.next_due(channel text, subscription text DEFAULT 'defau
 COMMENT ON FUNCTION pgpubsub.next_due(text, text, jsonb) IS
     'when the next notification can be claimed: in the past when one is ready (another consumer may be at it), else when a delay or a lease ends; null: none waits, or the subscription is paused';
 
+CREATE FUNCTION pgpubsub.peek(channel text, subscription text DEFAULT 'default', state text DEFAULT NULL,
+                              filter jsonb DEFAULT NULL, after_id bigint DEFAULT NULL, max_count bigint DEFAULT 100)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_peek' LANGUAGE C STABLE ROWS 100;
+COMMENT ON FUNCTION pgpubsub.peek(text, text, text, jsonb, bigint, bigint) IS
+    'a page of what is stored, without taking it, in the order of ids: the first max_count notifications after after_id, of one state or of all; as the view pgpubsub.notifications, in milliseconds at any size';
+
+CREATE FUNCTION pgpubsub.get(id bigint)
+    RETURNS TABLE (id bigint, channel text, payload jsonb, key text, headers jsonb, created_at timestamptz,
+                   deliver_at timestamptz, priority integer, attempts integer, db_version integer, subscription text,
+                   state text, due_at timestamptz, dedup_key text, last_error text)
+    AS 'MODULE_PATHNAME', 'pgpubsub_get' LANGUAGE C STABLE ROWS 1;
+COMMENT ON FUNCTION pgpubsub.get(bigint) IS
+    'a stored notification by its id, once for each subscription, without taking it; state: as in the view pgpubsub.notifications, or dead; whoever may only publish to the channel does not see what is in it';
+
 -- ---------------------------------------------------------------------------------------------
 -- Monitoring
 -- ---------------------------------------------------------------------------------------------
@@ -549,7 +604,7 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
            coalesce(r.published_per_second, 0) AS published_per_second,
            coalesce(r.processed_per_second, 0) AS processed_per_second,
            coalesce(r.failed_per_second, 0) AS failed_per_second,
-           b.estimated
+           b.estimated, s.paused
       FROM pgpubsub.stat_backlog() b
       JOIN pgpubsub.subscription s ON s.id = b.subscription_id
       JOIN pgpubsub.channel c ON c.id = s.channel_id

@@ -6,7 +6,7 @@
 // would ack its work, and another consumer is going to do it again.
 //
 // Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
-// a program with threads; then feed stdin, read stderr and wait for the end, all in one poll().
+// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all in one poll().
 
 #include "command.hpp"
 
@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -34,6 +35,7 @@ namespace pgpubsub::cli {
 
 namespace {
 
+constexpr const char* shell = "/bin/sh";
 constexpr std::size_t tail_limit = 8 * 1024;
 constexpr std::chrono::seconds grace{2};  // between SIGTERM and SIGKILL
 
@@ -66,23 +68,54 @@ pipe_ends make_pipe() {
 
 void make_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
-// The environment for the command: ours, with PGPUBSUB_* about this notification.
-std::vector<std::string> environment_for(const notification& n) {
-    std::vector<std::string> variables;
-    for (char** variable = environ; *variable != nullptr; ++variable) {
-        const std::string_view text(*variable);
-        const auto name = text.substr(0, text.find('='));
-        if (name != "PGPUBSUB_ID" && name != "PGPUBSUB_CHANNEL" && name != "PGPUBSUB_ATTEMPTS" && name != "PGPUBSUB_KEY")
-            variables.emplace_back(text);
-    }
-    variables.push_back("PGPUBSUB_ID=" + std::to_string(n.id));
-    variables.push_back("PGPUBSUB_CHANNEL=" + n.channel);
-    variables.push_back("PGPUBSUB_ATTEMPTS=" + std::to_string(n.attempts));
-    if (n.key) variables.push_back("PGPUBSUB_KEY=" + *n.key);
-    return variables;
+std::vector<const char*> pointers(const std::vector<std::string>& texts, const char* last = nullptr) {
+    std::vector<const char*> result;
+    for (const auto& text : texts) result.push_back(text.c_str());
+    if (last != nullptr) result.push_back(last);
+    result.push_back(nullptr);
+    return result;
 }
 
-[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, const char* const* argv, const char* const* environment) {
+// The environment for the command: ours, with PGPUBSUB_* about this notification. There are two, for the key has any
+// length, and Linux limits a variable, and all of them together: the second one leaves it out.
+class command_environment {
+public:
+    explicit command_environment(const notification& n) {
+        for (char** variable = environ; *variable != nullptr; ++variable) {
+            const std::string_view text(*variable);
+            constexpr std::array ours{"PGPUBSUB_ID",  "PGPUBSUB_CHANNEL",     "PGPUBSUB_ATTEMPTS",
+                                      "PGPUBSUB_KEY", "PGPUBSUB_KEY_OMITTED", "PGPUBSUB_IDEMPOTENCY_KEY"};
+            if (std::find(ours.begin(), ours.end(), text.substr(0, text.find('='))) == ours.end()) variables_.emplace_back(text);
+        }
+        variables_.push_back("PGPUBSUB_ID=" + std::to_string(n.id));
+        variables_.push_back("PGPUBSUB_CHANNEL=" + n.channel);
+        variables_.push_back("PGPUBSUB_ATTEMPTS=" + std::to_string(n.attempts));
+        variables_.push_back("PGPUBSUB_IDEMPOTENCY_KEY=" + n.idempotency_key);
+        if (n.key) key_ = "PGPUBSUB_KEY=" + *n.key;
+        whole_ = pointers(variables_, n.key ? key_.c_str() : nullptr);
+        if (n.key) without_key_ = pointers(variables_, "PGPUBSUB_KEY_OMITTED=1");
+    }
+    command_environment(const command_environment&) = delete;
+    command_environment& operator=(const command_environment&) = delete;
+
+    // Returns when it is not possible, with the reason in errno. Safe between fork and exec.
+    void run_in_it(const char* program, const char* const* arguments) const {
+        const auto run = [&](const std::vector<const char*>& environment) {
+            ::execve(program, const_cast<char* const*>(arguments), const_cast<char* const*>(environment.data()));
+        };
+        run(whole_);
+        if (errno == E2BIG && !without_key_.empty()) run(without_key_);
+    }
+
+private:
+    std::vector<std::string> variables_;
+    std::string key_;
+    std::vector<const char*> whole_, without_key_;
+};
+
+// `problem`: a pipe that exec closes. What is written into it says why there was none.
+[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem, const char* const* argv,
+                                 const command_environment& environment) {
     ::setpgid(0, 0);
     guard.guards(::getpid());
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -93,16 +126,19 @@ std::vector<std::string> environment_for(const notification& n) {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::dup2(in, STDIN_FILENO) < 0 || ::dup2(err, STDERR_FILENO) < 0) ::_exit(126);
-    ::execve("/bin/sh", const_cast<char* const*>(argv), const_cast<char* const*>(environment));
+    if (::dup2(in, STDIN_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) environment.run_in_it(shell, argv);
+    const int reason = errno;
+    [[maybe_unused]] const auto told = ::write(problem, &reason, sizeof reason);
     ::_exit(127);
 }
 
-std::vector<const char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<const char*> result;
-    for (const auto& text : texts) result.push_back(text.c_str());
-    result.push_back(nullptr);
-    return result;
+// Waits until the child runs the command: 0, or the errno that says why it does not.
+int read_problem(int pipe) {
+    int problem = 0;
+    ssize_t count = 0;
+    while ((count = ::read(pipe, &problem, sizeof problem)) < 0 && errno == EINTR) {
+    }
+    return count == sizeof problem ? problem : 0;
 }
 
 // Reads what is there without waiting, passes it on to our stderr and remembers the end of it. False at
@@ -156,16 +192,24 @@ command_outcome run_command(const std::string& command, const notification& n, c
                             const guardian& guard, const std::function<bool()>& should_end) {
     auto input = make_pipe();
     auto errors = make_pipe();
+    auto problems = make_pipe();
     const std::vector<std::string> arguments{"sh", "-c", command};
-    const auto variables = environment_for(n);
     const auto argv = pointers(arguments);
-    const auto environment = pointers(variables);
+    const command_environment environment(n);
 
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) fail("could not start a process for the command");
-    if (child == 0) become_command(parent, guard, input.read.get(), errors.write.get(), argv.data(), environment.data());
+    if (child == 0)
+        become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), argv.data(), environment);
     ::setpgid(child, child);  // in both processes: whichever comes first
+    problems.write.close();
+    if (const int problem = read_problem(problems.read.get()); problem != 0) {
+        while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        guard.guards(0);
+        throw std::system_error(problem, std::generic_category(), std::string("could not run the command by ") + shell);
+    }
     input.read.close();
     errors.write.close();
     make_nonblocking(input.write.get());
@@ -193,6 +237,12 @@ command_outcome run_command(const std::string& command, const notification& n, c
     guard.guards(0);
     if (errors.read.get() >= 0) read_stderr(errors.read.get(), outcome.stderr_tail);
     return outcome;
+}
+
+bool is_passing(const std::error_code& problem) {
+    for (const int code : {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EIO})
+        if (problem == std::error_code(code, std::generic_category())) return true;
+    return false;
 }
 
 std::string failure_text(const command_outcome& outcome) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <system_error>
 
 #include <pgpubsub/notification.hpp>
 
@@ -16,12 +17,16 @@ struct command_outcome {
 };
 
 // Runs `/bin/sh -c command` with the line and a newline on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL,
-// PGPUBSUB_ATTEMPTS and PGPUBSUB_KEY (if there is one) in its environment. Its stdout is ours; its stderr goes to ours and is
-// remembered. When `should_end` says so, the command and what it started get a SIGTERM, and what is still there two
+// PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY and PGPUBSUB_KEY (if there is one) in its environment; PGPUBSUB_KEY_OMITTED=1 instead of a key that is
+// too long for an environment. Its stdout is ours; its stderr goes to ours and is remembered. When `should_end` says so, the command and what it started get a SIGTERM, and what is still there two
 // seconds later a SIGKILL. If this process dies meanwhile, the guardian kills them.
-// Throws std::system_error when it can't be started.
+// Throws std::system_error when it can't be started: see is_passing().
 command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
                             const guardian& guard, const std::function<bool()>& should_end);
+
+// Whether what kept a command from being started may be over when it is tried again (too many processes, no memory);
+// anything else would keep every command from being started.
+bool is_passing(const std::error_code& problem);
 
 // The text that a failed command leaves as last_error: how it ended, and the end of what it wrote to stderr, both
 // within the 8 kB that are stored.

@@ -54,6 +54,7 @@ std::string json_line(const notification& n) {
     line += R"(,"priority":)" + std::to_string(n.priority);
     line += R"(,"attempts":)" + std::to_string(n.attempts);
     line += R"(,"db_version":)" + (n.db_version ? std::to_string(*n.db_version) : "null");
+    line += R"(,"idempotency_key":)" + quoted(n.idempotency_key);
     return json_on_one_line(line += '}');
 }
 

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 
 #include <pgpubsub/pgpubsub.hpp>
 
@@ -44,10 +45,19 @@ void print_line(const notification& n) {
     }
 }
 
-// Throws what the command failed with; stop_consuming when it was ended by the second request to stop.
+// Throws what the command failed with; stop_consuming when it was ended by the second request to stop, or when no command
+// could be started.
 void run_for(const std::string& command, const guardian& guard, const notification& n, const consumer& running) {
     bool ended_by_us = false;
-    const auto outcome = run_command(command, n, json_line(n), guard, [&] { return ended_by_us = running.stop_requests() > 1; });
+    const auto should_end = [&] { return ended_by_us = running.stop_requests() > 1; };
+    const auto outcome = [&] {
+        try {
+            return run_command(command, n, json_line(n), guard, should_end);
+        } catch (const std::system_error& e) {
+            if (is_passing(e.code())) throw;
+            throw stop_consuming(e.what());
+        }
+    }();
     if (outcome.wait_status == 0) return;
     if (ended_by_us) throw stop_consuming("the command was ended by the second request to stop");
     if (is_rejection(outcome.wait_status)) throw rejected(failure_text(outcome));

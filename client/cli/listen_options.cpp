@@ -14,9 +14,10 @@ namespace {
 
 constexpr const char* listen_footer =
     "A command finds the notification as one JSON line on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL,\n"
-    "PGPUBSUB_ATTEMPTS and (if it has one) PGPUBSUB_KEY in its environment. Its stdout and stderr are the\n"
-    "program's own. Its exit status 0 acks; 65 rejects: the notification becomes a dead letter at once; any other\n"
-    "lets it be tried again, by the back-off of its subscription. A channel whose name begins with - goes behind --.\n"
+    "PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY and (if it has one) PGPUBSUB_KEY in its environment; a key that\n"
+    "is too long for that is left out, and PGPUBSUB_KEY_OMITTED is 1. Its stdout and stderr are the program's\n"
+    "own. Its exit status 0 acks; 65 rejects: the notification becomes a dead letter at once; any other lets it be\n"
+    "tried again, by the back-off of its subscription. A channel whose name begins with - goes behind --.\n"
     "\n"
     "On a broadcast channel each listener gets each broadcast, from now on; nothing is stored, acked or retried.\n"
     "\n";

@@ -29,11 +29,21 @@ void check_subcommand(const std::vector<subcommand>& subcommands, int argc, char
     throw CLI::ParseError("unknown subcommand \"" + std::string(argv[1]) + "\"; there are: " + known, usage);
 }
 
+// The footers are written as they are to be read. From 2.5 on, CLI11 fills them like a paragraph unless it is told not to.
+template <typename Formatter>
+void keep_footers(Formatter& formatter) {
+    if constexpr (requires { formatter.enable_footer_formatting(false); })
+        formatter.enable_footer_formatting(false);
+    else if constexpr (requires { formatter.footer_paragraph_width(1000); })
+        formatter.footer_paragraph_width(1000);
+}
+
 int run(int argc, char** argv) {
     ::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is reported by write()
     CLI::App app("Consume from and publish to PostgreSQL as a message broker.", "pgpubsub");
     app.set_version_flag("--version", std::string("pgpubsub ") + version());
     app.require_subcommand(1);
+    keep_footers(*app.get_formatter());  // the subcommands inherit the formatter
     app.footer(footer);
     std::vector<subcommand> subcommands;
     for (const auto& add : {add_listen, add_publish, add_channels, add_stats, add_dead_letters, add_redrive,

@@ -13,6 +13,7 @@
 #include "quoting.hpp"
 #include "sqlstate.hpp"
 #include "text.hpp"
+#include "timestamp.hpp"
 #include "version_number.hpp"
 #include "waiting.hpp"
 
@@ -67,6 +68,7 @@ notification read_notification(const PGresult* rows, int row) {
     n.priority = number_at<int>(rows, row, 7);
     n.attempts = number_at<int>(rows, row, 8);
     if (value_at(rows, row, 9)) n.db_version = number_at<int>(rows, row, 9);
+    n.idempotency_key = idempotency_key(n.id, n.created_at);
     return n;
 }
 

@@ -71,6 +71,7 @@ inline std::optional<envelope> parse_envelope(std::string_view text) {
     auto created_at = text_of("created_at");
     if (!created_at || !microseconds_of(*created_at)) return std::nullopt;
     e.what.created_at = std::move(*created_at);
+    e.what.idempotency_key = idempotency_key(e.what.id, e.what.created_at);
     e.what.key = text_of("key");
     if (const auto headers = member("headers")) e.what.headers = json_on_one_line(*headers);
     e.what.db_version = json_integer<int>(member("db_version").value_or(""));

@@ -1,4 +1,4 @@
-// A timestamptz as the server writes it in JSON (ISO 8601 with a UTC offset), as a number. Pure.
+// A timestamptz as the server writes it in JSON (ISO 8601 with a UTC offset), as a number, and what is made of that. Pure.
 #pragma once
 
 #include <charconv>
@@ -79,6 +79,13 @@ inline std::optional<std::int64_t> microseconds_of(std::string_view text) {
         __builtin_add_overflow(microseconds, fraction, &microseconds))
         return std::nullopt;  // within half an hour of the last one that the server knows
     return microseconds;
+}
+
+// By what a repetition is recognised, though a server that has gone back in time gives out the same ids again. What
+// created_at says is used as it is when it is no time of the calendar (infinity, written by hand).
+inline std::string idempotency_key(std::int64_t id, std::string_view created_at) {
+    const auto microseconds = microseconds_of(created_at);
+    return std::to_string(id) + '-' + (microseconds ? std::to_string(*microseconds) : std::string(created_at));
 }
 
 }  // namespace pgpubsub::inline v0

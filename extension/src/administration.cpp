@@ -4,8 +4,10 @@
 #include "archive.hpp"
 #include "broadcast.hpp"
 #include "channel_settings.hpp"
+#include "channel_tables.hpp"
 #include "interval.hpp"
 #include "notification.hpp"
+#include "rights.hpp"
 #include "stat_count.hpp"
 #include "wakeup.hpp"
 
@@ -13,30 +15,54 @@ using namespace pgpubsub;
 
 namespace {
 
-// As of now, whatever snapshot the transaction has.
+struct capture_trigger {
+    Oid table;
+    NameData name;
+    bool is_of_partition;
+};
+
+// Whether the trigger captures into the channel. Its arguments are stored one after the other, each with a zero byte
+// behind it; the channel is the first.
+bool captures_into(HeapTuple trigger, TupleDesc columns, const channel& c) {
+    const FormData_pg_trigger& form = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(trigger));
+    if (form.tgfoid != our_catalog().capture_function || form.tgisinternal || form.tgnargs == 0)
+        return false;
+    bool null;
+    const std::string_view arguments =
+        view_of(DatumGetTextPP(heap_getattr(trigger, Anum_pg_trigger_tgargs, columns, &null)));
+    return arguments.substr(0, arguments.find('\0')) == c.name;
+}
+
+// As of now, whatever snapshot the transaction has. Of a partitioned table rather than one of its partitions.
+bool find_capture_trigger(const channel& c, capture_trigger* found) {
+    const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, snapshot, 0, nullptr);
+    bool is_there = false;
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        if (!captures_into(tuple, RelationGetDescr(triggers), c))
+            continue;
+        const FormData_pg_trigger& form = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        if (!is_there || (found->is_of_partition && !OidIsValid(form.tgparentid)))
+            *found = {form.tgrelid, form.tgname, OidIsValid(form.tgparentid)};
+        is_there = true;
+    }
+    systable_endscan(scan);
+    UnregisterSnapshot(snapshot);
+    table_close(triggers, AccessShareLock);
+    return is_there;
+}
+
 void check_not_attached(const channel& c) {
-    PushActiveSnapshot(GetLatestSnapshot());
-    as_extension_owner([&c] {
-        // A trigger's arguments are stored one after the other, each with a zero byte behind it; the channel is the first.
-        Oid types[] = {TEXTOID, OIDOID};
-        Datum values[] = {CStringGetTextDatum(c.name), ObjectIdGetDatum(our_catalog().capture_function)};
-        SPI_execute_with_args(
-            "SELECT tgrelid::pg_catalog.regclass::pg_catalog.text, tgname "
-            "FROM pg_catalog.pg_trigger, (SELECT pg_catalog.convert_to($1, pg_catalog.getdatabaseencoding()) "
-            "                             OPERATOR(pg_catalog.||) '\\x00'::bytea) c(argument) "
-            "WHERE tgfoid OPERATOR(pg_catalog.=) $2 AND NOT tgisinternal "
-            "AND pg_catalog.substr(tgargs, 1, pg_catalog.length(argument)) OPERATOR(pg_catalog.=) argument "
-            "ORDER BY tgparentid, tgrelid, tgname LIMIT 1",
-            lengthof(types), types, values, nullptr, true, 1);
-        if (SPI_processed > 0)
-            ereport(ERROR, errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-                    errmsg("cannot drop channel \"%s\" because a table is attached to it", c.name),
-                    errdetail("Trigger \"%s\" of table %s captures into it.",
-                              SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2),
-                              SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
-                    errhint("Detach the table first with pgpubsub.detach(), or drop a trigger that was made by hand."));
-    });
-    PopActiveSnapshot();
+    capture_trigger trigger;
+    if (!find_capture_trigger(c, &trigger))
+        return;
+    ereport(ERROR, errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+            errmsg("cannot drop channel \"%s\" because a table is attached to it", c.name),
+            errdetail("Trigger \"%s\" of table %s captures into it.", NameStr(trigger.name),
+                      DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(trigger.table)))),
+            errhint("Detach the table first with pgpubsub.detach(), or drop a trigger that was made by hand."));
 }
 
 channel_kind kind_argument(FunctionCallInfo fcinfo, int index) {
@@ -73,19 +99,21 @@ void check_channel_settings(const channel_settings& own, const subscription_sett
 }
 
 void store_channel_settings(const channel_settings& own, int32 channel_id) {
-    Oid types[] = {INT4OID, BOOLOID, INTERVALOID};
-    Datum values[] = {Int32GetDatum(channel_id), own.ordered.value, own.retention.value};
-    const char nulls[] = {' ', own.ordered.is_given ? ' ' : 'n', own.retention.is_given ? ' ' : 'n'};
-    SPI_execute_with_args("UPDATE pgpubsub.channel SET ordered = coalesce($2, ordered), retention = coalesce($3, retention) "
-                          "WHERE id OPERATOR(pg_catalog.=) $1",
-                          lengthof(types), types, values, nulls, false, 0);
+    column_value changes[2];
+    std::size_t count = 0;
+    if (own.ordered.is_given)
+        changes[count++] = {channel_column::ordered, own.ordered.value};
+    if (own.retention.is_given)
+        changes[count++] = {channel_column::retention, own.retention.value};
+    if (count > 0)
+        update_channel(channel_id, {changes, count});
 }
 
 void make_broadcast(int32 channel_id) {
-    run(psprintf("UPDATE pgpubsub.channel SET kind = 'broadcast', retention = %ld * interval '1 microsecond' "
-                 "WHERE id OPERATOR(pg_catalog.=) %d",
-                 static_cast<long>(default_retention), channel_id));
-    run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", channel_id));
+    const column_value changes[] = {{channel_column::kind, CStringGetTextDatum("broadcast")},
+                                    {channel_column::retention, interval_of(default_retention)}};
+    update_channel(channel_id, changes);
+    remove_subscriptions_of(channel_id);
 }
 
 bool has_rows(const notification_table& table, const channel& c) {
@@ -97,10 +125,11 @@ bool has_rows(const notification_table& table, const channel& c) {
     return false;
 }
 
-// Rows that were stored under the other rule would be delivered by neither. Keeps publishers out until the transaction ends.
+// Rows that were stored under the other rule would be delivered by neither. Keeps the channel's users out until the
+// transaction ends.
 void check_may_change_order(const channel& c) {
+    lock_channel(c.id, channel_lock::replace);
     notification_table table = notification_table::open();
-    LockRelation(table.heap(), ShareRowExclusiveLock);
     if (has_rows(table, c))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("cannot change \"ordered\" of channel \"%s\" while it has notifications", c.name),
@@ -116,17 +145,14 @@ void check_sees_all_rows(const char* what) {
                 errhint("Use READ COMMITTED."));
 }
 
-// Removes everything that subscriptions hold, and keeps publishers out until the transaction ends. Most rows go while
-// writers go on; the lock then makes sure that none is left behind for a subscription that is gone. Before the lock, no row
-// is touched that somebody may wait for while they keep us from the lock: a leased one, whose holder may ack it.
-void remove_everything(std::span<const subscription> subscriptions) {
+// Removes everything that subscriptions of the channel hold, and keeps the channel's users out until the transaction
+// ends.
+void remove_everything(const channel& c, std::span<const subscription> subscriptions) {
+    lock_channel(c.id, channel_lock::replace);
     notification_table table = notification_table::open();
-    for (const subscription& s : subscriptions)
-        table.remove_ready(s.id);
-    LockRelation(table.heap(), ShareRowExclusiveLock);
     for (const subscription& s : subscriptions) {
         table.remove_all(s.id, true);
-        remove_archives(s.id);
+        remove_archives(s.id, true);
         remove_counts(s.id);
     }
     table.close();
@@ -138,13 +164,8 @@ void change_owner(const channel& c, Oid owner) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", owner));
     if (!may_give_to(GetUserId(), owner))
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be member of role \"%s\"", name));
-    as_extension_owner([&] {
-        run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "
-                     "AND privilege OPERATOR(pg_catalog.=) 'owner'",
-                     c.id));
-        run(psprintf("INSERT INTO pgpubsub.channel_privilege VALUES (%d, %u, 'owner')", c.id, owner));
-        grant_usage(quote_identifier(name), privilege::owner);
-    });
+    remove_owners(c.id);
+    give_right(c.id, owner, privilege::owner);
 }
 
 // The subscription that the argument names, or all where it is null.
@@ -157,17 +178,25 @@ std::span<const subscription> subscriptions_argument(FunctionCallInfo fcinfo, in
 }
 
 channel owned_queue(FunctionCallInfo fcinfo) {
-    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"));
+    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"), channel_lock::change);
     return get_queue_channel(c.name);
+}
+
+// What a transaction is at is left to it.
+int64 remove_notifications(std::span<const subscription> subscriptions) {
+    notification_table table = notification_table::open();
+    int64 removed = 0;
+    for (const subscription& s : subscriptions)
+        removed += table.remove_all(s.id, false);
+    table.close();
+    return removed;
 }
 
 void set_paused(FunctionCallInfo fcinfo, const channel& c, bool paused) {
     const std::span<const subscription> subscriptions = subscriptions_argument(fcinfo, 1, c);
-    as_extension_owner([&] {
-        for (const subscription& s : subscriptions)
-            run(psprintf("UPDATE pgpubsub.subscription SET paused = %s WHERE id OPERATOR(pg_catalog.=) %d",
-                         paused ? "true" : "false", s.id));
-    });
+    const column_value changes[] = {{subscription_column::paused, BoolGetDatum(paused)}};
+    for (const subscription& s : subscriptions)
+        update_subscription(s.id, changes);
 }
 
 }  // namespace
@@ -196,20 +225,17 @@ PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
     if (!created)
         PG_RETURN_VOID();
     const int32 default_id = get_subscription(c, default_subscription).id;
-    as_extension_owner([&] {
-        if (kind == channel_kind::broadcast)
-            make_broadcast(c.id);
-        else
-            store_settings(settings, default_id);
-        if (own.ordered.is_given || own.retention.is_given)
-            store_channel_settings(own, c.id);
-    });
+    if (kind == channel_kind::broadcast)
+        make_broadcast(c.id);
+    else
+        store_settings(settings, default_id);
+    store_channel_settings(own, c.id);
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_alter_channel) {
     PreventCommandIfReadOnly("pgpubsub.alter_channel()");
-    const channel c = owned_channel(text_argument(fcinfo, 0, "name"));
+    const channel c = owned_channel(text_argument(fcinfo, 0, "name"), channel_lock::change);
     const channel_settings own = {optional_argument::of(fcinfo, 1), optional_argument::of(fcinfo, 8)};
     subscription_settings settings = subscription_settings::of(fcinfo, 2);
     settings.filter = optional_argument::of(fcinfo, 9);
@@ -223,12 +249,11 @@ PGPUBSUB_FUNCTION(pgpubsub_alter_channel) {
         const subscription s = get_subscription(
             c, subscription_name.is_given ? view_of(DatumGetTextPP(subscription_name.value)) : default_subscription);
         check_settings(settings, s);
-        as_extension_owner([&] { store_settings(settings, s.id); });
+        store_settings(settings, s.id);
     }
     if (own.ordered.is_given && DatumGetBool(own.ordered.value) != c.ordered)
         check_may_change_order(c);
-    if (own.ordered.is_given || own.retention.is_given)
-        as_extension_owner([&] { store_channel_settings(own, c.id); });
+    store_channel_settings(own, c.id);
     if (!PG_ARGISNULL(11))
         change_owner(c, PG_GETARG_OID(11));
     PG_RETURN_VOID();
@@ -238,16 +263,12 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     PreventCommandIfReadOnly("pgpubsub.drop_channel()");
     const std::string_view name = text_argument(fcinfo, 0, "name");
     check_sees_all_rows("channel");
-    const channel c = owned_channel(name);
+    const channel c = owned_channel(name, channel_lock::change);
     check_not_attached(c);
-    remove_everything(subscriptions_of(c));
+    remove_everything(c, subscriptions_of(c));
     check_not_attached(c);  // again: an attach() holds the lock that was waited for
     remove_broadcasts(c.id, true);
-    as_extension_owner([&c] {
-        run(psprintf("DELETE FROM pgpubsub.subscription WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
-        run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d", c.id));
-        run(psprintf("DELETE FROM pgpubsub.channel WHERE id OPERATOR(pg_catalog.=) %d", c.id));
-    });
+    remove_channel(c.id);
     PG_RETURN_VOID();
 }
 
@@ -269,8 +290,7 @@ PGPUBSUB_FUNCTION(pgpubsub_subscribe) {
     }
     s.back_off = default_backoff;
     check_settings(settings, s);
-    const int32 id = create_subscription(c.id, name);
-    as_extension_owner([&] { store_settings(settings, id); });
+    store_settings(settings, create_subscription(c.id, name));
     PG_RETURN_VOID();
 }
 
@@ -280,10 +300,8 @@ PGPUBSUB_FUNCTION(pgpubsub_unsubscribe) {
     check_sees_all_rows("subscription");
     const channel c = owned_queue(fcinfo);
     const std::span<const subscription> named = subscriptions_argument(fcinfo, 1, c);
-    remove_everything(named);
-    as_extension_owner([&named] {
-        run(psprintf("DELETE FROM pgpubsub.subscription WHERE id OPERATOR(pg_catalog.=) %d", named[0].id));
-    });
+    remove_everything(c, named);
+    remove_subscription(named[0].id);
     PG_RETURN_VOID();
 }
 
@@ -303,15 +321,28 @@ PGPUBSUB_FUNCTION(pgpubsub_resume_channel) {
 
 PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
     PreventCommandIfReadOnly("pgpubsub.purge_channel()");
-    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"));
+    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"), channel_lock::change);
     if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(1))
         contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
     if (c.kind == channel_kind::broadcast)
         PG_RETURN_INT64(remove_broadcasts(c.id, false));
-    notification_table table = notification_table::open();
+    PG_RETURN_INT64(remove_notifications(subscriptions_argument(fcinfo, 1, c)));
+}
+
+// The channels are locked in the order of their ids.
+PGPUBSUB_FUNCTION(pgpubsub_purge_all) {
+    PreventCommandIfReadOnly("pgpubsub.purge_all()");
     int64 removed = 0;
-    for (const subscription& s : subscriptions_argument(fcinfo, 1, c))
-        removed += table.remove_all(s.id, false);
-    table.close();
+    for (channel c : channels_with(GetUserId(), privilege::owner)) {
+        CHECK_FOR_INTERRUPTS();
+        lock_channel(c.id, channel_lock::change);
+        if (!find_channel(c.id, &c) || !has_privilege(c.id, GetUserId(), privilege::owner))
+            continue;
+        const std::span<const subscription> subscriptions = subscriptions_of(c);
+        removed += remove_notifications(subscriptions);
+        for (const subscription& s : subscriptions)
+            removed += remove_archives(s.id, false);
+        removed += remove_broadcasts(c.id, false);
+    }
     PG_RETURN_INT64(removed);
 }

@@ -89,11 +89,12 @@ int64 sweep_processed(const subscription& s, sweep_limits limits) {
     return swept;
 }
 
-void remove_archives(int32 subscription_id) {
-    remove_rows(scan_dead_letters(subscription_id), true);
+int64 remove_archives(int32 subscription_id, bool wait) {
+    const int64 dead = remove_rows(scan_dead_letters(subscription_id), wait);
     ScanKeyData keys[] = {equals_int4(archive_column::subscription_id, subscription_id)};
-    remove_rows(plain_scan::begin(our_catalog().processed, archive_column::processed_count, our_catalog().processed_at, keys),
-                true);
+    return dead + remove_rows(plain_scan::begin(our_catalog().processed, archive_column::processed_count,
+                                                our_catalog().processed_at, keys),
+                              wait);
 }
 
 }  // namespace pgpubsub

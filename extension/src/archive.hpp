@@ -51,7 +51,7 @@ int64 sweep_processed(const subscription& s, sweep_limits limits);
 // What a consumer sweeps that has added so many rows: more than it added, so that they don't pile up.
 inline sweep_limits sweep_after(int64 added) { return {2 * added, 64 + 4 * added}; }
 
-// Removes the dead letters and the history of a subscription, and waits for who is at them.
-void remove_archives(int32 subscription_id);
+// Removes the dead letters and the history of a subscription, and returns how many; as remove_rows().
+int64 remove_archives(int32 subscription_id, bool wait);
 
 }  // namespace pgpubsub

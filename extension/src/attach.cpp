@@ -11,7 +11,7 @@
 #include "arguments.hpp"
 #include "attachment.hpp"
 #include "catalog.hpp"
-#include "channel.hpp"
+#include "channel_lock.hpp"
 
 using namespace pgpubsub;
 
@@ -45,7 +45,7 @@ Relation open_own_table(Oid oid, LOCKMODE mode) {
         cannot_capture(name, "is not a table");
     if (IsCatalogRelationOid(oid))
         cannot_capture(name, "is a system catalog");
-    if (get_rel_namespace(oid) == get_rel_namespace(our_catalog().channel))
+    if (is_part_of_extension(oid))
         cannot_capture(name, "belongs to pgpubsub itself");
     check_owner(oid, kind, name);
     const Relation table = try_relation_open(oid, mode);
@@ -90,13 +90,24 @@ void carry_out(const attachment_plan& plan) {
     SPI_finish();
 }
 
-void make_channel(const char* name, Oid owner) {
+channel make_channel(const char* name, Oid owner) {
     bool created;
     const channel c = get_or_create_channel(name, owner, &created);
     if (created)
         ereport(NOTICE, errmsg("channel \"%s\" was created", c.name));
     else
         check_privilege(c, owner, privilege::publish);
+    return c;
+}
+
+// Whoever took the name first reads what is captured.
+void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_name) {
+    const Oid owner = owner_of(c);
+    const char* const name = OidIsValid(owner) ? GetUserNameFromId(owner, true) : nullptr;
+    if (name != nullptr && !is_member_of_role_nosuper(table_owner, owner))
+        ereport(NOTICE, errmsg("channel \"%s\" belongs to role \"%s\"", c.name, name),
+                errdetail("That role, and those that it lets consume from the channel, can read what is captured of table \"%s\".",
+                          table_name));
 }
 
 }  // namespace
@@ -127,9 +138,13 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     const char* const table_name = pstrdup(RelationGetRelationName(table));
     relation_close(table, NoLock);
 
-    // drop_channel() waits for this lock, so a channel that is found under it stays until the transaction ends.
-    LockRelationOid(our_catalog().notification, RowExclusiveLock);
-    make_channel(channel_name, owner);
+    // Locked, so that it stays until the transaction ends.
+    channel c;
+    do
+        c = make_channel(channel_name, owner);
+    while (!use_channel(&c));
+    if (plan.commands != NIL)
+        tell_of_other_owner(c, owner, table_name);
     if (wanted.why_by_row != nullptr && plan.commands != NIL)
         ereport(NOTICE, errmsg("changes of table \"%s\" are captured by row-level triggers", table_name),
                 errdetail("%s", wanted.why_by_row));

@@ -1,5 +1,6 @@
 // The triggers of an attachment: which there should be, which there are, and the commands that lead from these to those.
 #include "attachment.hpp"
+#include "catalog.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -117,7 +118,7 @@ const char* create_command(const wanted_trigger& w, const char* table, bool repl
     appendStringInfo(&command, " FOR EACH %s", TRIGGER_FOR_ROW(w.type) ? "ROW" : "STATEMENT");
     if (w.when != nullptr)
         appendStringInfo(&command, " WHEN (%s)", w.when);
-    appendStringInfoString(&command, " EXECUTE FUNCTION pgpubsub.capture(");
+    appendStringInfo(&command, " EXECUTE FUNCTION %s(", qualified_function_name(capture_function()));
     const ListCell* cell;
     separator = "";
     foreach (cell, w.arguments) {

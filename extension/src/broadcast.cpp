@@ -25,10 +25,6 @@ constexpr int notify_limit = BLCKSZ - NAMEDATALEN - 128 - 1;
 // How many expired ones are removed by whoever stores a new one: more than one, so that they don't pile up.
 constexpr sweep_limits sweep_per_broadcast = {4, 64};
 
-namespace broadcast_column {
-enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
-}
-
 // What an envelope may have, in the order in which jsonb keeps members, and so in which they are written.
 namespace member {
 enum { id, key, channel, headers, payload, kind, created_at, db_version, count };

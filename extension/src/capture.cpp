@@ -8,7 +8,7 @@
 // subscription, or a broadcast; at the end, one hint.
 #include "broadcast.hpp"
 #include "change_payload.hpp"
-#include "channel.hpp"
+#include "channel_lock.hpp"
 #include "notification_batch.hpp"
 #include "transition_table.hpp"
 #include "wakeup.hpp"
@@ -81,13 +81,14 @@ private:
     bool is_batch() const { return expects_many_ && channel_.kind == channel_kind::queue; }
 
     void open() {
-        // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
         table_ = notification_table::open();
         const Oid owner = trigger_->tg_relation->rd_rel->relowner;
-        bool created;
-        channel_ = get_or_create_channel(plan_->channel, owner, &created);
-        if (!created)
-            check_privilege(channel_, owner, privilege::publish);
+        do {
+            bool created;
+            channel_ = get_or_create_channel(plan_->channel, owner, &created, made_by::worker);
+            if (!created)
+                check_privilege(channel_, owner, privilege::publish);
+        } while (!use_channel(&channel_));
         if (is_batch())
             batch_ = notification_batch::begin(&table_, channel_);
         json_ = jsonb_writer::make();

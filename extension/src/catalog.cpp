@@ -1,8 +1,10 @@
 #include "catalog.hpp"
 
+#include "archive.hpp"
+#include "broadcast.hpp"
+#include "channel_tables.hpp"
 #include "databases.hpp"
-
-#include <span>
+#include "stat_count.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -12,69 +14,205 @@ static_assert(sizeof(catalog) % sizeof(Oid) == 0);
 catalog known;
 bool known_is_valid = false;
 
-Oid find(Oid schema, const char* name) {
-    const Oid found = get_relname_relid(name, schema);
-    if (!OidIsValid(found))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"pgpubsub.%s\" does not exist", name),
-                errhint("The library is newer than the extension in this database: run ALTER EXTENSION pgpubsub UPDATE."));
-    return found;
+// A member of the extension, by its name.
+struct member {
+    const char* name;
+    Oid catalog::*place;
+};
+
+constexpr member relations[] = {
+    {"channel", &catalog::channel},
+    {"channel_id_seq", &catalog::channel_id_seq},
+    {"channel_privilege", &catalog::channel_privilege},
+    {"subscription", &catalog::subscription},
+    {"subscription_id_seq", &catalog::subscription_id_seq},
+    {"notification", &catalog::notification},
+    {"notification_id_seq", &catalog::notification_id_seq},
+    {"dead_letter", &catalog::dead_letter},
+    {"processed", &catalog::processed},
+    {"broadcast", &catalog::broadcast},
+    {"stat_count", &catalog::stat_count},
+};
+
+constexpr member functions[] = {
+    {"capture", &catalog::capture_function},
+    {"capture_filter", &catalog::capture_filter_function},
+};
+
+constexpr int most_index_columns = 3;
+
+struct table_index {
+    Oid catalog::*table;
+    const char* name;
+    Oid catalog::*place;
+    AttrNumber columns[most_index_columns];  // 0: no more
+};
+
+namespace row = column;
+namespace kept = archive_column;
+
+constexpr table_index indexes[] = {
+    {&catalog::channel, "channel_pkey", &catalog::channel_pkey, {channel_column::id}},
+    {&catalog::channel, "channel_name_key", &catalog::channel_name_key, {channel_column::name}},
+    {&catalog::channel_privilege,
+     "channel_privilege_pkey",
+     &catalog::channel_privilege_pkey,
+     {privilege_column::channel_id, privilege_column::grantee, privilege_column::privilege}},
+    {&catalog::subscription, "subscription_pkey", &catalog::subscription_pkey, {subscription_column::id}},
+    {&catalog::subscription,
+     "subscription_name_key",
+     &catalog::subscription_name_key,
+     {subscription_column::channel_id, subscription_column::name}},
+    {&catalog::notification, "notification_ready", &catalog::notification_ready, {row::subscription_id, row::priority, row::id}},
+    {&catalog::notification, "notification_due", &catalog::notification_due, {row::subscription_id, row::due_at}},
+    {&catalog::notification, "notification_leased", &catalog::notification_leased, {row::id}},
+    {&catalog::notification, "notification_waiting", &catalog::notification_waiting, {row::subscription_id, row::id}},
+    {&catalog::notification, "notification_ordered", &catalog::notification_ordered, {row::subscription_id, row::order_key, row::id}},
+    {&catalog::notification, "notification_held", &catalog::notification_held, {row::subscription_id, row::order_key, row::id}},
+    {&catalog::notification, "notification_in_flight", &catalog::notification_in_flight, {row::subscription_id, row::order_key}},
+    {&catalog::notification, "notification_dedup", &catalog::notification_dedup, {row::subscription_id, row::dedup_key}},
+    {&catalog::dead_letter, "dead_letter_id", &catalog::dead_letter_id, {kept::subscription_id, kept::id}},
+    {&catalog::processed, "processed_at", &catalog::processed_at, {kept::subscription_id, kept::archived_at}},
+    {&catalog::broadcast, "broadcast_id", &catalog::broadcast_id, {broadcast_column::channel_id, broadcast_column::id}},
+    {&catalog::broadcast,
+     "broadcast_expires_at",
+     &catalog::broadcast_expires_at,
+     {broadcast_column::channel_id, broadcast_column::expires_at}},
+    {&catalog::stat_count, "stat_count_at", &catalog::stat_count_at, {stat_count_column::subscription_id, stat_count_column::counted_at}},
+};
+
+template <std::size_t N>
+void note(const member (&wanted)[N], const char* name, Oid oid, catalog* found) {
+    for (const member& m : wanted)
+        if (strcmp(m.name, name) == 0)
+            found->*m.place = oid;
 }
 
-// By the system cache, which asks for no right of the user on the schema.
-Oid find_function(Oid schema, const char* name, std::span<const Oid> arguments) {
-    const oidvector* const types = buildoidvector(arguments.data(), static_cast<int>(arguments.size()));
-    const Oid found = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(types),
-                                      ObjectIdGetDatum(schema));
-    if (!OidIsValid(found))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("function \"pgpubsub.%s\" does not exist", name),
-                errhint("The library is newer than the extension in this database: run ALTER EXTENSION pgpubsub UPDATE."));
-    return found;
+void note_relation(Oid oid, catalog* found) {
+    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple))
+        return;
+    note(relations, NameStr(reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relname), oid, found);
+    ReleaseSysCache(tuple);
 }
 
-constexpr Oid capture_filter_arguments[] = {BOOLOID, RECORDOID, RECORDOID, RECORDOID};
+void note_function(Oid oid, catalog* found) {
+    const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple))
+        return;
+    note(functions, NameStr(reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple))->proname), oid, found);
+    ReleaseSysCache(tuple);
+}
+
+// By the members of the extension, which asks for no right of the user on the schema.
+void find_members(Oid extension, catalog* found) {
+    const Relation depend = table_open(DependRelationId, AccessShareLock);
+    ScanKeyData keys[2];
+    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
+    const SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, lengthof(keys), keys);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        const auto* const d = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
+        if (d->deptype != DEPENDENCY_EXTENSION)
+            continue;
+        if (d->classid == RelationRelationId)
+            note_relation(d->objid, found);
+        else if (d->classid == ProcedureRelationId)
+            note_function(d->objid, found);
+    }
+    systable_endscan(scan);
+    table_close(depend, AccessShareLock);
+}
+
+template <std::size_t N>
+void check_found(const member (&wanted)[N], const catalog& found, const char* kind, int sqlstate) {
+    for (const member& m : wanted)
+        if (!OidIsValid(found.*m.place))
+            ereport(ERROR, errcode(sqlstate), errmsg("%s \"%s\" of extension \"pgpubsub\" does not exist", kind, m.name),
+                    errdetail("The extension in this database is not of a version that this library knows, or was changed by hand."),
+                    errhint("Run ALTER EXTENSION pgpubsub UPDATE."));
+}
+
+bool has_columns(const FormData_pg_index& facts, const AttrNumber (&columns)[most_index_columns]) {
+    for (int i = 0; i < most_index_columns; ++i)
+        if ((i < facts.indnatts ? facts.indkey.values[i] : 0) != columns[i])
+            return false;
+    return facts.indnatts <= most_index_columns;
+}
+
+// An index of that name that another table has is none of ours. InvalidOid: there is none.
+Oid look_for_index(Oid table, const table_index& wanted) {
+    const Oid found = get_relname_relid(wanted.name, get_rel_namespace(table));
+    const HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(found));
+    if (!HeapTupleIsValid(tuple))
+        return InvalidOid;
+    const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+    const bool is_of_table = facts.indrelid == table && facts.indisready;
+    const bool is_as_known = has_columns(facts, wanted.columns);
+    ReleaseSysCache(tuple);
+    if (is_of_table && !is_as_known)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("index \"%s\" of extension \"pgpubsub\" has not the columns that this version of the library knows",
+                       wanted.name),
+                errhint("Drop it, and make it again by CREATE INDEX as in the extension's script."));
+    return is_of_table ? found : InvalidOid;
+}
+
+[[noreturn]] void no_index(Oid table, const char* name) {
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+            errmsg("index \"%s\" of extension \"pgpubsub\" does not exist", name),
+            errdetail("It belongs to table \"%s\". It was dropped or renamed by hand, or the library is newer than the "
+                      "extension in this database.",
+                      get_rel_name(table)),
+            errhint("Make it again, by CREATE INDEX as in the extension's script, or run ALTER EXTENSION pgpubsub UPDATE."));
+}
+
+// Without its index there are no rates, but nothing else is lost. The catalog of 0.1.0 has no notification_waiting.
+bool can_be_without(const table_index& i) {
+    return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
+}
+
+// What is wrong with the table for a library that knows so many of its columns; null: nothing.
+const char* find_problem(TupleDesc have, int columns) {
+    if (have->natts < columns)
+        return psprintf("It has %d columns instead of %d.", have->natts, columns);
+    for (int i = 0; i < have->natts; ++i) {
+        const FormData_pg_attribute& c = *TupleDescAttr(have, i);
+        if (i < columns && c.attisdropped)
+            return psprintf("Its column number %d was dropped.", i + 1);
+        if (i >= columns && !c.attisdropped && c.attnotnull)
+            return psprintf("Its column \"%s\" is not known, and must not be null.", NameStr(c.attname));
+    }
+    return nullptr;
+}
 
 }  // namespace
+
+Oid our_extension() { return get_extension_oid("pgpubsub", true); }
+
+bool is_part_of_extension(Oid relation) {
+    const Oid extension = our_extension();
+    return OidIsValid(extension) && getExtensionOfObject(RelationRelationId, relation) == extension;
+}
 
 const catalog& our_catalog() {
     if (known_is_valid)
         return known;
-    const Oid schema = get_namespace_oid("pgpubsub", true);
-    if (!OidIsValid(schema))
+    const Oid extension = our_extension();
+    if (!OidIsValid(extension))
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_SCHEMA),
                 errmsg("extension \"pgpubsub\" is not installed in this database"),
                 errhint("Run CREATE EXTENSION pgpubsub."));
-    const catalog found = {
-        .channel = find(schema, "channel"),
-        .channel_pkey = find(schema, "channel_pkey"),
-        .channel_name_key = find(schema, "channel_name_key"),
-        .channel_id_seq = find(schema, "channel_id_seq"),
-        .channel_privilege = find(schema, "channel_privilege"),
-        .channel_privilege_pkey = find(schema, "channel_privilege_pkey"),
-        .subscription = find(schema, "subscription"),
-        .subscription_pkey = find(schema, "subscription_pkey"),
-        .subscription_name_key = find(schema, "subscription_name_key"),
-        .subscription_id_seq = find(schema, "subscription_id_seq"),
-        .notification = find(schema, "notification"),
-        .notification_ready = find(schema, "notification_ready"),
-        .notification_due = find(schema, "notification_due"),
-        .notification_leased = find(schema, "notification_leased"),
-        .notification_ordered = find(schema, "notification_ordered"),
-        .notification_held = find(schema, "notification_held"),
-        .notification_in_flight = find(schema, "notification_in_flight"),
-        .notification_dedup = find(schema, "notification_dedup"),
-        .notification_id_seq = find(schema, "notification_id_seq"),
-        .dead_letter = find(schema, "dead_letter"),
-        .dead_letter_id = find(schema, "dead_letter_id"),
-        .processed = find(schema, "processed"),
-        .processed_at = find(schema, "processed_at"),
-        .broadcast = find(schema, "broadcast"),
-        .broadcast_id = find(schema, "broadcast_id"),
-        .broadcast_expires_at = find(schema, "broadcast_expires_at"),
-        .stat_count = find(schema, "stat_count"),
-        .stat_count_at = find(schema, "stat_count_at"),
-        .capture_function = find_function(schema, "capture", {}),
-        .capture_filter_function = find_function(schema, "capture_filter", capture_filter_arguments),
-    };
+    catalog found{};
+    find_members(extension, &found);
+    check_found(relations, found, "table or sequence", ERRCODE_UNDEFINED_TABLE);
+    check_found(functions, found, "function", ERRCODE_UNDEFINED_FUNCTION);
+    for (const table_index& i : indexes) {
+        found.*i.place = look_for_index(found.*i.table, i);
+        if (!OidIsValid(found.*i.place) && !can_be_without(i))
+            no_index(found.*i.table, i.name);
+    }
     // Who finds the extension in a database sees to it that it has a worker.
     if (has_shared_memory())
         ask_for_worker();
@@ -83,16 +221,34 @@ const catalog& our_catalog() {
     return known;
 }
 
+Oid index_of_counts() {
+    const catalog& ours = our_catalog();
+    if (!OidIsValid(ours.stat_count_at))
+        no_index(ours.stat_count, "stat_count_at");
+    return ours.stat_count_at;
+}
+
+const char* our_schema_name() {
+    return quote_identifier(get_namespace_name(get_func_namespace(our_catalog().capture_function)));
+}
+
+const char* qualified_function_name(Oid function) {
+    return quote_qualified_identifier(get_namespace_name(get_func_namespace(function)), get_func_name(function));
+}
+
 Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
     const Relation rel = table_open(table, mode);
-    if (RelationGetNumberOfAttributes(rel) != columns)
+    if (const char* const problem = find_problem(RelationGetDescr(rel), columns))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"pgpubsub.%s\" is not of the form that this version of the library knows",
+                errmsg("table \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
                        RelationGetRelationName(rel)),
-                errhint("Run ALTER EXTENSION pgpubsub UPDATE and install the library of the same version; columns "
-                        "that were added or dropped by hand make the extension unusable."));
+                errdetail("%s", problem),
+                errhint("A column that was added by hand must be nullable, or go again; one that was dropped by hand can't be put back: "
+                        "dump the notifications, and restore them into an extension that was made anew."));
     return rel;
 }
+
+bool has_our_form(Relation table, int columns) { return find_problem(RelationGetDescr(table), columns) == nullptr; }
 
 bool was_in_catalog(Oid relation) {
     if (!OidIsValid(relation) || !OidIsValid(known.channel))

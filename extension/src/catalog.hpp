@@ -1,5 +1,9 @@
 // Where the extension's own tables are, and its functions of capture: their OIDs, looked up once and remembered until one of
 // the tables changes (a function's OID stays as long as the extension).
+//
+// Guarantee: what is found belongs to the extension. Tables, sequences and functions are found among the members of the
+// extension (pg_depend), indexes by their table, and never by a schema's name: a schema may be renamed, and then anybody who may
+// create one could take its name. An index must have the columns that the library writes and reads.
 #pragma once
 
 #include "pg.hpp"
@@ -25,6 +29,7 @@ struct catalog {
     Oid notification_held;
     Oid notification_in_flight;
     Oid notification_dedup;
+    Oid notification_waiting;  // InvalidOid where a version before 0.2.0 made the catalog
     Oid notification_id_seq;
     Oid dead_letter;
     Oid dead_letter_id;
@@ -34,20 +39,36 @@ struct catalog {
     Oid broadcast_id;
     Oid broadcast_expires_at;
     Oid stat_count;
-    Oid stat_count_at;
+    Oid stat_count_at;  // InvalidOid where it is missing
     Oid capture_function;
     Oid capture_filter_function;
 };
 
+// The extension in this database; InvalidOid where it is not installed.
+Oid our_extension();
+inline bool is_installed() { return OidIsValid(our_extension()); }
+
+// Whether the table, or whatever else it is that pg_class has, belongs to the extension.
+bool is_part_of_extension(Oid relation);
+
 // The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,
 // so ask after the table was opened.
-// Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01) or undefined_function (42883) when
-// a part of it is missing.
+// Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01), undefined_function (42883) or, for an
+// index, undefined_object (42704) when a part of it is missing; object_not_in_prerequisite_state (55000) when an index has not the
+// columns of ours.
 const catalog& our_catalog();
 
-// Opens one of the tables. Errors: object_not_in_prerequisite_state (55000) when it has not the `columns` columns that this
-// library knows.
+// As our_catalog().stat_count_at; an error, as above, where it is missing.
+Oid index_of_counts();
+
+// For SQL text: the quoted name of the schema that the extension's functions are in, and that of a function with its schema.
+const char* our_schema_name();
+const char* qualified_function_name(Oid function);
+
+// Opens one of the tables, which begins with the `columns` columns that this library knows. It may have more, at the end, that are
+// nullable: those of a later version. Errors: object_not_in_prerequisite_state (55000) when it is of another form.
 Relation open_our_table(Oid table, LOCKMODE mode, int columns);
+bool has_our_form(Relation table, int columns);
 
 // Whether the relation is, or was when they were last looked up, one of ours; true for InvalidOid, and while nothing is known.
 bool was_in_catalog(Oid relation);

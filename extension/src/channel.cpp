@@ -139,7 +139,8 @@ void read_subscriptions(remembered* entry, Relation subscriptions, Snapshot snap
         });
 }
 
-// Reads a channel, the rights on it and its subscriptions; false where there is none. The key by value: the scan changes it.
+// Reads a channel, the rights on it and its subscriptions; false where there is none. The key by value: the scan
+// changes it.
 bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
     const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
@@ -168,18 +169,16 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered* result) {
     return HeapTupleIsValid(tuple);
 }
 
-// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
-// may be from before the change, and nothing would tell of it again: so it is read once more.
+// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read may be
+// from before the change, and nothing would tell of it again: so it serves this look-up, as if that had come first, but is not
+// found by the next one, which reads anew.
 const remembered* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     remembered read;
-    bool found;
-    do {
-        CHECK_FOR_INTERRUPTS();
-        start_memory();
-        found = read_tables(index, key, &read);
-    } while (!memory_is_valid);
-    if (!found)
+    start_memory();
+    if (!read_tables(index, key, &read))
         return nullptr;
+    if (!memory_is_valid)
+        return static_cast<remembered*>(memcpy(MemoryContextAlloc(memory, sizeof read), &read, sizeof read));
     auto* const entry = static_cast<remembered*>(hash_search(by_id, &read.id, HASH_ENTER, nullptr));
     *entry = read;
     auto* const named = static_cast<id_of_name*>(hash_search(by_name, read.what.name, HASH_ENTER, nullptr));
@@ -271,25 +270,96 @@ bool find_channel(int32 id, channel* result) {
     return entry != nullptr;
 }
 
-channel get_channel(std::string_view name) {
-    channel found;
-    if (!find_channel(name, &found)) {
-        char* const text = c_string(name);
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("channel \"%s\" does not exist", text),
-                errhint("SELECT name FROM pgpubsub.channels lists those that there are; SELECT pgpubsub.create_channel(%s) makes "
-                        "this one, and so does a capture trigger when it first fires.",
-                        quote_literal_cstr(text)));
+namespace {
+
+// The ids of all channels, in their order.
+std::span<const int32> all_channel_ids() {
+    int count = 0;
+    int capacity = 64;
+    auto* ids = static_cast<int32*>(palloc(capacity * sizeof(int32)));
+    const Relation rel = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
+    const SysScanDesc scan = systable_beginscan(rel, our_catalog().channel_pkey, true, GetActiveSnapshot(), 0, nullptr);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        if (count == capacity)
+            ids = static_cast<int32*>(repalloc(ids, (capacity *= 2) * sizeof(int32)));
+        ids[count++] = id_in(tuple, rel, channel_column::id);
     }
+    systable_endscan(scan);
+    table_close(rel, AccessShareLock);
+    return {ids, static_cast<std::size_t>(count)};
+}
+
+// Those of them for which wanted(id). Looking a right up may read the table again, so the ids are there first.
+template <typename Wanted>
+std::span<const channel> select_channels(Wanted wanted) {
+    const std::span<const int32> ids = all_channel_ids();
+    auto* const result = static_cast<channel*>(palloc(Max(ids.size(), std::size_t{1}) * sizeof(channel)));
+    std::size_t found = 0;
+    for (const int32 id : ids)
+        if (wanted(id) && find_channel(id, &result[found]))
+            ++found;
+    pfree(const_cast<int32*>(ids.data()));
+    return {result, found};
+}
+
+std::span<const channel> all_channels() {
+    return select_channels([](int32) { return true; });
+}
+
+// The most similar name of a channel that the user may know of; null where none is similar.
+const char* similar_name(std::string_view name) {
+    const Oid role = GetUserId();
+    int best_distance = Min(3, static_cast<int>(name.size()) / 2) + 1;
+    const char* best = nullptr;
+    for (const channel& c : all_channels()) {
+        const int distance =
+            varstr_levenshtein_less_equal(c.name, static_cast<int>(strlen(c.name)), name.data(), static_cast<int>(name.size()), 1,
+                                          1, 1, best_distance, true);
+        if (distance < best_distance && (has_privilege(c.id, role, privilege::publish) || has_privilege(c.id, role, privilege::consume))) {
+            best_distance = distance;
+            best = pstrdup(c.name);
+        }
+    }
+    return best;
+}
+
+[[noreturn]] void no_such_channel(std::string_view name, if_missing advice) {
+    char* const text = c_string(name);
+    const char* const similar = advice == if_missing::look_for_another ? similar_name(name) : nullptr;
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("channel \"%s\" does not exist", text),
+            advice == if_missing::make_it
+                ? errhint("SELECT name FROM pgpubsub.channels lists those that there are; SELECT pgpubsub.create_channel(%s) makes "
+                          "this one, and so does a capture trigger when it first fires.",
+                          quote_literal_cstr(text))
+            : similar != nullptr ? errhint("Perhaps you meant channel \"%s\".", similar)
+                                 : errhint("SELECT name FROM pgpubsub.channels lists those that there are."));
+}
+
+}  // namespace
+
+channel get_channel(std::string_view name, if_missing advice) {
+    channel found;
+    if (!find_channel(name, &found))
+        no_such_channel(name, advice);
     return found;
 }
 
-channel get_queue_channel(std::string_view name) {
-    const channel c = get_channel(name);
+channel get_queue_channel(std::string_view name, if_missing advice) {
+    const channel c = get_channel(name, advice);
     if (c.kind != channel_kind::queue)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("channel \"%s\" is a broadcast channel", c.name),
                 errdetail("Broadcasts are not stored for consumers to claim."),
                 errhint("Use LISTEN to receive them, or a queue channel."));
     return c;
+}
+
+Oid owner_of(const channel& c) {
+    const remembered* const entry = look_up(c.id);
+    for (int i = 0; entry != nullptr && i < entry->grant_count; ++i)
+        if (entry->grants[i].what == privilege::owner)
+            return entry->grants[i].grantee;
+    return InvalidOid;
 }
 
 bool find_subscription(const channel& c, std::string_view name, subscription* result) {
@@ -372,30 +442,11 @@ void check_privilege(const channel& c, Oid role, privilege wanted) {
                     quote_literal_cstr(c.name), quote_literal_cstr(quote_identifier(shown)), privilege_name(wanted)));
 }
 
-std::span<const channel> consumable_channels(Oid role) {
-    // First the ids, then the rights: looking a right up may read this table again.
-    int count = 0;
-    int capacity = 64;
-    auto* ids = static_cast<int32*>(palloc(capacity * sizeof(int32)));
-    const Relation rel = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
-    const SysScanDesc scan = systable_beginscan(rel, our_catalog().channel_pkey, true, GetActiveSnapshot(), 0, nullptr);
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        if (count == capacity)
-            ids = static_cast<int32*>(repalloc(ids, (capacity *= 2) * sizeof(int32)));
-        ids[count++] = id_in(tuple, rel, channel_column::id);
-    }
-    systable_endscan(scan);
-    table_close(rel, AccessShareLock);
-
-    auto* const result = static_cast<channel*>(palloc(Max(count, 1) * sizeof(channel)));
-    std::size_t found = 0;
-    for (int i = 0; i < count; ++i)
-        if (has_privilege(ids[i], role, privilege::consume) && find_channel(ids[i], &result[found]))
-            ++found;
-    pfree(ids);
-    return {result, found};
+std::span<const channel> channels_with(Oid role, privilege wanted) {
+    return select_channels([role, wanted](int32 id) { return has_privilege(id, role, wanted); });
 }
+
+std::span<const channel> consumable_channels(Oid role) { return channels_with(role, privilege::consume); }
 
 std::span<const subscription> consumable_subscriptions(Oid role) {
     const std::span<const channel> channels = consumable_channels(role);

@@ -60,11 +60,17 @@ void check_name(std::string_view name, const char* what);
 bool find_channel(std::string_view name, channel* result);
 bool find_channel(int32 id, channel* result);
 
+// What is advised to whoever names a channel that does not exist: to make it, or to look for the one that was meant.
+enum class if_missing { make_it, look_for_another };
+
 // The channel of that name. Errors: undefined_object (42704), and those of check_name.
-channel get_channel(std::string_view name);
+channel get_channel(std::string_view name, if_missing advice = if_missing::make_it);
 
 // The same, and only if it is a queue channel. Errors: wrong_object_type (42809) too.
-channel get_queue_channel(std::string_view name);
+channel get_queue_channel(std::string_view name, if_missing advice = if_missing::make_it);
+
+// InvalidOid where it has none; the number of a role that may be gone.
+Oid owner_of(const channel& c);
 
 // Looks a subscription up; false where there is none.
 bool find_subscription(const channel& c, std::string_view name, subscription* result);
@@ -76,9 +82,17 @@ subscription get_subscription(const channel& c, std::string_view name);
 // All subscriptions of a channel, oldest first, as an array in the current memory context.
 std::span<const subscription> subscriptions_of(const channel& c);
 
-// The channel of that name, made as a queue channel of `owner` if there is none. A session that makes the same channel
-// at the same time waits for the other one's transaction to end, then uses what it left.
-channel get_or_create_channel(std::string_view name, Oid owner, bool* created);
+// Who makes a channel: this transaction; or the worker where there is one (channel_request.hpp), and then it stays if
+// this transaction rolls back.
+enum class made_by { this_transaction, worker };
+
+// The channel of that name, made as a queue channel of `owner` if there is none. `created`: by this transaction. A
+// session that makes the same channel at the same time waits for the other one's transaction to end, then uses what it
+// left.
+channel get_or_create_channel(std::string_view name, Oid owner, bool* created, made_by maker = made_by::this_transaction);
+
+// Makes it, unless it is there, or somebody else is making it. For the worker.
+void create_channel_if_free(std::string_view name, Oid owner);
 
 bool has_privilege(int32 channel_id, Oid role, privilege wanted);
 
@@ -87,6 +101,9 @@ void check_privilege(const channel& c, Oid role, privilege wanted);
 
 // Stores a new subscription with the default settings, and returns its id.
 int32 create_subscription(int32 channel_id, std::string_view name);
+
+// The channels on which `role` has that privilege, ordered by id, as an array in the current memory context.
+std::span<const channel> channels_with(Oid role, privilege wanted);
 
 // The channels of which `role` may consume, as an array in the current memory context.
 std::span<const channel> consumable_channels(Oid role);

@@ -1,5 +1,7 @@
 #include "channel_settings.hpp"
 
+#include "channel_rows.hpp"
+#include "channel_tables.hpp"
 #include "interval.hpp"
 
 namespace pgpubsub {
@@ -22,6 +24,8 @@ void check_number(const optional_argument& a, const char* name, double low, doub
     if (a.is_given && !(DatumGetFloat8(a.value) >= low && DatumGetFloat8(a.value) <= high))
         bad_value(name, DatumGetCString(DirectFunctionCall1(float8out, a.value)), rule);
 }
+
+bool is_empty_object(const Jsonb* json) { return JB_ROOT_IS_OBJECT(json) && JB_ROOT_COUNT(json) == 0; }
 
 int64 microseconds_or(const optional_argument& a, int64 otherwise) {
     return a.is_given ? microseconds_of(*DatumGetIntervalP(a.value)) : otherwise;
@@ -76,32 +80,23 @@ void check_settings(const subscription_settings& settings, const subscription& p
 }
 
 void store_settings(const subscription_settings& s, int32 subscription_id) {
-    if (!s.any_is_given())
-        return;
-    Oid types[] = {INT4OID, INT4OID, INTERVALOID, FLOAT8OID, INTERVALOID, FLOAT8OID, INTERVALOID, JSONBOID};
-    Datum values[lengthof(types)];
-    char nulls[lengthof(types)];
-    const optional_argument arguments[] = {{true, Int32GetDatum(subscription_id)},
-                                           s.max_attempts,
-                                           s.backoff_base,
-                                           s.backoff_factor,
-                                           s.backoff_max,
-                                           s.backoff_jitter,
-                                           s.history,
-                                           s.filter};
-    static_assert(lengthof(arguments) == lengthof(types));
-    for (std::size_t i = 0; i < lengthof(types); ++i) {
-        values[i] = arguments[i].value;
-        nulls[i] = arguments[i].is_given ? ' ' : 'n';
-    }
-    SPI_execute_with_args(
-        "UPDATE pgpubsub.subscription SET max_attempts = coalesce($2, max_attempts), "
-        "backoff_base = coalesce($3, backoff_base), backoff_factor = coalesce($4, backoff_factor), "
-        "backoff_max = coalesce($5, backoff_max), backoff_jitter = coalesce($6, backoff_jitter), "
-        "history = coalesce($7, history), "
-        "filter = CASE WHEN $8 IS NULL THEN filter ELSE nullif($8, '{}') END "
-        "WHERE id OPERATOR(pg_catalog.=) $1",
-        lengthof(types), types, values, nulls, false, 0);
+    const struct {
+        const optional_argument& argument;
+        AttrNumber column;
+    } all[] = {
+        {s.max_attempts, subscription_column::max_attempts},     {s.backoff_base, subscription_column::backoff_base},
+        {s.backoff_factor, subscription_column::backoff_factor}, {s.backoff_max, subscription_column::backoff_max},
+        {s.backoff_jitter, subscription_column::backoff_jitter}, {s.history, subscription_column::history},
+    };
+    column_value changes[lengthof(all) + 1];
+    std::size_t count = 0;
+    for (const auto& one : all)
+        if (one.argument.is_given)
+            changes[count++] = {one.column, one.argument.value};
+    if (s.filter.is_given)
+        changes[count++] = {subscription_column::filter, s.filter.value, is_empty_object(DatumGetJsonbP(s.filter.value))};
+    if (count > 0)
+        update_subscription(subscription_id, {changes, count});
 }
 
 void contradicting_arguments(const char* one, const char* other, const char* why) {

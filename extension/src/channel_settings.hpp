@@ -37,7 +37,7 @@ struct subscription_settings {
 // Errors: invalid_parameter_value (22023).
 void check_settings(const subscription_settings& settings, const subscription& present);
 
-// Stores those that are given. To be called as the owner of the extension's tables, connected to SPI.
+// Stores those that are given.
 void store_settings(const subscription_settings& settings, int32 subscription_id);
 
 // Refuses two arguments that can't both be given.

@@ -88,9 +88,8 @@ Datum take(FunctionCallInfo fcinfo, count_type type) {
     const int max_count = count_argument(fcinfo, 1, "max_count", type);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 2);
+    const claim_request request = request_arguments(fcinfo, max_count, 2, channel_use::claims);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     const bool keeps_history = request.s.history > 0;
     int64 kept = 0;
@@ -120,21 +119,19 @@ Datum claim(FunctionCallInfo fcinfo, count_type type) {
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 3);
+    const claim_request request = request_arguments(fcinfo, max_count, 3, channel_use::claims);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
+        if (const TM_Result locked = table.lock(tid); locked != TM_Ok)
+            return locked;
         const uint64 token = new_token();
         row_values leased = attempted(row);
         set_due(&leased, lease_end);
         leased.set(column::lease_token, Int64GetDatum(static_cast<int64>(token)));
         set_lease_owner(&leased);
         leased.set_null(column::dedup_key);  // it no longer waits
-        // Who joined it by its dedup_key keeps it from being handed out, which an update alone would not notice.
-        const bool may_be_joined = !row.is_null(column::dedup_key);
-        if (may_be_joined && !table.lock_if_free(tid))
-            return TM_BeingModified;
-        const TM_Result outcome = table.update(tid, leased, false);
+        const TM_Result outcome = table.update(tid, leased, true);
         if (outcome == TM_Ok) {
             count_lease();
             ++claimed;

@@ -6,6 +6,7 @@
 
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "channel_lock.hpp"
 #include "claimable.hpp"
 #include "failure.hpp"
 #include "key_order.hpp"
@@ -23,11 +24,16 @@ struct claim_request {
 
 // The arguments channel, which is the first, and subscription and filter, which begin at that number.
 // Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
-inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, int subscription_at) {
+enum class channel_use { looks, claims };
+
+inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, int subscription_at, channel_use use) {
     claim_request request;
     request.max_count = max_count;
     request.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
-    check_privilege(request.c, GetUserId(), privilege::consume);
+    if (use == channel_use::claims)
+        request.c = get_channel_for_use(request.c.name, GetUserId(), privilege::consume);
+    else
+        check_privilege(request.c, GetUserId(), privilege::consume);
     request.s = get_subscription(request.c, text_argument(fcinfo, subscription_at, "subscription"));
     request.filter = optional_jsonb_argument(fcinfo, subscription_at + 1);
     return request;

@@ -5,7 +5,7 @@
 // at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything else.
 #include "archive.hpp"
 #include "arguments.hpp"
-#include "channel.hpp"
+#include "channel_lock.hpp"
 #include "interval.hpp"
 #include "notification.hpp"
 #include "wakeup.hpp"
@@ -61,8 +61,8 @@ int64 for_each_selected(const selection& wanted, Act act) {
 // The arguments channel, which is the first, and subscription.
 selection selection_arguments(FunctionCallInfo fcinfo, int subscription_at) {
     selection wanted{};
-    wanted.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
-    check_privilege(wanted.c, GetUserId(), privilege::consume);
+    wanted.c = get_queue_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    wanted.c = get_channel_for_use(wanted.c.name, GetUserId(), privilege::consume);
     wanted.s = get_subscription(wanted.c, text_argument(fcinfo, subscription_at, "subscription"));
     wanted.died_by = DT_NOEND;
     return wanted;
@@ -159,7 +159,6 @@ row_values revived(const plain_scan& scan, const channel& c) {
 
 int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     PreventCommandIfReadOnly("pgpubsub.redrive()");
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table table = notification_table::open();
     const selection wanted = read(fcinfo);
     const int64 redriven = for_each_selected(wanted, [&](plain_scan& scan) {
@@ -176,6 +175,12 @@ int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
 
 int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     PreventCommandIfReadOnly("pgpubsub.purge_dead_letters()");
+    // A broadcast channel has none, as purge_channel() may find nothing stored there.
+    const channel c = get_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    if (c.kind == channel_kind::broadcast) {
+        check_privilege(c, GetUserId(), privilege::consume);
+        return 0;
+    }
     return for_each_selected(read(fcinfo), [](plain_scan& scan) { return scan.remove(false); });
 }
 

@@ -1,5 +1,6 @@
 // The filter of an attachment as the WHEN of its filter trigger: checked, written, and parsed as CREATE TRIGGER will do it.
 #include "attachment.hpp"
+#include "catalog.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -94,7 +95,7 @@ void check_condition(Relation table, const char* condition) {
 const char* filter_clause(Relation table, const attachment& a) {
     StringInfoData clause;
     initStringInfo(&clause);
-    appendStringInfoString(&clause, "(false AND pgpubsub.capture_filter(");
+    appendStringInfo(&clause, "(false AND %s(", qualified_function_name(our_catalog().capture_filter_function));
     // The line break ends a comment at the condition's end.
     if (a.condition != nullptr)
         appendStringInfo(&clause, "condition => (%s\n), ", a.condition);

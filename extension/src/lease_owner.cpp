@@ -61,7 +61,7 @@ void disown() {
         if (!is_own_lease(row) || !scan.is_of_this_transaction())
             continue;
         row.set_null(column::lease_owner);
-        constexpr bool wait = false;  // nobody else sees it
+        constexpr bool wait = true;  // for nobody: it is seen by no one else
         table.update(scan.tid(), row, wait);
     }
     scan.end();
@@ -73,7 +73,7 @@ void disown() {
 void at_transaction_end(XactEvent event, void*) {
     switch (event) {
         case XACT_EVENT_PRE_PREPARE:
-            if (got_in_transaction > 0 && OidIsValid(get_namespace_oid("pgpubsub", true)))  // the extension may have been dropped
+            if (got_in_transaction > 0 && is_installed())  // the extension may have been dropped
                 disown();
             break;
         case XACT_EVENT_COMMIT:

@@ -10,6 +10,9 @@ namespace pgpubsub {
 enum class lock_class : uint16 {
     key = 3,    // a key of an ordered channel (key_order.hpp)
     dedup = 4,  // a dedup_key (dedup.cpp)
+    channel = 5,       // a channel, by its id (channel_lock.hpp)
+    all_channels = 6,  // all of them, for a transaction that uses many (channel_lock.cpp)
+    channel_name = 7,  // the name of a channel that is being made (create_channel.cpp)
     storage = 8,  // packing of the storage, by one process at a time (storage_job.cpp)
 };
 

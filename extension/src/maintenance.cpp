@@ -7,6 +7,7 @@
 #include "channel_tables.hpp"
 #include "due_times.hpp"
 #include "recovery.hpp"
+#include "role_rights.hpp"
 #include "stat_count.hpp"
 #include "wakeup.hpp"
 
@@ -49,9 +50,9 @@ bool in_transaction(const char* activity, Step step) {
     StartTransactionCommand();
     const auto is_free = [](Oid table, LOCKMODE mode) { return ConditionalLockRelationOid(table, mode); };
     // Where the extension has just been dropped, the worker will soon notice.
-    const bool is_installed = OidIsValid(get_namespace_oid("pgpubsub", true));
-    const catalog& ours = is_installed ? our_catalog() : none;
-    const bool can_run = is_installed && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
+    const bool is_there = is_installed();
+    const catalog& ours = is_there ? our_catalog() : none;
+    const bool can_run = is_there && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
                          is_free(ours.processed, RowExclusiveLock) && is_free(ours.broadcast, RowExclusiveLock) &&
                          is_free(ours.stat_count, RowExclusiveLock) && is_free(ours.channel, AccessShareLock) &&
                          is_free(ours.subscription, AccessShareLock) && is_free(ours.channel_privilege, AccessShareLock);
@@ -274,6 +275,7 @@ bool sweep(int64 now) {
     swept_channel = 0;
     is_first_sweep = false;
     sweep_at = sweep_began_at + sweep_interval;
+    in_transaction("pgpubsub: looking at rights", tidy_rights);
     return true;
 }
 

@@ -68,7 +68,7 @@ bool pgpubsub::find_next_due(const claim_request& request, busy_rows busy, Times
 PGPUBSUB_FUNCTION(pgpubsub_next_due) {
     PreventCommandIfReadOnly("pgpubsub.next_due()");
     TimestampTz at;
-    if (!find_next_due(request_arguments(fcinfo, 1, 1), busy_rows::count, &at))
+    if (!find_next_due(request_arguments(fcinfo, 1, 1, channel_use::looks), busy_rows::count, &at))
         PG_RETURN_NULL();
     PG_RETURN_TIMESTAMPTZ(at);
 }

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "catalog.hpp"
+#include "plain_table.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
 
@@ -19,13 +20,16 @@ row_values row_values::of(TupleTableSlot* slot) {
 namespace {
 
 // The indexes that the extension's script creates, by their place in notification_table::indexes_.
-enum own_index { ready, due, leased, ordered, held, in_flight, dedup, own_index_count };
+enum own_index { ready, due, leased, ordered, held, in_flight, dedup, waiting, own_index_count };
 
 constexpr Oid catalog::*index_oids[] = {
     &catalog::notification_ready, &catalog::notification_due,       &catalog::notification_leased, &catalog::notification_ordered,
-    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,
+    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,  &catalog::notification_waiting,
 };
 static_assert(lengthof(index_oids) == own_index_count);
+
+// A catalog of a version before 0.2.0 has no index of what waits.
+bool has_waiting() { return OidIsValid(our_catalog().notification_waiting); }
 
 }  // namespace
 
@@ -45,19 +49,15 @@ notification_table notification_table::open() {
     AcceptInvalidationMessages();
     notification_table table{};
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
+    table.context_ = CurrentMemoryContext;
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
 
     table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
     List* const indexes = RelationGetIndexList(table.heap_);
-    if (list_length(indexes) != own_index_count) {
-        table.estate_ = CreateExecutorState();
-        with_context(table.estate_->es_query_cxt, [&table] {
-            table.target_ = makeNode(ResultRelInfo);
-            InitResultRelInfo(table.target_, table.heap_, 0, nullptr, 0);
-            ExecOpenIndices(table.target_, false);
-        });
-    }
+    table.has_other_indexes_ = list_length(indexes) != own_index_count - !has_waiting();
     list_free(indexes);
+    if (table.has_other_indexes_)
+        table.all_indexes_ = index_entries::open(table.heap_);
     return table;
 }
 
@@ -65,20 +65,19 @@ void notification_table::close() {
     for (const Relation index : indexes_)
         if (index != nullptr)
             index_close(index, NoLock);
-    if (target_ != nullptr) {
-        ExecCloseIndices(target_);
-        FreeExecutorState(estate_);
-    }
+    if (has_other_indexes_)
+        all_indexes_.close();
     ExecDropSingleTupleTableSlot(slot_);
+    if (version_slot_ != nullptr)
+        ExecDropSingleTupleTableSlot(version_slot_);
     table_close(heap_, NoLock);
 }
 
 // What the predicates of the indexes say, said again here, is what saves a row most of the executor's work. Where
 // somebody has added an index of their own, the executor does it.
 void notification_table::insert_index_entries(const row_values& row, TupleTableSlot* slot) {
-    if (target_ != nullptr) {
-        executor_insert_index_entries(target_, slot, estate_);
-        ResetPerTupleExprContext(estate_);
+    if (has_other_indexes_) {
+        all_indexes_.insert(slot);
         return;
     }
     const ItemPointer tid = &slot->tts_tid;
@@ -94,6 +93,9 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
     if (is_leased) {
         const Datum key[] = {row.get(column::id)};
         insert_index_entry(own_index::leased, key, tid);
+    } else if (!row.is_null(column::due_at) && has_waiting()) {
+        const Datum key[] = {subscription_id, row.get(column::id)};
+        insert_index_entry(own_index::waiting, key, tid);
     }
     if (!row.is_null(column::order_key)) {
         const Datum key[] = {subscription_id, row.get(column::order_key), row.get(column::id)};
@@ -110,11 +112,22 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
     }
 }
 
-void notification_table::put_into_slot(const row_values& row) {
-    ExecClearTuple(slot_);
-    memcpy(slot_->tts_values, row.values, sizeof row.values);
-    memcpy(slot_->tts_isnull, row.nulls, sizeof row.nulls);
-    ExecStoreVirtualTuple(slot_);
+void notification_table::put_into_slot(const row_values& row) { fill_slot(slot_, row.values, row.nulls); }
+
+// A row keeps what a later version has stored in columns that this library doesn't know.
+void notification_table::keep_unknown_columns(ItemPointer tid) {
+    if (slot_->tts_tupleDescriptor->natts == column::count)
+        return;
+    TupleTableSlot* const old = table_slot_create(heap_, nullptr);
+    if (table_tuple_fetch_row_version(heap_, tid, SnapshotAny, old)) {
+        slot_getallattrs(old);
+        for (int i = column::count; i < slot_->tts_tupleDescriptor->natts; ++i) {
+            slot_->tts_values[i] = old->tts_values[i];
+            slot_->tts_isnull[i] = old->tts_isnull[i];
+        }
+        ExecMaterializeSlot(slot_);
+    }
+    ExecDropSingleTupleTableSlot(old);
 }
 
 void set_due(row_values* row, TimestampTz at) {
@@ -134,36 +147,84 @@ void notification_table::insert(const row_values& row) {
     insert_index_entries(row, slot_);
 }
 
+void notification_table::insert_again(const row_values& row, ItemPointer old) {
+    put_into_slot(row);
+    keep_unknown_columns(old);
+    table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
+    insert_index_entries(row, slot_);
+}
+
 void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows) {
     table_multi_insert(heap_, slots.data(), static_cast<int>(slots.size()), GetCurrentCommandId(true), 0, nullptr);
     for (std::size_t i = 0; i < slots.size(); ++i)
         insert_index_entries(rows[i], slots[i]);
 }
 
-// A lock that only this transaction has, since it joined the row by its dedup_key, counts as being modified too. With the
-// row locked in a way that nobody else shares, it can be changed without waiting.
-bool notification_table::is_only_ours(ItemPointer tid, TM_Result outcome, const TM_FailureData& failure) {
-    return outcome == TM_BeingModified && TransactionIdIsCurrentTransactionId(failure.xmax) && lock_if_free(tid);
+// Whose row it plainly is is seen first, and costs little: the lock asks the server's table of locks.
+TM_Result notification_table::lock(ItemPointer tid) {
+    TupleTableSlot* const slot = version_slot();
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    if (table_tuple_fetch_row_version(heap_, tid, &dirty, slot) && TransactionIdIsValid(dirty.xmax)) {
+        ExecClearTuple(slot);
+        return TM_BeingModified;
+    }
+    TM_FailureData failure;
+    const TM_Result outcome = table_tuple_lock(heap_, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                                               LockTupleExclusive, LockWaitSkip, 0, &failure);
+    ExecClearTuple(slot);
+    return outcome == TM_WouldBlock ? TM_BeingModified : outcome;
 }
 
+// Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With the lock
+// it has nobody to wait for.
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
+    if (!wait)
+        if (const TM_Result locked = lock(tid); locked != TM_Ok)
+            return locked;
     put_into_slot(row);
+    keep_unknown_columns(tid);
     TM_FailureData failure;
     index_update told;
-    TM_Result result = update_tuple(heap_, tid, slot_, wait, &failure, &told);
-    if (is_only_ours(tid, result, failure))
-        result = update_tuple(heap_, tid, slot_, true, &failure, &told);
+    const TM_Result result = update_tuple(heap_, tid, slot_, &failure, &told);
     if (result == TM_Ok && told == index_update::all)
         insert_index_entries(row, slot_);
-    else if (result == TM_Ok && told == index_update::summarizing && target_ != nullptr)
-        executor_insert_index_entries(target_, slot_, estate_, true);
+    else if (result == TM_Ok && told == index_update::summarizing && has_other_indexes_)
+        all_indexes_.insert(slot_, true);
     return result;
 }
 
 TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     TM_FailureData failure;
     const TM_Result result = delete_tuple(heap_, tid, wait, &failure);
-    return is_only_ours(tid, result, failure) ? delete_tuple(heap_, tid, true, &failure) : result;
+    if (result != TM_BeingModified || !may_be_only_ours(tid, failure))
+        return result;
+    const TM_Result locked = lock(tid);
+    return locked == TM_Ok ? delete_tuple(heap_, tid, true, &failure) : locked;
+}
+
+// A lock that only this transaction has, since it joined or leased the row, counts as being modified too; and a MultiXact, which its
+// sub-transactions make of their locks, stays when they roll back. Only lock() can tell.
+bool notification_table::may_be_only_ours(ItemPointer tid, const TM_FailureData& failure) {
+    return TransactionIdIsCurrentTransactionId(failure.xmax) || has_multixact(tid);
+}
+
+bool notification_table::has_multixact(ItemPointer tid) {
+    TupleTableSlot* const slot = version_slot();
+    if (!table_tuple_fetch_row_version(heap_, tid, SnapshotAny, slot))
+        return false;
+    bool must_free;
+    const bool found = ExecFetchSlotHeapTuple(slot, false, &must_free)->t_data->t_infomask & HEAP_XMAX_IS_MULTI;
+    ExecClearTuple(slot);
+    return found;
+}
+
+// For one row version as it is in the table. It lives as long as the table is open, whatever context is current when it is
+// first needed.
+TupleTableSlot* notification_table::version_slot() {
+    if (version_slot_ == nullptr)
+        version_slot_ = with_context(context_, [this] { return table_slot_create(heap_, nullptr); });
+    return version_slot_;
 }
 
 bool notification_table::is_free(ItemPointer tid) const {
@@ -173,15 +234,6 @@ bool notification_table::is_free(ItemPointer tid) const {
     const bool is_there = table_tuple_fetch_row_version(heap_, tid, &snapshot, slot);
     ExecDropSingleTupleTableSlot(slot);
     return is_there && !TransactionIdIsValid(snapshot.xmax);
-}
-
-bool notification_table::lock_if_free(ItemPointer tid) {
-    TupleTableSlot* const slot = table_slot_create(heap_, nullptr);
-    TM_FailureData failure;
-    const TM_Result outcome = table_tuple_lock(heap_, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
-                                               LockTupleExclusive, LockWaitSkip, 0, &failure);
-    ExecDropSingleTupleTableSlot(slot);
-    return outcome == TM_Ok;
 }
 
 int64 notification_table::remove_by(Oid index, int32 subscription_id, bool wait, bool* changed) {
@@ -209,13 +261,6 @@ int64 notification_table::remove_all(int32 subscription_id, bool wait) {
         removed += remove_by(our_catalog().notification_due, subscription_id, wait, &changed);
         CommandCounterIncrement();
     }
-    return removed;
-}
-
-int64 notification_table::remove_ready(int32 subscription_id) {
-    bool changed = false;
-    const int64 removed = remove_by(our_catalog().notification_ready, subscription_id, false, &changed);
-    CommandCounterIncrement();
     return removed;
 }
 

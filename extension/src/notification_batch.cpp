@@ -1,5 +1,6 @@
 #include "notification_batch.hpp"
 
+#include "plain_table.hpp"
 #include "stat_count.hpp"
 
 namespace pgpubsub {
@@ -42,7 +43,7 @@ int64 notification_batch::add(const new_notification& n) {
 void notification_batch::add_row(const row_values& row) {
     const TupleDesc columns = RelationGetDescr(table_->heap());
     const HeapTuple tuple = with_context(tuples_, [&row, columns] {
-        return heap_form_tuple(columns, const_cast<Datum*>(row.values), const_cast<bool*>(row.nulls));
+        return form_row(columns, row.values, row.nulls);
     });
     if (count_ == capacity_)
         grow();

@@ -29,6 +29,7 @@ extern "C" {
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/heap.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -36,17 +37,21 @@ extern "C" {
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_shdepend.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "catalog/storage.h"
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
@@ -123,6 +128,7 @@ extern "C" {
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
+#include "utils/varlena.h"
 #include "utils/wait_event.h"
 }
 
@@ -218,9 +224,10 @@ inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot*
 // Which indexes must be told of a new version of a row.
 enum class index_update { none, summarizing, all };
 
-// Stores a new version of the row at `tid`.
-inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, bool wait,
-                              TM_FailureData* failure, index_update* told) {
+// Stores a new version of the row at `tid`; waits for a transaction that is at it.
+inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, TM_FailureData* failure,
+                              index_update* told) {
+    constexpr bool wait = true;  // heap_update() has an assertion against the other value
     LockTupleMode mode;
     const CommandId cid = GetCurrentCommandId(true);
 #if PG_VERSION_NUM >= 160000  // 19d8e2308bc5: an enum in place of the bool
@@ -251,6 +258,15 @@ inline TM_Result delete_tuple(Relation heap, ItemPointer tid, bool wait, TM_Fail
 #endif
 }
 
+// Another one for each transaction of the session.
+inline LocalTransactionId local_transaction_id() {
+#if PG_VERSION_NUM >= 170000  // ab355e3a88de: in a struct of its own
+    return MyProc->vxid.lxid;
+#else
+    return MyProc->lxid;
+#endif
+}
+
 inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000  // an argument for whether stronger locks count: LockHeldByMe in lock.h
     return LockHeldByMe(tag, mode, false);
@@ -268,6 +284,18 @@ inline LockAcquireResult acquire_lock_if_free(const LOCKTAG* tag, LOCKMODE mode)
     return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr, false);
 #else
     return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr);
+#endif
+}
+
+// Takes a lock for the transaction, and waits for it; false when the lock table is full.
+inline bool acquire_lock_if_room(const LOCKTAG* tag, LOCKMODE mode) {
+    constexpr bool for_session = false;
+    constexpr bool dont_wait = false;
+    constexpr bool error_when_full = false;
+#if PG_VERSION_NUM >= 180000  // as above
+    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr, false) != LOCKACQUIRE_NOT_AVAIL;
+#else
+    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr) != LOCKACQUIRE_NOT_AVAIL;
 #endif
 }
 

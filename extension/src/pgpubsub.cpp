@@ -5,6 +5,7 @@
 #include "lease_owner.hpp"
 #include "pg.hpp"
 #include "place.hpp"
+#include "plain_grants.hpp"
 #include "settings.hpp"
 #include "shared_memory.hpp"
 #include "stat_count.hpp"
@@ -26,6 +27,7 @@ void _PG_init(void) {
     pgpubsub::watch_utility_commands();
     pgpubsub::watch_wakeups();
     pgpubsub::watch_channels();
+    pgpubsub::watch_grants();
     pgpubsub::watch_types();
     pgpubsub::watch_capture_plans();
     pgpubsub::watch_taken();

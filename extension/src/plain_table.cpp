@@ -2,31 +2,45 @@
 
 #include "bounded_scan.hpp"
 #include "catalog.hpp"
+#include "index_entries.hpp"
 
 namespace pgpubsub {
 
-ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls) {
-    const Relation rel = open_our_table(table, RowExclusiveLock, static_cast<int>(values.size()));
-    EState* const estate = CreateExecutorState();
-    TupleTableSlot* const slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+void fill_slot(TupleTableSlot* slot, std::span<const Datum> values, std::span<const bool> nulls) {
+    ExecClearTuple(slot);
     memcpy(slot->tts_values, values.data(), values.size_bytes());
     memcpy(slot->tts_isnull, nulls.data(), nulls.size_bytes());
+    for (int i = static_cast<int>(values.size()); i < slot->tts_tupleDescriptor->natts; ++i) {
+        slot->tts_values[i] = Datum{0};
+        slot->tts_isnull[i] = true;
+    }
     ExecStoreVirtualTuple(slot);
+}
 
-    auto* const target = with_context(estate->es_query_cxt, [rel] {
-        ResultRelInfo* const info = makeNode(ResultRelInfo);
-        InitResultRelInfo(info, rel, 0, nullptr, 0);
-        ExecOpenIndices(info, false);
-        return info;
-    });
+HeapTuple form_row(TupleDesc columns, std::span<const Datum> values, std::span<const bool> nulls) {
+    const auto known = static_cast<int>(values.size());
+    if (columns->natts == known)
+        return heap_form_tuple(columns, const_cast<Datum*>(values.data()), const_cast<bool*>(nulls.data()));
+    auto* const all = static_cast<Datum*>(palloc0(columns->natts * sizeof(Datum)));
+    auto* const all_nulls = static_cast<bool*>(palloc(columns->natts * sizeof(bool)));
+    memset(all_nulls, true, columns->natts * sizeof(bool));
+    memcpy(all, values.data(), values.size_bytes());
+    memcpy(all_nulls, nulls.data(), nulls.size_bytes());
+    return heap_form_tuple(columns, all, all_nulls);
+}
+
+ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls) {
+    const Relation rel = open_our_table(table, RowExclusiveLock, static_cast<int>(values.size()));
+    TupleTableSlot* const slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+    fill_slot(slot, values, nulls);
+
+    index_entries entries = index_entries::open(rel);
     table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, nullptr);
-    if (target->ri_NumIndices > 0)
-        executor_insert_index_entries(target, slot, estate);
+    entries.insert(slot);
     const ItemPointerData place = slot->tts_tid;
 
-    ExecCloseIndices(target);
+    entries.close();
     ExecDropSingleTupleTableSlot(slot);
-    FreeExecutorState(estate);
     table_close(rel, NoLock);
     return place;
 }
@@ -49,6 +63,34 @@ bool plain_scan::remove(bool wait) {
     TM_FailureData failure;
     ItemPointerData tid = tuple_->t_self;
     return delete_tuple(table_, &tid, wait, &failure) == TM_Ok;
+}
+
+void plain_scan::update(std::span<const column_value> changes) {
+    const TupleDesc columns = RelationGetDescr(table_);
+    auto* const values = static_cast<Datum*>(palloc0(columns->natts * sizeof(Datum)));
+    auto* const nulls = static_cast<bool*>(palloc0(columns->natts * sizeof(bool)));
+    auto* const replaces = static_cast<bool*>(palloc0(columns->natts * sizeof(bool)));
+    for (const column_value& change : changes) {
+        values[change.column - 1] = change.value;
+        nulls[change.column - 1] = change.is_null;
+        replaces[change.column - 1] = true;
+    }
+    TupleTableSlot* const slot = MakeSingleTupleTableSlot(columns, &TTSOpsHeapTuple);
+    ExecStoreHeapTuple(heap_modify_tuple(tuple_, columns, values, nulls, replaces), slot, false);
+
+    TM_FailureData failure;
+    index_update told;
+    ItemPointerData tid = tuple_->t_self;
+    if (update_tuple(table_, &tid, slot, &failure, &told) != TM_Ok)
+        ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                errmsg("a row of \"pgpubsub.%s\" was changed concurrently", RelationGetRelationName(table_)),
+                errhint("Try again."));
+    if (told != index_update::none) {
+        index_entries entries = index_entries::open(table_);
+        entries.insert(slot, told == index_update::summarizing);
+        entries.close();
+    }
+    ExecDropSingleTupleTableSlot(slot);
 }
 
 void plain_scan::end() {

@@ -8,9 +8,21 @@
 
 namespace pgpubsub {
 
+// The values of a row's first columns as a slot or a tuple of the table. What the table has behind them, since its catalog is of a
+// later version, is null.
+void fill_slot(TupleTableSlot* slot, std::span<const Datum> values, std::span<const bool> nulls);
+HeapTuple form_row(TupleDesc columns, std::span<const Datum> values, std::span<const bool> nulls);
+
 // Inserts a row and returns its place.
-// Errors: object_not_in_prerequisite_state (55000) when the table has not as many columns as there are values.
+// Errors: those of open_our_table(), for as many columns as there are values.
 ItemPointerData insert_row(Oid table, std::span<const Datum> values, std::span<const bool> nulls);
+
+// What a column of a row is to become.
+struct column_value {
+    AttrNumber column;
+    Datum value;
+    bool is_null = false;
+};
 
 // The rows of such a table that an index finds, as the newest snapshot sees them.
 class plain_scan {
@@ -23,6 +35,9 @@ public:
     // Removes the present row; false when another transaction was there first, or, with `wait` unset, is at it now. With `wait`
     // set, waits for that transaction to end.
     bool remove(bool wait);
+    // Stores a new version of the present row with these columns changed. Waits for a transaction that is at it.
+    // Errors: t_r_serialization_failure (40001) when that one has changed or removed the row.
+    void update(std::span<const column_value> changes);
     void end();
 
 private:

@@ -1,7 +1,7 @@
 // pgpubsub.publish() and publish_batch(): guards, then the rows, then the hint; or the broadcast.
 #include "arguments.hpp"
 #include "broadcast.hpp"
-#include "channel.hpp"
+#include "channel_lock.hpp"
 #include "dedup.hpp"
 #include "notification.hpp"
 #include "notification_batch.hpp"
@@ -48,12 +48,6 @@ void check_contradictions(const channel& c, const new_notification& n) {
         contradiction("deliver_at", c, "kind => 'broadcast'", why);
     if (n.dedup_key != nullptr)
         contradiction("dedup_key", c, "kind => 'broadcast'", why);
-}
-
-channel publishable_channel(std::string_view name) {
-    const channel c = get_channel(name);
-    check_privilege(c, GetUserId(), privilege::publish);
-    return c;
 }
 
 struct array_argument {
@@ -114,9 +108,8 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"replace\" needs argument \"dedup_key\""));
 
-    // The table first: drop_channel() locks it, so a channel that is found under this lock stays.
     notification_table table = notification_table::open();
-    const channel c = publishable_channel(name);
+    const channel c = get_channel_for_use(name, GetUserId(), privilege::publish);
     check_contradictions(c, n);
     int64 id;
     if (c.kind == channel_kind::broadcast)
@@ -144,7 +137,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
         .priority = priority_argument(fcinfo, 5),
     };
     notification_table table = notification_table::open();
-    const channel c = publishable_channel(name);
+    const channel c = get_channel_for_use(name, GetUserId(), privilege::publish);
     check_contradictions(c, n);
     notification_batch batch = notification_batch::begin(&table, c);
     auto* const ids = static_cast<Datum*>(palloc(Max(payloads.count, 1) * sizeof(Datum)));

@@ -11,6 +11,7 @@
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "channel_lock.hpp"
 #include "failure.hpp"
 #include "key_order.hpp"
 #include "later_wake_up.hpp"
@@ -62,11 +63,12 @@ bool lease_has_ended(const leased_row& leased) {
 
 // Finds the channel that the row is in, and looks whether the caller may consume from it; false when it was dropped.
 bool find_home(leased_row* leased) {
-    if (!find_subscription(DatumGetInt32(leased->row.get(column::subscription_id)), &leased->s) ||
-        !find_channel(leased->s.channel_id, &leased->c))
+    const int32 id = DatumGetInt32(leased->row.get(column::subscription_id));
+    if (!find_subscription(id, &leased->s) || !find_channel(leased->s.channel_id, &leased->c))
         return false;
     check_privilege(leased->c, GetUserId(), privilege::consume);
-    return true;
+    bool was_locked;
+    return use_channel(&leased->c, &was_locked) && (!was_locked || find_subscription(id, &leased->s));
 }
 
 constexpr auto nothing_to_do = [] {};

@@ -1,56 +1,18 @@
 // Rights on channels: grant_channel(), revoke_channel(), has_channel_privilege().
+#include "rights.hpp"
+
 #include "administration.hpp"
+#include "plain_grants.hpp"
+#include "role_rights.hpp"
 
 using namespace pgpubsub;
 
 namespace {
 
-// What a role needs besides its right on a channel. pg_dump carries these grants, since they differ from those that
-// CREATE EXTENSION makes; and a role that holds one can't be dropped unnoticed.
-// By their names, all forms of each: what arguments they take depends on the version of the catalog.
-constexpr const char* functions_for_publish[] = {"publish", "publish_batch"};
-constexpr const char* functions_for_consume[] = {"take",         "requeue",      "claim",   "ack",
-                                                 "nack",         "extend",       "release", "recover",
-                                                 "next_due",     "redrive",      "purge_dead_letters",
-                                                 "read_broadcast", "stat_backlog", "stat_rates",
-                                                 "wakeup_state", "wait",         "stat_leases"};
-constexpr const char* functions_for_owner[] = {"alter_channel", "drop_channel", "pause_channel", "resume_channel", "purge_channel",
-                                               "subscribe",     "unsubscribe",  "grant_channel", "revoke_channel"};
-constexpr const char* functions_for_both[] = {"has_channel_privilege", "attachment_list"};
-constexpr const char* views_for_both[] = {"pgpubsub.channels", "pgpubsub.subscriptions", "pgpubsub.channel_privileges",
-                                          "pgpubsub.attachments"};
-constexpr const char* views_for_consume[] = {"pgpubsub.notifications", "pgpubsub.dead_letters", "pgpubsub.history",
-                                               "pgpubsub.stat_channels", "pgpubsub.stat_consumers", "pgpubsub.stat_wakeup"};
-
-template <std::size_t N>
-void grant_select(const char* const (&views)[N], const char* role) {
-    for (const char* const view : views)
-        run(psprintf("GRANT SELECT ON %s TO %s", view, role));
-}
-
-template <std::size_t N>
-void grant_execute(const char* const (&names)[N], const char* role) {
-    const Oid schema = get_rel_namespace(our_catalog().channel);
-    for (const char* const name : names) {
-        catclist* const found = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-        auto* const forms = static_cast<Oid*>(palloc(Max(found->n_members, 1) * sizeof(Oid)));
-        int count = 0;
-        for (int i = 0; i < found->n_members; ++i) {
-            const auto* const function = reinterpret_cast<Form_pg_proc>(GETSTRUCT(&found->members[i]->tuple));
-            if (function->pronamespace == schema)
-                forms[count++] = function->oid;
-        }
-        ReleaseSysCacheList(found);
-        for (int i = 0; i < count; ++i)
-            run(psprintf("GRANT EXECUTE ON ROUTINE %s TO %s", format_procedure_qualified(forms[i]), role));
-    }
-}
-
 struct grant_arguments {
     channel on;
     Oid role;
     privilege what;
-    const char* role_name;
 };
 
 grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
@@ -59,51 +21,66 @@ grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
     require(fcinfo, 1, "role");
     a.role = PG_GETARG_OID(1);
     a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
-    a.on = owned_channel(name);
-    const char* const found = GetUserNameFromId(a.role, true);
-    if (found == nullptr)
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", a.role));
-    a.role_name = quote_identifier(found);
+    a.on = owned_channel(name, channel_lock::change);
     return a;
+}
+
+void check_role_exists(Oid role) {
+    if (GetUserNameFromId(role, true) == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", role));
 }
 
 }  // namespace
 
-void pgpubsub::grant_usage(const char* quoted_role, privilege what) {
-    run(psprintf("GRANT USAGE ON SCHEMA pgpubsub TO %s", quoted_role));
-    grant_execute(functions_for_both, quoted_role);
-    grant_select(views_for_both, quoted_role);
-    if (what != privilege::consume)
-        grant_execute(functions_for_publish, quoted_role);
-    if (what == privilege::owner)
-        grant_execute(functions_for_owner, quoted_role);
-    if (what != privilege::publish) {
-        grant_execute(functions_for_consume, quoted_role);
-        grant_select(views_for_consume, quoted_role);
-    }
+void pgpubsub::make_owner(int32 channel_id, Oid role) {
+    depend_on_role(role);
+    add_right(channel_id, role, privilege::owner);
+}
+
+void pgpubsub::give_right(int32 channel_id, Oid role, privilege what) {
+    depend_on_role(role);
+    add_right(channel_id, role, what);
+    grant_at_commit(role, usage_for(what));
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
     PreventCommandIfReadOnly("pgpubsub.grant_channel()");
     const grant_arguments a = read_grant_arguments(fcinfo);
-    as_extension_owner([&a] {
-        run(psprintf("INSERT INTO pgpubsub.channel_privilege VALUES (%d, %u, '%s') ON CONFLICT DO NOTHING", a.on.id, a.role,
-                     privilege_name(a.what)));
-        grant_usage(a.role_name, a.what);
-    });
+    check_role_exists(a.role);
+    give_right(a.on.id, a.role, a.what);
     PG_RETURN_VOID();
 }
 
-// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to take: the
-// role may have them for another channel.
+// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to
+// take: the role may have them for another channel. The role may be gone, and then is given by its number.
 PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
     PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
     const grant_arguments a = read_grant_arguments(fcinfo);
-    as_extension_owner([&a] {
-        run(psprintf("DELETE FROM pgpubsub.channel_privilege WHERE channel_id OPERATOR(pg_catalog.=) %d "
-                     "AND grantee OPERATOR(pg_catalog.=) %u AND privilege OPERATOR(pg_catalog.=) '%s'",
-                     a.on.id, a.role, privilege_name(a.what)));
-    });
+    if (!remove_right(a.on.id, a.role, a.what))
+        check_role_exists(a.role);
+    PG_RETURN_VOID();
+}
+
+// role, own_channels.
+PGPUBSUB_FUNCTION(pgpubsub_grant_usage) {
+    PreventCommandIfReadOnly("pgpubsub.grant_usage()");
+    require(fcinfo, 0, "role");
+    require(fcinfo, 1, "own_channels");
+    check_role_exists(PG_GETARG_OID(0));
+    grant_at_commit(PG_GETARG_OID(0), PG_GETARG_BOOL(1) ? usage::all : usage::publish | usage::consume);
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_revoke_usage) {
+    PreventCommandIfReadOnly("pgpubsub.revoke_usage()");
+    require(fcinfo, 0, "role");
+    check_role_exists(PG_GETARG_OID(0));
+    revoke_at_commit(PG_GETARG_OID(0), usage::all);
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_complete_usage) {
+    complete_grants_at_commit();
     PG_RETURN_VOID();
 }
 
@@ -120,5 +97,14 @@ PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
 // Statement trigger on the tables of channels: all sessions forget what they remember of them, when this commits.
 PGPUBSUB_FUNCTION(pgpubsub_channels_changed) {
     CacheInvalidateRelcacheByRelid(our_catalog().channel);
+    // Rights that are restored, or written by hand.
+    if (CALLED_AS_TRIGGER(fcinfo)) {
+        const auto* const trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+        if (RelationGetRelid(trigger->tg_relation) == our_catalog().channel_privilege &&
+            (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))) {
+            CommandCounterIncrement();  // so that the rows of this command are seen
+            depend_on_all_roles();
+        }
+    }
     return no_row;
 }

@@ -15,6 +15,10 @@ inline ScanKeyData equals_int4(AttrNumber column, int32 value) {
     return scan_key(column, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(value));
 }
 
+inline ScanKeyData equals_oid(AttrNumber column, Oid value) {
+    return scan_key(column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+}
+
 inline ScanKeyData equals_int2(AttrNumber column, int16 value) {
     return scan_key(column, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(value));
 }

@@ -1,5 +1,6 @@
 #include "shared_memory.hpp"
 
+#include "channel_request.hpp"
 #include "databases.hpp"
 #include "marks.hpp"
 #include "place.hpp"
@@ -8,7 +9,7 @@
 namespace pgpubsub {
 namespace {
 
-const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part};
+const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &channel_requests_part};
 
 bool is_attached = false;
 shmem_request_hook_type previous_request_hook = nullptr;

@@ -123,7 +123,7 @@ void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const
     Datum values[] = {Int32GetDatum(subscription_id), TimestampTzGetDatum(now), Int64GetDatum(t.published),
                       Int64GetDatum(t.processed), Int64GetDatum(t.failed)};
     bool nulls[stat_count_column::count] = {};
-    const HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values, nulls);
+    const HeapTuple tuple = form_row(RelationGetDescr(table), values, nulls);
     CatalogTupleInsert(table, tuple);
     heap_freetuple(tuple);
 }
@@ -131,7 +131,7 @@ void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const
 // Removes rows of the subscription that were counted before some time.
 void remove_counted_before(Relation table, int32 subscription_id, TimestampTz before, sweep_limits limits) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), before_time(2, before)};
-    sweep_rows(table, our_catalog().stat_count_at, keys, limits);
+    sweep_rows(table, index_of_counts(), keys, limits);
 }
 
 // False where the table can't be had now, or is not as the extension makes it.
@@ -144,8 +144,7 @@ bool open_without_waiting(Relation* table) {
         return false;
     // An index of somebody else's may wait, or run their code.
     List* const indexes = RelationGetIndexList(*table);
-    const bool is_ours =
-        RelationGetNumberOfAttributes(*table) == stat_count_column::count && list_length(indexes) == 1;
+    const bool is_ours = has_our_form(*table, stat_count_column::count) && list_length(indexes) == 1;
     list_free(indexes);
     if (!is_ours)
         table_close(*table, NoLock);
@@ -210,7 +209,7 @@ void before_commit() {
     if (now < next_write && now > next_write - retry_interval)  // the clock may have been set back
         return;
     // The transaction may have become read-only after it counted; or the extension was dropped in it.
-    if (XactReadOnly || IsInParallelMode() || !OidIsValid(get_namespace_oid("pgpubsub", true)))
+    if (XactReadOnly || IsInParallelMode() || !is_installed())
         return;
     next_write = now + write_interval;
     if (now - last_join > useful_for)

@@ -23,7 +23,7 @@ struct sums {
 sums read_sums(Relation table, int32 subscription_id, TimestampTz now) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, now - seconds_looked_at * USECS_PER_SEC)};
     sums s{};
-    bounded_scan scan = bounded_scan::begin(table, our_catalog().stat_count_at, SnapshotSelf, keys, PG_INT64_MAX);
+    bounded_scan scan = bounded_scan::begin(table, index_of_counts(), SnapshotSelf, keys, PG_INT64_MAX);
     while (scan.next()) {
         const auto column = [&scan](AttrNumber c) {
             bool null;

@@ -160,12 +160,18 @@ struct sizes {
     storage_size heap;
     storage_size toast;
     Oid table;
+    NameData schema;
+    NameData name;
     Oid toast_table;
     uint64 index_pages;
     int index_count;
     index_to_build indexes[32];
     int left_over_count;
     NameData left_over[32];
+
+    // For commands, which name what they are about.
+    const char* in_schema(const NameData& of) const { return quote_qualified_identifier(NameStr(schema), NameStr(of)); }
+    const char* table_name() const { return in_schema(name); }
 
     bool has_bloated_index() const {
         for (int i = 0; i < index_count; ++i)
@@ -179,10 +185,12 @@ struct sizes {
 bool measure(sizes* found) {
     *found = {};
     attempt([found] {
-        if (!OidIsValid(get_namespace_oid("pgpubsub", true)))
+        if (!is_installed())
             return;
         const Relation heap = table_open(our_catalog().notification, AccessShareLock);
         found->table = RelationGetRelid(heap);
+        namestrcpy(&found->schema, get_namespace_name(RelationGetNamespace(heap)));
+        found->name = heap->rd_rel->relname;
         found->heap = size_of_heap(heap);
         found->toast_table = heap->rd_rel->reltoastrelid;
         if (OidIsValid(found->toast_table)) {
@@ -210,8 +218,8 @@ bool measure(sizes* found) {
 // False where the table is locked for too long.
 bool drop_left_over(const sizes& size) {
     for (const NameData& name : std::span(size.left_over, size.left_over_count))
-        if (!attempt_often(size.table, [&name] {
-                return run(psprintf("DROP INDEX IF EXISTS pgpubsub.%s", quote_identifier(NameStr(name))));
+        if (!attempt_often(size.table, [&] {
+                return run(psprintf("DROP INDEX IF EXISTS %s", size.in_schema(name)));
             }))
             return false;
     return true;
@@ -219,10 +227,9 @@ bool drop_left_over(const sizes& size) {
 
 // By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with them: a page that has
 // one is not empty, and can't be cut off.
-void vacuum(storage_job what) {
-    run(what == storage_job::vacuum_and_pack
-            ? "VACUUM (SKIP_LOCKED, INDEX_CLEANUP on, TRUNCATE off, PARALLEL 0) pgpubsub.notification"
-            : "VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) pgpubsub.notification");
+void vacuum(const sizes& size, storage_job what) {
+    const char* const cleans_indexes = what == storage_job::vacuum_and_pack ? ", INDEX_CLEANUP on" : "";
+    run(psprintf("VACUUM (SKIP_LOCKED%s, TRUNCATE off, PARALLEL 0) %s", cleans_indexes, size.table_name()));
 }
 
 // Until nothing more comes off, or the table is locked for too long.
@@ -263,7 +270,7 @@ void reindex(const sizes& size) {
     SetConfigOption("deadlock_timeout", "10ms", PGC_SUSET, PGC_S_OVERRIDE);
     for (int i = 0; i < size.index_count; ++i)
         if (size.indexes[i].is_bloated &&
-            !run(psprintf("REINDEX INDEX CONCURRENTLY pgpubsub.%s", quote_identifier(NameStr(size.indexes[i].name)))))
+            !run(psprintf("REINDEX INDEX CONCURRENTLY %s", size.in_schema(size.indexes[i].name))))
             break;
     sizes after;
     if (measure(&after))
@@ -285,7 +292,7 @@ void pack() {
         pgstat_report_activity(STATE_RUNNING, "moving rows to the front of pgpubsub.notification");
         if (!move_rows(size.table))
             return;
-        vacuum(storage_job::vacuum_and_pack);
+        vacuum(size, storage_job::vacuum_and_pack);
     }
     if (!measure(&size))
         return;
@@ -295,7 +302,7 @@ void pack() {
     if (!size.heap.is_bloated() && !size.toast.is_bloated() && !size.has_bloated_index())
         return;
     if (is_small(size)) {
-        attempt_often(size.table, [] { return run("VACUUM (FULL) pgpubsub.notification"); });
+        attempt_often(size.table, [] { return run(psprintf("VACUUM (FULL) %s", size.table_name())); });
     } else {
         reindex(size);
     }
@@ -316,7 +323,7 @@ bool do_job(storage_job what) {
     sizes size;
     if (!measure(&size))
         return false;
-    vacuum(what);
+    vacuum(size, what);
     if (what == storage_job::vacuum)
         return true;
     pack();

@@ -69,7 +69,7 @@ bool move_row(notification_table& table, ItemPointer place, TupleTableSlot* slot
         wake_consumers(c);
     if (table.remove(place, false) != TM_Ok)
         return false;
-    table.insert(row);
+    table.insert_again(row, place);
     return true;
 }
 

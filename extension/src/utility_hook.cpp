@@ -1,6 +1,7 @@
 #include "utility_hook.hpp"
 
 #include "databases.hpp"
+#include "role_commands.hpp"
 #include "sessions.hpp"
 #include "wakeup.hpp"
 
@@ -129,6 +130,7 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
         else if (IsA(planned->utilityStmt, ListenStmt))
             ask_for_worker_if_needed();
     }
+    const bool reassigns = IsA(planned->utilityStmt, ReassignOwnedStmt);
     shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
     if (d == nullptr) {
         // The plan may be gone when it has been executed.
@@ -136,6 +138,8 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
         if (may_bring_extension)
             ask_for_worker_if_needed();
+        if (reassigns)
+            after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(planned->utilityStmt));
         return;
     }
     pg_atomic_fetch_add_u32(&d->holds, 1);
@@ -151,8 +155,6 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
 }  // namespace
 
 void watch_utility_commands() {
-    if (!process_shared_preload_libraries_in_progress)
-        return;
     previous_hook = ProcessUtility_hook;
     ProcessUtility_hook = execute;
 }

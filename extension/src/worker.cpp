@@ -7,6 +7,7 @@
 
 #include "background_process.hpp"
 #include "catalog.hpp"
+#include "channel_request.hpp"
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
@@ -26,7 +27,7 @@ constexpr int64 longest_sleep_after_error = USECS_PER_SEC;
 constexpr int64 longest_pause_for_lock = 8 * USECS_PER_SEC;
 
 shared_database* served = nullptr;
-Oid schema = InvalidOid;
+Oid extension = InvalidOid;
 // At its end.
 bool frees_entry = false;
 bool leaves_in_order = false;
@@ -39,11 +40,12 @@ int64 next_storage_upkeep = at_once;
 bool looks_at_extension = false;
 retry looking(pauses_after_errors);
 retry collecting(pauses_after_errors);
+retry making(pauses_after_errors);
 retry sending(pauses_after_errors);
 retry storage_upkeep(pauses_after_errors);
 
 bool is_failing() {
-    return looking.is_failing() || collecting.is_failing() || sending.is_failing() || storage_upkeep.is_failing() ||
+    return looking.is_failing() || collecting.is_failing() || making.is_failing() || sending.is_failing() || storage_upkeep.is_failing() ||
            maintenance_is_failing();
 }
 
@@ -86,20 +88,18 @@ void set_own_settings() {
         SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// The extension's schema; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
-Oid extension_schema() {
+// The extension; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
+Oid extension_to_serve() {
     StartTransactionCommand();
-    Oid found = InvalidOid;
-    if (may_have_worker(MyDatabaseId) && OidIsValid(get_extension_oid("pgpubsub", true)))
-        found = get_namespace_oid("pgpubsub", true);
+    const Oid found = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
     CommitTransactionCommand();
     return found;
 }
 
 // The extension is not there, or not the one that was.
-[[noreturn]] void leave(Oid schema_now) {
-    frees_entry = !OidIsValid(schema_now);
-    pg_atomic_write_u32(&served->is_wanted, OidIsValid(schema_now) ? 1 : 0);
+[[noreturn]] void leave(Oid extension_now) {
+    frees_entry = !OidIsValid(extension_now);
+    pg_atomic_write_u32(&served->is_wanted, OidIsValid(extension_now) ? 1 : 0);
     proc_exit(0);
 }
 
@@ -129,8 +129,8 @@ void sleep_until(int64 until, bool wakes_by_latch) {
 
 // Leaves if the extension is not there, or not the one that was.
 bool look_at_extension() {
-    if (const Oid schema_now = extension_schema(); schema_now != schema)
-        leave(schema_now);
+    if (const Oid extension_now = extension_to_serve(); extension_now != extension)
+        leave(extension_now);
     StartTransactionCommand();
     (void)our_catalog();
     CommitTransactionCommand();
@@ -153,6 +153,10 @@ void work() {
     // Where that fails, all that follows would.
     if (looking.is_failing())
         return;
+    making.attempt(now, [] {
+        make_requested_channels();
+        return true;
+    });
     if (next_sending() <= now)
         sending.attempt(now, [] { return send_hints(served); });
     next_maintenance = maintain(now);
@@ -174,7 +178,7 @@ int64 next_work() {
 void look_whether_mended() {
     AcceptInvalidationMessages();
     if (was_mended && is_failing()) {
-        for (retry* r : {&looking, &collecting, &sending, &storage_upkeep})
+        for (retry* r : {&looking, &collecting, &making, &sending, &storage_upkeep})
             r->try_at_once();
         retry_maintenance();
     }
@@ -220,7 +224,7 @@ bool try_to(void (*f)()) {
         LWLockReleaseAll();
         note_error(served, error->message);
         if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-            for (retry* r : {&looking, &collecting, &sending, &storage_upkeep})
+            for (retry* r : {&looking, &collecting, &making, &sending, &storage_upkeep})
                 r->wait_no_longer_than(steady_now(), longest_pause_for_lock);
         FreeErrorData(error);
         looks_at_extension = true;
@@ -252,7 +256,7 @@ void pgpubsub_worker_main(Datum place) {
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     set_own_settings();
-    schema = extension_schema();
+    extension = extension_to_serve();
 
     const TimestampTz started_at = GetCurrentTimestamp();
     SpinLockAcquire(&served->lock);
@@ -268,8 +272,8 @@ void pgpubsub_worker_main(Datum place) {
     before_shmem_exit(end_worker, 0);
     // Who wants to be without a worker looks for one after saying so.
     pg_memory_barrier();
-    if (!OidIsValid(schema) || pg_atomic_read_u32(&served->holds) != 0)
-        leave(schema);
+    if (!OidIsValid(extension) || pg_atomic_read_u32(&served->holds) != 0)
+        leave(extension);
     pg_atomic_write_u32(&served->has_extension, 1);
     pgstat_report_appname("pgpubsub worker");
     CacheRegisterRelcacheCallback(note_change, Datum{0});

@@ -7,6 +7,6 @@ if [ ! -e "$build" ]; then
     [ -w . ] || echo "this folder is read-only for $(id -un), and what is built lands in it: copy it to a place of your own"
     exit 0
 fi
-theirs=$(find "$build" -type d ! -writable -print -quit 2>/dev/null || true)
+theirs=$(find "$build" ! -type l ! -writable ! -path '*/run/*' -print -quit 2>/dev/null || true)
 [ -z "$theirs" ] ||
     echo "$theirs belongs to $(stat -c %U "$theirs"), who has built here: \"sudo make clean\" removes it, then make again"

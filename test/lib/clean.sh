@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-for link in "$BUILD/run" "$BUILD/sanitizers/build/run"; do
+for link in "$BUILD/run" "$BUILD/sanitizers/build/run" "$BUILD/assert/build/run"; do
     run=$(readlink -f "$link") && [ -d "$run" ] || continue
     while read -r file; do
         pid=$(head -n 1 "$file")

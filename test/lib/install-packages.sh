@@ -6,7 +6,7 @@ set -euo pipefail
 
 die() { printf '%s\n' "$@" >&2; exit 1; }
 [ "$(id -u)" -eq 0 ] || die "install-packages.sh: it takes root to install packages"
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 PATH=$PATH:/usr/sbin:/sbin
 
 # ---- for the time of the installation -----------------------------------------------------------------
 

@@ -58,16 +58,24 @@ suite_isolation() {
 
 # The same once more where the library is preloaded, so that there are shared memory, a launcher and a worker; but not what is about loading it late
 # or about who sends NOTIFY: encoding (databases that it makes and drops while a worker may look into them), settings, hint and ordered-hint;
-# nor recover and retries, where the worker would do first what they do by hand.
+# nor recover (both) and retries, where the worker would do first what they do by hand.
 suite_preloaded() {
     local status=0 tests preloaded="--temp-config=$RUN/src/test/lib/preloaded.conf"
     tests=$(names "$ROOT"/sql/*.sql | grep -vxE 'encoding|settings|recover|retries')
     # shellcheck disable=SC2086  # names without spaces
     pg_regress preloaded/regress "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" "$preloaded" $tests || status=1
-    tests=$(names "$ROOT"/test/specs/*.spec | grep -vxE 'hint|ordered-hint')
+    tests=$(names "$ROOT"/test/specs/*.spec | grep -vxE 'hint|ordered-hint|recover')
     # shellcheck disable=SC2086
     pg_regress preloaded/isolation "$pgxs/test/isolation/pg_isolation_regress" isolation_regression --inputdir="$RUN/src/test" "$preloaded" $tests || status=1
     return $status
+}
+
+# The SQL tests on a server built with assertions (test-assert.sh), where every look into its caches finds them emptied.
+suite_discard() {
+    local tests; tests=$(names "$ROOT"/sql/*.sql)
+    # shellcheck disable=SC2086  # names without spaces
+    pg_regress discard "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" \
+        --temp-config="$RUN/src/test/lib/discard.conf" $tests
 }
 
 suite_tap() {
@@ -85,6 +93,7 @@ suite_tap() {
 suite_harness() {
     local status=0
     part "$ROOT/test/lib/check-counts.sh" || status=1
+    part "$ROOT/test/lib/check-deps.sh" || status=1
     MAKE=$MAKE part "$ROOT/test/lib/check-install.sh" "$server/bin/pg_config" || status=1
     return $status
 }
@@ -98,6 +107,7 @@ count_symbols()   { count_tap "$1"; }
 count_regress()   { count_pg_regress "$1"; }
 count_isolation() { count_pg_regress "$1"; }
 count_preloaded() { count_pg_regress "$1"; }
+count_discard()   { count_pg_regress "$1"; }
 count_tap_()      { count_prove "$1"; }
 count_harness()   { count_tap "$1"; }
 count_readme()    { count_tap "$1"; }
@@ -127,7 +137,7 @@ show_failure() {
         echo "---- $file"
         tail -n 150 "$file"
     done < <(case $1 in
-        regress|isolation|preloaded) find "$results/$1" -name regression.diffs -size +0 ;;
+        regress|isolation|preloaded|discard) find "$results/$1" -name regression.diffs -size +0 ;;
         tap) sed -n 's/^[^ ]*\/t\/\([^ /]*\)\.pl .*Wstat.*/\1/p' "$2" | sort -u | head -n 5 | while read -r name; do
                  find "$results/tap" -name "regress_log_$name"; done ;;
         esac)

@@ -72,7 +72,8 @@ demo_works() {
 # What README says for it, and what only the tests need.
 state_bare() {
     source_for root /root/pgpubsub
-    expect "README's first line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $(sed -n 's/^sudo \(apt-get install.*\)/\1 -y -q/p' "$root/README.md" | head -n 1)"
+    local line; line=$(sed -n 's/^sudo \(apt-get install[^#]*\).*/\1/p' "$root/README.md" | head -n 1)
+    expect "README's first line: $line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -y -q"
     demo_works root /root/pgpubsub
     expect "the demo has installed nothing that only tests need" fails root 'dpkg-query -W pgbouncer doctest-dev libipc-run-perl'
     machine > "$STATES_DIR/before" || true
@@ -90,6 +91,30 @@ state_trixie_bare() {
     source_for root /root/pgpubsub
     root 'apt-get update -qq && apt-get install -y -qq make' >/dev/null
     demo_works root /root/pgpubsub
+}
+
+# The lines of README from Install to the first notification, as they stand, without systemd.
+state_readme() {
+    owner_installs sudo
+    user_ann
+    echo 'ann ALL=(ALL) NOPASSWD: ALL' > "$system/etc/sudoers.d/ann"
+    mkdir -p "$system/etc/postgresql-common/createcluster.d"
+    echo "listen_addresses = ''" > "$system/etc/postgresql-common/createcluster.d/socket.conf"
+    source_for ann /home/ann/pgpubsub
+    local text
+    for text in 'sudo apt-get install git' 'make deps' 'createdb app'; do
+        readme_block "$text" | sed -e '/^git clone/d' -e '/^make demo/d' -e '/^make test/d' -e '/^\$/d' \
+            -e 's/^\(sudo apt-get install\) /\1 -y -q /' -e 's/^sudo systemctl.*without systemd: *//' > "$system/typed"
+        expect "typed: $text" run ann 'cd ~/pgpubsub && export DEBIAN_FRONTEND=noninteractive && bash -euxo pipefail /typed'
+    done
+    readme_block 'CREATE EXTENSION pgpubsub;' > "$system/typed"
+    expect "typed: the first SQL" run ann 'psql -X -v ON_ERROR_STOP=1 -d app -f /typed'
+    says '"path": "/etc/hostname"'
+    root 'pg_ctlcluster 15 main stop'
+}
+readme_block() {
+    awk -v text="$1" '/^```/ { if (inside) { if (found) { printf "%s", block; exit } inside = 0 } else { inside = 1; block = "" } next }
+                      inside { block = block $0 "\n"; if (index($0, text)) found = 1 }' "$root/README.md"
 }
 
 # ---- users ------------------------------------------------------------------------------------------------

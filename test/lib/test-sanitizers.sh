@@ -25,7 +25,8 @@ symbolizer=$(command -v llvm-symbolizer) || die "no llvm-symbolizer"
 
 mkdir -p "$copy"
 find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' -cf - . | tar -C "$copy" -xf -
+# Each file counts as new (m): what was built there before may be younger than a change in the sources.
+tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' -cf - . | tar -C "$copy" -xmf -
 # PostgreSQL is built with -fwrapv, under which no signed overflow is undefined: here each is a mistake.
 # shellcheck disable=SC2054  # a comma inside an option
 flags=(-fsanitize=address,undefined -shared-libasan -fno-omit-frame-pointer -fno-wrapv)

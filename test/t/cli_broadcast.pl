@@ -27,6 +27,7 @@ eventually(sub { lines_of($program) == 1 }, 'a broadcast is printed');
 sql(q{SELECT pgpubsub.publish('media', '2')});
 eventually(sub { lines_of($program) == 2 }, 'and a notification of a queue');
 my ($first) = lines_of($program);
+like($json->decode($first)->{idempotency_key}, qr/^@{[$json->decode($first)->{id}]}-\d{16}\z/, 'a broadcast has an idempotency key too');
 like($first, qr/"payload":\{"n": 1\.10\}/, 'numbers are exact');
 is_deeply([@{ $json->decode($first) }{qw(channel key headers deliver_at priority attempts db_version)}], ['prices', 'k', { h => 1000 }, undef, 0, 1, 7], 'with its fields');
 like($json->decode($first)->{created_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\z/, 'the time is ISO 8601');

@@ -20,12 +20,13 @@ sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_m
 
 # What it gets: the line on stdin, and variables; its stdout is ours.
 sql(q{SELECT pgpubsub.publish('work', '{"n": 1.10}', 'k 1', '{"h": true}')});
-my ($status, $out, $err) = run_all('cat; echo "$PGPUBSUB_ID|$PGPUBSUB_CHANNEL|$PGPUBSUB_ATTEMPTS|$PGPUBSUB_KEY"');
+my $idempotency_key = sql(q{SELECT id || '-' || (extract(epoch FROM created_at) * 1000000)::bigint FROM pgpubsub.notifications});
+my ($status, $out, $err) = run_all('cat; echo "$PGPUBSUB_ID|$PGPUBSUB_CHANNEL|$PGPUBSUB_ATTEMPTS|$PGPUBSUB_KEY|$PGPUBSUB_KEY_OMITTED|$PGPUBSUB_IDEMPOTENCY_KEY"');
 is($status, 0, 'ran');
 my ($line, $variables) = split /\n/, $out;
 like($line, qr/"payload":\{"n": 1\.10\}/, 'the line, numbers exact');
-is_deeply([@{ $json->decode($line) }{qw(channel key attempts)}], ['work', 'k 1', 1], 'with its fields');
-like($variables, qr/^[0-9]+\|work\|1\|k 1$/, 'the variables');
+is_deeply([@{ $json->decode($line) }{qw(channel key attempts idempotency_key)}], ['work', 'k 1', 1, $idempotency_key], 'with its fields');
+like($variables, qr/^[0-9]+\|work\|1\|k 1\|\|$idempotency_key$/, 'the variables');
 is(sql(q{SELECT count(*) FROM pgpubsub.notifications}), 0, 'exit 0 acks');
 
 # Five good ones and four that fail, interleaved: first as they come (live), then in recovery.
@@ -113,6 +114,29 @@ for my $case (
 	cmp_ok(length $error, '<=', 8192, 'and is bounded');
 	purge();
 }
+
+# A key that is too long for a variable, or for what all of them may have together, is left out.
+sql(q{SELECT pgpubsub.publish('work', '1', repeat('k', i)) FROM unnest('{100000,131058,131059,1000000}'::int[]) i});
+my $count_key = 'echo "$(printf %s "$PGPUBSUB_KEY" | wc -c) ${PGPUBSUB_KEY+set} $PGPUBSUB_KEY_OMITTED $(wc -c | tr -dc "[:digit:]")"';
+$ENV{PGPUBSUB_KEY_OMITTED} = 'of somebody else';
+($status, $out, $err) = run_all($count_key);
+delete $ENV{PGPUBSUB_KEY_OMITTED};
+is($status, 0, 'keys of any length') or diag($err);
+like($out, qr/\A100000 set  100\d\d\d\n131058 set  131\d\d\d\n0  1 131\d\d\d\n0  1 1000\d\d\d\n\z/, 'and the line on stdin has them all');
+sql(q{SELECT pgpubsub.publish('work', '1', repeat('k', 131000)), pgpubsub.publish('work', '1', 'short')});
+my $program = background('/bin/sh', '-c', 'ulimit -s 512; exec "$0" "$@"', cli_path(), 'listen', 'work', '--exec', $count_key, '--drain', '--dsn', $dsn);
+is(wait_for_exit($program), 0, 'with a limit of 128 kB for all variables');
+like(text_of($program->{out}), qr/\A0  1 131\d\d\d\n5 set  \d+\n\z/, 'the same key is left out');
+
+# Where no command can be started: that is no notification's fault.
+$program = background({ env => { PADDING => 'x' x 100000, MORE => 'x' x 100000 } }, cli_path(), 'listen', 'work', '--exec', 'cat', '--dsn', $dsn, '--verbose');
+eventually(sub { text_of($program->{err}) =~ /listening/ }, 'listens');
+system('prlimit', "--pid=$program->{pid}", '--stack=524288:') == 0 or BAIL_OUT('prlimit failed');
+sql(q{SELECT pgpubsub.publish('work', '1')});
+is(wait_for_exit($program), 1, 'a command that can\'t be started ends the consumer');
+like(text_of($program->{err}), qr{^pgpubsub: could not run the command by /bin/sh: Argument list too long$}m, 'with the reason');
+is(sql(q{SELECT state || ' ' || attempts FROM pgpubsub.notifications}), 'ready 0', 'and what it was for is back, untried');
+purge();
 
 # SIGTERM: the command in hand finishes and is acked; what was claimed with it goes back untried.
 sql(q{SELECT pgpubsub.publish('work', to_jsonb(i)) FROM generate_series(1, 5) i});

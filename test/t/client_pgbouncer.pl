@@ -45,7 +45,8 @@ logfile = $dir/log
 INI
 my $pooler;
 sub start_pooler { $pooler = background($pgbouncer, '-q', "$dir/ini"); eventually(sub { -S "$dir/.s.PGSQL.$port" }, 'the pooler runs') }
-sub end_pooler { kill TERM => $pooler->{pid}; wait_for_exit($pooler); unlink "$dir/.s.PGSQL.$port" }
+# At once, with its clients still there: at a SIGTERM newer ones wait for them.
+sub end_pooler { kill QUIT => $pooler->{pid}; wait_for_exit($pooler); unlink "$dir/.s.PGSQL.$port" }
 start_pooler();
 
 sql(q{SELECT pgpubsub.create_channel('work', backoff_base => '1 hour', backoff_max => '1 hour'), pgpubsub.subscribe('work', 'audit'); CREATE TABLE effect (value bigint, notification bigint)});

@@ -85,7 +85,7 @@ my %expected = map { $_ => $old->safe_psql('shop', $_) } ($state, $settings, $ar
 is(scalar(split /\n/, $expected{$attachments}), 5, 'five attachments');
 is(scalar(split /\n/, $expected{$state}), 12, 'twelve notifications wait');
 is(scalar(split /\n/, $expected{$archives}), 3, 'a dead letter, one of the past and a broadcast are kept');
-is($old->safe_psql('shop', q{SELECT string_agg(format('%s/%s', channel, subscription), ' ' ORDER BY 1) FROM (SELECT channel, subscription FROM pgpubsub.subscriptions WHERE paused) s}),
+is($old->safe_psql('shop', q{SELECT string_agg(format('%s/%s', channel, subscription), ' ' ORDER BY channel, subscription) FROM (SELECT channel, subscription FROM pgpubsub.subscriptions WHERE paused) s}),
 	'fan-out/paused', 'one subscription is paused');
 
 sub as_it_was

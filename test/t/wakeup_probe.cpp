@@ -7,6 +7,7 @@
 //   wakeup_probe lazy CONNINFO CHANNEL N             the same, but the session that is addressed first after a pause does nothing
 //   wakeup_probe wait CONNINFO CHANNEL N             N sessions that wait by pgpubsub.wait(), take one, and wait again
 //       ready
+//       told PAYLOAD              what a hint said, whoever it was addressed to
 //       ignored PID PAYLOAD       it was addressed to this one (lazy)
 //       took COUNT PID [MS]       what a take gave; MS: since the last line "ignored"
 #include <libpq-fe.h>
@@ -100,6 +101,8 @@ int herd(const char* conninfo, const std::string& channel, int count, bool is_la
             bool has_hint = s.has_more;
             std::string payload;
             while (PGnotify* const n = PQnotifies(s.connection)) {
+                if (&s == &sessions.front())
+                    std::printf("told %s\n", n->extra);
                 if (is_addressed(n->extra, s.pid)) {
                     has_hint = true;
                     payload = n->extra;

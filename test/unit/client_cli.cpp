@@ -95,10 +95,12 @@ TEST_CASE("a notification as a line of JSON") {
     n.payload = R"({"n": 12345678901234567890.10, "a": [1e400]})";
     n.created_at = "2026-01-02T03:04:05.678901+00:00";
     n.attempts = 1;
+    n.idempotency_key = "9007199254740993-1767323045678901";
     CHECK(json_line(n) ==
           R"({"id":9007199254740993,"channel":"Quotes \" and \\ and\nnewlines",)"
           R"("payload":{"n": 12345678901234567890.10, "a": [1e400]},"key":null,"headers":null,)"
-          R"("created_at":"2026-01-02T03:04:05.678901+00:00","deliver_at":null,"priority":0,"attempts":1,"db_version":null})");
+          R"("created_at":"2026-01-02T03:04:05.678901+00:00","deliver_at":null,"priority":0,"attempts":1,"db_version":null,)"
+          R"("idempotency_key":"9007199254740993-1767323045678901"})");
     n.payload = "null";
     n.key = "k\t\xFF";
     n.headers = R"({"a": 1})";
@@ -107,7 +109,14 @@ TEST_CASE("a notification as a line of JSON") {
     n.db_version = 7;
     CHECK(json_line(n).ends_with(
         R"("payload":null,"key":"k\t)" "\xEF\xBF\xBD" R"(","headers":{"a": 1},"created_at":"2026-01-02T03:04:05.678901+00:00",)"
-        R"("deliver_at":"infinity","priority":-3,"attempts":1,"db_version":7})"));
+        R"("deliver_at":"infinity","priority":-3,"attempts":1,"db_version":7,)"
+        R"("idempotency_key":"9007199254740993-1767323045678901"})"));
+    n.channel = "a\u0085b";
+    n.payload = "{\n\"a\":\r\n\"\u2028\"\t}";
+    n.key = "\x1B[2J\x7F";
+    n.created_at = "\u2029";
+    CHECK(json_line(n).starts_with(R"({"id":9007199254740993,"channel":"a\u0085b","payload":{"a":"\u2028"},"key":"\u001b[2J\u007f",)"
+                                   R"("headers":{"a": 1},"created_at":"\u2029",)"));
 }
 
 TEST_CASE("JSON is checked before it is sent") {

@@ -24,6 +24,7 @@ TEST_CASE("a broadcast") {
     CHECK(e->what.headers == R"({"h": [1]})");
     CHECK(e->what.db_version == 7);
     CHECK(e->what.attempts == 1);
+    CHECK(e->what.idempotency_key == "9007199254740993-1767323045000000");
 }
 
 TEST_CASE("a broadcast with little, in the order of jsonb") {

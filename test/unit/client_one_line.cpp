@@ -54,3 +54,10 @@ TEST_CASE("times are read") {
                                    "26-01-02T03:04:05+00:00", "294277-01-01T00:00:00+00:00", "999999-01-01T00:00:00+00:00"})
         CHECK_MESSAGE(!microseconds_of(text), text);
 }
+
+TEST_CASE("the idempotency key") {
+    CHECK(idempotency_key(7, "2026-01-02T03:04:05.678901+00:00") == "7-1767323045678901");
+    CHECK(idempotency_key(7, "2026-01-02T08:34:05.678901+05:30") == "7-1767323045678901");
+    CHECK(idempotency_key(9223372036854775807, "1969-12-31T23:59:59.999999+00:00") == "9223372036854775807--1");
+    CHECK(idempotency_key(7, "infinity") == "7-infinity");
+}

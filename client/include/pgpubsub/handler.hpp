@@ -20,7 +20,8 @@ namespace pgpubsub::inline v0 {
 using transactional_handler = std::function<void(const notification&, transaction&)>;
 
 /// Does long work under a lease, with no transaction open. Returning acks; throwing nacks with the
-/// exception's what(). At least once: a crash, or a lease lost to a cut network, repeats the work.
+/// exception's what(). At least once: a crash, or a lease lost to a cut network, repeats the work:
+/// the notification's idempotency_key tells that it does.
 using leased_handler = std::function<void(const notification&)>;
 
 /// Receives the notifications of a broadcast channel, in the order in which they were committed. Nothing is stored

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "pg.hpp"
+
+namespace pgpubsub {
+
+// To be called when REASSIGN OWNED has been done. Nothing happens where the extension is not in this database.
+void after_reassign_owned(const ReassignOwnedStmt* command);
+
+}  // namespace pgpubsub
