@@ -210,13 +210,14 @@ cmp_ok(stat_of('coalesced'), '>', 500, 'as stat_wakeup says');
 {
 	# One hint wakes several: that takes nothing from those that were spared.
 	my $spared = stat_of('coalesced');
-	my @waiters = map { background({ in => "CALL pgpubsub.wait('{lonely}', '2 s');\n" }, 'psql', '-X', $node->connstr('postgres')) } 1 .. 5;
+	sql(q{SELECT pgpubsub.purge_channel('lonely')});
+	my @waiters = map { background({ in => "CALL pgpubsub.wait('{lonely}', '1 minute');\n" }, 'psql', '-X', $node->connstr('postgres')) } 1 .. 5;
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 5 FROM pg_stat_activity WHERE query LIKE 'CALL pgpubsub.wait%'}), 'five wait');
 	my $woken = stat_of('woken');
 	publish('lonely');
 	ok($node->poll_query_until('postgres', qq{SELECT woken > $woken + 1 FROM pgpubsub.stat_wakeup}), 'and more than one is woken for a hint');
 	cmp_ok(stat_of('coalesced'), '>=', $spared, 'the number of spared hints never falls');
-	wait_for_exit($_) foreach @waiters;
+	end_probe($_) foreach @waiters;
 }
 end_probe($taker);
 sql(q{ALTER SYSTEM RESET pgpubsub.wakeup_delay});
