@@ -292,7 +292,37 @@ ALTER FUNCTION pgpubsub.attachment_list() PARALLEL RESTRICTED;
 ALTER FUNCTION pgpubsub.stat_backlog() PARALLEL RESTRICTED;
 ALTER FUNCTION pgpubsub.stat_rates() PARALLEL RESTRICTED;
 ALTER FUNCTION pgpubsub.stat_leases() PARALLEL RESTRICTED;
-ALTER FUNCTION pgpubsub.wakeup_state() PARALLEL RESTRICTED;
+
+ALTER FUNCTION pgpubsub.wakeup_state() RENAME TO former_wakeup_state;
+CREATE FUNCTION pgpubsub.wakeup_state(
+        OUT mode text, OUT worker_pid integer, OUT worker_started_at timestamptz, OUT hints bigint, OUT notifies bigint,
+        OUT woken bigint, OUT coalesced bigint, OUT last_error text, OUT last_error_at timestamptz, OUT listeners integer[],
+        OUT unread_listener integer, OUT unread_since timestamptz)
+    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state_0_2' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
+    'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
+
+REVOKE ALL ON FUNCTION pgpubsub.wakeup_state() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgpubsub.wakeup_state() TO pg_read_all_stats;
+SELECT pgpubsub.pass_on_privileges('pgpubsub.former_wakeup_state()', 'pgpubsub.wakeup_state()');
+
+-- A listener that has a transaction open, or reads nothing, keeps the server's queue of NOTIFYs from being emptied.
+CREATE OR REPLACE VIEW pgpubsub.stat_wakeup WITH (security_barrier) AS
+    SELECT w.mode, w.worker_pid, w.worker_started_at, w.hints, w.notifies, w.woken, w.coalesced,
+           pg_catalog.pg_notification_queue_usage() AS queue_usage,
+           pg_catalog.cardinality(w.listeners) AS listeners,
+           l.pid AS oldest_listener, l.since AS oldest_listener_since,
+           w.last_error, w.last_error_at
+      FROM pgpubsub.wakeup_state() w
+      LEFT JOIN LATERAL (SELECT o.pid, o.since
+                           FROM (SELECT a.pid, a.xact_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (w.listeners)
+                                 UNION ALL SELECT w.unread_listener, w.unread_since) o (pid, since)
+                          WHERE o.since IS NOT NULL
+                          ORDER BY o.since LIMIT 1) l ON true;
+COMMENT ON VIEW pgpubsub.stat_wakeup IS
+    'how the consumers of this database are woken: the worker, how many hints it was given and how many NOTIFYs it sent, how full the server''s queue of NOTIFYs is, and which listener keeps it from being emptied, by an open transaction or since it reads nothing';
+
+DROP FUNCTION pgpubsub.former_wakeup_state();
 
 DROP FUNCTION pgpubsub.pass_on_privileges(regprocedure, regprocedure);
 CREATE OR REPLACE VIEW pgpubsub.stat_channels WITH (security_barrier) AS

@@ -538,8 +538,9 @@ COMMENT ON PROCEDURE pgpubsub.wait(text[], interval, text, text) IS
 
 CREATE FUNCTION pgpubsub.wakeup_state(
         OUT mode text, OUT worker_pid integer, OUT worker_started_at timestamptz, OUT hints bigint, OUT notifies bigint,
-        OUT woken bigint, OUT last_error text, OUT last_error_at timestamptz, OUT listeners integer[])
-    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+        OUT woken bigint, OUT coalesced bigint, OUT last_error text, OUT last_error_at timestamptz, OUT listeners integer[],
+        OUT unread_listener integer, OUT unread_since timestamptz)
+    AS 'MODULE_PATHNAME', 'pgpubsub_wakeup_state_0_2' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
     'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
 
@@ -672,20 +673,21 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
 COMMENT ON VIEW pgpubsub.stat_channels IS
     'for what the current user may consume, and for pg_read_all_stats for all: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
 
--- A listener that has a transaction open keeps the server's queue of NOTIFYs from being emptied.
+-- A listener that has a transaction open, or reads nothing, keeps the server's queue of NOTIFYs from being emptied.
 CREATE VIEW pgpubsub.stat_wakeup WITH (security_barrier) AS
-    SELECT w.mode, w.worker_pid, w.worker_started_at, w.hints, w.notifies, w.woken,
-           greatest(w.hints - w.notifies - w.woken, 0) AS coalesced,
+    SELECT w.mode, w.worker_pid, w.worker_started_at, w.hints, w.notifies, w.woken, w.coalesced,
            pg_catalog.pg_notification_queue_usage() AS queue_usage,
            pg_catalog.cardinality(w.listeners) AS listeners,
-           l.pid AS oldest_listener, l.xact_start AS oldest_listener_since,
+           l.pid AS oldest_listener, l.since AS oldest_listener_since,
            w.last_error, w.last_error_at
       FROM pgpubsub.wakeup_state() w
-      LEFT JOIN LATERAL (SELECT a.pid, a.xact_start FROM pg_catalog.pg_stat_activity a
-                          WHERE a.pid = ANY (w.listeners) AND a.xact_start IS NOT NULL
-                          ORDER BY a.xact_start LIMIT 1) l ON true;
+      LEFT JOIN LATERAL (SELECT o.pid, o.since
+                           FROM (SELECT a.pid, a.xact_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (w.listeners)
+                                 UNION ALL SELECT w.unread_listener, w.unread_since) o (pid, since)
+                          WHERE o.since IS NOT NULL
+                          ORDER BY o.since LIMIT 1) l ON true;
 COMMENT ON VIEW pgpubsub.stat_wakeup IS
-    'how the consumers of this database are woken: the worker, how many hints it was given and how many NOTIFYs it sent, how full the server''s queue of NOTIFYs is, and which listener''s open transaction keeps it from being emptied';
+    'how the consumers of this database are woken: the worker, how many hints it was given and how many NOTIFYs it sent, how full the server''s queue of NOTIFYs is, and which listener keeps it from being emptied, by an open transaction or since it reads nothing';
 
 -- What pg_stat_activity hides from the current user is null here too.
 CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS

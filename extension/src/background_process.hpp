@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pg.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 
@@ -17,6 +18,14 @@ inline BackgroundWorker background_process(const char* type, const char* functio
     process.bgw_start_time = BgWorkerStart_RecoveryFinished;
     process.bgw_restart_time = BGW_NEVER_RESTART;
     return process;
+}
+
+// A time of day as one of the steady clock: at the latest in a day, when it is looked at anew.
+inline int64 steady_time_of(TimestampTz time) {
+    if (time == DT_NOEND)
+        return never;
+    const TimestampTz now = GetCurrentTimestamp();
+    return time <= now ? at_once : steady_now() + Min(time - now, USECS_PER_DAY);
 }
 
 // Set while a process is at what may take long. Else it looks at ShutdownRequestPending soon, and so ends without a FATAL in the log.

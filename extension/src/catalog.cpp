@@ -250,14 +250,20 @@ Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
 
 bool has_our_form(Relation table, int columns) { return find_problem(RelationGetDescr(table), columns) == nullptr; }
 
+bool was_in_catalog(Oid relation) {
+    if (!OidIsValid(relation) || !OidIsValid(known.channel))
+        return true;
+    const Oid* const oids = reinterpret_cast<const Oid*>(&known);
+    for (std::size_t i = 0; i < sizeof known / sizeof(Oid); ++i)
+        if (oids[i] == relation)
+            return true;
+    return false;
+}
+
 bool forget_catalog(Oid relation) {
     if (!known_is_valid)
         return true;
-    const Oid* const oids = reinterpret_cast<const Oid*>(&known);
-    bool is_ours = !OidIsValid(relation);
-    for (std::size_t i = 0; i < sizeof known / sizeof(Oid) && !is_ours; ++i)
-        is_ours = oids[i] == relation;
-    if (!is_ours)
+    if (!was_in_catalog(relation))
         return false;
     known_is_valid = false;
     return true;

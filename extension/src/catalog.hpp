@@ -70,6 +70,9 @@ const char* qualified_function_name(Oid function);
 Relation open_our_table(Oid table, LOCKMODE mode, int columns);
 bool has_our_form(Relation table, int columns);
 
+// Whether the relation is, or was when they were last looked up, one of ours; true for InvalidOid, and while nothing is known.
+bool was_in_catalog(Oid relation);
+
 // For the relcache callback: forgets the OIDs if `relation` is one of them or InvalidOid, or may be, and tells so. It
 // marks only, as an invalidation callback must.
 bool forget_catalog(Oid relation);

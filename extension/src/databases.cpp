@@ -1,6 +1,9 @@
 #include "databases.hpp"
 
+#include "background_process.hpp"
 #include "marks.hpp"
+
+#include <array>
 
 namespace pgpubsub {
 namespace {
@@ -10,19 +13,30 @@ constexpr int max_databases = 256;
 struct shared_databases {
     slock_t lock;  // for giving out entries
     pg_atomic_uint32 launcher;
+    pg_atomic_uint32 have_changed;
     shared_database entries[max_databases];
 };
 
 shared_databases* all = nullptr;
 shared_database* ours = nullptr;
 
+constexpr auto numbers = [](shared_database& d) {
+    return std::to_array({&d.is_wanted, &d.has_extension, &d.lacks_worker, &d.worker, &d.shall_leave, &d.left_in_order, &d.first_mark, &d.tasks,
+                          &d.storage_job, &d.storage_jobs_done});
+};
+constexpr auto long_numbers = [](shared_database& d) {
+    return std::to_array({&d.worked_at, &d.storage_job_took, &d.hints, &d.coalesced, &d.notifies, &d.woken});
+};
+
 void clear(shared_database* d) {
-    for (pg_atomic_uint32* a : {&d->is_wanted, &d->worker, &d->first_mark, &d->tasks})
+    for (pg_atomic_uint32* a : numbers(*d))
         pg_atomic_write_u32(a, 0);
-    for (pg_atomic_uint64* a : {&d->hints, &d->notifies, &d->woken})
+    for (pg_atomic_uint64* a : long_numbers(*d))
         pg_atomic_write_u64(a, 0);
-    d->retry_at = d->started_at = d->failed_at = 0;
-    d->failures = 0;
+    d->retry_at = d->needed_at = at_once;
+    d->due_at = DT_NOEND;
+    d->starts = retry(pauses_after_errors);
+    d->started_at = d->failed_at = 0;
     d->worker_pid = 0;
     d->last_error[0] = '\0';
     d->prepared_count = 0;
@@ -35,10 +49,13 @@ void attach(void* memory, bool is_new) {
         return;
     SpinLockInit(&all->lock);
     pg_atomic_init_u32(&all->launcher, 0);
+    pg_atomic_init_u32(&all->have_changed, 0);
     for (shared_database& d : all->entries) {
-        for (pg_atomic_uint32* a : {&d.database, &d.is_wanted, &d.worker, &d.holds, &d.first_mark, &d.tasks})
+        pg_atomic_init_u32(&d.database, 0);
+        pg_atomic_init_u32(&d.holds, 0);
+        for (pg_atomic_uint32* a : numbers(d))
             pg_atomic_init_u32(a, 0);
-        for (pg_atomic_uint64* a : {&d.hints, &d.notifies, &d.woken})
+        for (pg_atomic_uint64* a : long_numbers(d))
             pg_atomic_init_u64(a, 0);
         SpinLockInit(&d.lock);
         clear(&d);
@@ -80,6 +97,10 @@ shared_database* database_entry(Oid database) {
     return d;
 }
 
+shared_database* known_database_entry(Oid database) {
+    return all == nullptr || !OidIsValid(database) ? nullptr : find(database);
+}
+
 shared_database* our_database() {
     // The entry may have become another database's, if the extension was dropped.
     if (ours == nullptr || pg_atomic_read_u32(&ours->database) != MyDatabaseId)
@@ -106,13 +127,44 @@ void wake_launcher() {
         set_latch_of(launcher - 1);
 }
 
+bool expects_worker(shared_database* d) {
+    // One that has failed more often is not tried again soon.
+    constexpr int few_failures = 2;
+    return has_worker(d) || (has_launcher() && pg_atomic_read_u32(&d->lacks_worker) == 0 && d->starts.failures() <= few_failures);
+}
+
 void wake_worker(shared_database* d) {
     if (const uint32 worker = pg_atomic_read_u32(&d->worker); worker != 0) {
         set_latch_of(worker - 1);
-    } else if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0) {
+    } else {
+        pg_atomic_exchange_u32(&d->is_wanted, 1);
         wake_launcher();
     }
 }
+
+void need_worker_at(shared_database* d, int64 needed_at, TimestampTz due_at) {
+    SpinLockAcquire(&d->lock);
+    d->needed_at = needed_at;
+    d->due_at = due_at;
+    SpinLockRelease(&d->lock);
+}
+
+int64 next_need(shared_database* d) {
+    if (pg_atomic_read_u32(&d->first_mark) != 0 || pg_atomic_read_u32(&d->tasks) != 0)
+        return at_once;
+    SpinLockAcquire(&d->lock);
+    const int64 needed_at = d->needed_at;
+    const TimestampTz due_at = d->due_at;
+    SpinLockRelease(&d->lock);
+    return Min(needed_at, steady_time_of(due_at));
+}
+
+void note_change_of_databases() {
+    pg_atomic_exchange_u32(&all->have_changed, 1);
+    wake_launcher();
+}
+
+bool databases_have_changed() { return pg_atomic_exchange_u32(&all->have_changed, 0) != 0; }
 
 void add_task(shared_database* d, uint32 what) {
     pg_atomic_fetch_or_u32(&d->tasks, what);
@@ -120,7 +172,11 @@ void add_task(shared_database* d, uint32 what) {
 }
 
 void ask_for_worker() {
-    if (shared_database* const d = our_database(); d != nullptr && pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
+    shared_database* const d = our_database();
+    if (d == nullptr)
+        return;
+    pg_atomic_write_u32(&d->has_extension, 1);
+    if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
         wake_launcher();
 }
 

@@ -6,6 +6,7 @@
 
 #include "pg.hpp"
 #include "shared_memory.hpp"
+#include "retry.hpp"
 
 namespace pgpubsub {
 
@@ -29,17 +30,30 @@ struct shared_database {
     pg_atomic_uint32 database;     // its OID; 0: the entry is free
     pg_atomic_uint32 is_wanted;    // whether it shall have a worker
     pg_atomic_uint32 worker;       // the number of the worker's process and 1, from when it is connected until it ends; 0: none
+    pg_atomic_uint32 has_extension;  // a session or a worker has found it there
+    pg_atomic_uint32 lacks_worker;  // it is wanted, but can't be started
     pg_atomic_uint32 holds;        // how many sessions want that it has no worker just now
     pg_atomic_uint32 first_mark;   // of the list of marked channels (marks.hpp): place and 1; 0: empty
     pg_atomic_uint32 tasks;
 
     pg_atomic_uint64 hints;      // marks that were set while somebody listened or waited
+    pg_atomic_uint64 coalesced;  // of these, those that another one stood for
     pg_atomic_uint64 notifies;   // NOTIFYs that were sent
     pg_atomic_uint64 woken;      // waiting sessions that were woken
 
+    pg_atomic_uint32 shall_leave;  // the worker is to make room for another database's
+    pg_atomic_uint32 left_in_order;  // the last one did so, and has left nothing undone but what is marked here
+    pg_atomic_uint64 worked_at;  // when the worker last did something, by steady_now()
+
+    pg_atomic_uint32 storage_job;        // wanted or running (enum storage_job); 0: none
+    pg_atomic_uint32 storage_jobs_done;  // how many have come to their end
+    pg_atomic_uint64 storage_job_took;   // the last of these, in microseconds
+
     slock_t lock;  // for what follows
-    TimestampTz retry_at;  // no worker is started before
-    int failures;          // how many workers in a row ended before they were at work
+    int64 retry_at;  // no worker is started before; by steady_now()
+    retry starts;    // of the worker: one that ends before it is at work has failed
+    int64 needed_at;     // while it has no worker: when there will be something to do, by steady_now(), but for
+    TimestampTz due_at;  // what is due at a time of day
     TimestampTz started_at;
     int worker_pid;
     TimestampTz failed_at;  // 0: never
@@ -55,6 +69,8 @@ extern const shared_part databases_part;
 shared_database* our_database();
 // The entry of any database, made if there is none; null where there are too many.
 shared_database* database_entry(Oid database);
+// The same, but null if there is none.
+shared_database* known_database_entry(Oid database);
 // The entries, for the launcher; null after the last one.
 shared_database* database_at(int place);
 int place_of(const shared_database* d);
@@ -63,6 +79,8 @@ void free_database(shared_database* d);
 
 // Whether a worker looks after this database.
 inline bool has_worker(shared_database* d) { return pg_atomic_read_u32(&d->worker) != 0; }
+// Whether it has one or will soon: so that what is left to the worker need not be done in another way.
+bool expects_worker(shared_database* d);
 // Sets the latch of the database's worker, or else of the launcher, so that there will be one. Can't fail.
 void wake_worker(shared_database* d);
 void wake_launcher();
@@ -70,6 +88,19 @@ void wake_launcher();
 void add_task(shared_database* d, uint32 what);
 // Asks for a worker for this database, whose extension the session has just found.
 void ask_for_worker();
+
+// Without a worker, the database needs one at these times; in any case when something is marked for it.
+void need_worker_at(shared_database* d, int64 needed_at, TimestampTz due_at);
+// When it next needs one, by steady_now().
+int64 next_need(shared_database* d);
+
+// There is a new database, or one takes connections that did not. Can't fail.
+void note_change_of_databases();
+// Whether there was such a change since the last call.
+bool databases_have_changed();
+
+// What the background processes do after an ERROR.
+constexpr retry::pauses pauses_after_errors = {.first = USECS_PER_SEC, .longest = USECS_PER_MINUTE};
 
 // The launcher's process and 1, or 0.
 void note_launcher(uint32 process);

@@ -1,5 +1,6 @@
 #include "maintenance.hpp"
 
+#include "background_process.hpp"
 #include "bounded_scan.hpp"
 #include "broadcast.hpp"
 #include "catalog.hpp"
@@ -38,7 +39,7 @@ constexpr int dead_looks = 1 + lengthof(dead_look_pauses);
 
 // --- transactions --------------------------------------------------------------------------------------
 
-TimestampTz paused_until = DT_NOBEGIN;
+int64 paused_until = at_once;
 
 constexpr catalog none{};
 
@@ -63,53 +64,54 @@ bool in_transaction(const char* activity, Step step) {
     }
     CommitTransactionCommand();
     if (!can_run)
-        paused_until = GetCurrentTimestamp() + pause;
+        paused_until = steady_now() + pause;
     pgstat_report_stat(false);
     pgstat_report_activity(STATE_IDLE, nullptr);
     return can_run;
 }
 
-bool is_over(TimestampTz began_at) { return GetCurrentTimestamp() - began_at > step_time; }
+bool is_over(int64 began_at) { return steady_now() - began_at > step_time; }
 
 // --- lost leases ---------------------------------------------------------------------------------------
 
 constexpr int64 no_lease_looked_at = PG_INT64_MIN;
 
 lease_pass leases;
-TimestampTz look_at_leases_at = DT_NOEND;
-TimestampTz pass_began_at = 0;
-TimestampTz next_pass_from = 0;
+int64 look_at_leases_at = never;
+int64 pass_began_at = 0;
+int64 next_pass_from = at_once;
 int looks_left = 0;
 bool was_in_leases = false;
 
-void look_at_leases(int looks, TimestampTz now) {
+void look_at_leases(int looks) {
     looks_left = Max(looks_left, looks);
     if (leases.from_id == no_lease_looked_at)
-        look_at_leases_at = Min(look_at_leases_at, Max(now, next_pass_from));
+        look_at_leases_at = Min(look_at_leases_at, next_pass_from);
 }
 
 void begin_lease_pass() { leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at}; }
 
-void end_leases(TimestampTz now) {
+bool end_leases(int64 now) {
     if (leases.from_id == no_lease_looked_at)
         pass_began_at = now;
     else if (was_in_leases)  // an ERROR ended the last step: on behind the row
         ++leases.from_id;
     was_in_leases = true;
     progress done{.ended = 0, .has_more = true};
-    in_transaction("pgpubsub: releasing leases of ended sessions", [&] {
+    const bool ran = in_transaction("pgpubsub: releasing leases of ended sessions", [&] {
         notification_table table = notification_table::open();
         done = end_lost_leases(table, &leases, step_limits);
         table.close();
     });
     was_in_leases = false;
     if (done.has_more)
-        return;
+        return ran;
     begin_lease_pass();
-    const TimestampTz ended_at = GetCurrentTimestamp();
+    const int64 ended_at = steady_now();
     next_pass_from = ended_at + pause_factor * (ended_at - pass_began_at);
     --looks_left;
-    look_at_leases_at = looks_left > 0 ? Max(next_pass_from, now + dead_look_pauses[dead_looks - looks_left - 1]) : DT_NOEND;
+    look_at_leases_at = looks_left > 0 ? Max(next_pass_from, now + dead_look_pauses[dead_looks - looks_left - 1]) : never;
+    return true;
 }
 
 // --- what is due ---------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ TimestampTz wake_due(const notification_table& table, int32 channel_id, Timestam
     for (const subscription& s : subscriptions)
         if (first_due(table, s.id, from, now) != DT_NOEND) {
             wakes = wakes || !s.paused;
-            look_at_leases(1, now);  // it may be one whose attempts are used up
+            look_at_leases(1);  // it may be one whose attempts are used up
         }
     if (wakes)
         wake_consumers(c);
@@ -157,7 +159,8 @@ TimestampTz wake_due(const notification_table& table, int32 channel_id, Timestam
 constexpr int largest_batch = 256;
 int batch = largest_batch;
 
-void wake_for_due(TimestampTz now) {
+bool wake_for_due(int64 began_at) {
+    const TimestampTz now = GetCurrentTimestamp();
     struct {
         int32 channel_id;
         TimestampTz next;
@@ -168,7 +171,7 @@ void wake_for_due(TimestampTz now) {
     const bool ran = in_transaction("pgpubsub: waking consumers of what is due", [&] {
         notification_table table = notification_table::open();
         due_times::entry* e;
-        while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now && (count == 0 || !is_over(now))) {
+        while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now && (count == 0 || !is_over(began_at))) {
             // It stays, since nobody is woken before the transaction has committed.
             due.postpone(e, now + (limit == 1 ? long_pause : pause));
             fired[count].channel_id = e->channel_id;
@@ -179,19 +182,20 @@ void wake_for_due(TimestampTz now) {
     for (int i = 0; i < count; ++i)
         due.settle(fired[i].channel_id, fired[i].next, Max(fired[i].next, now + tick));
     batch = ran ? Min(2 * limit, largest_batch) : limit;
+    return ran;
 }
 
 // --- the sweep -----------------------------------------------------------------------------------------
 
-TimestampTz sweep_at = DT_NOEND;
-TimestampTz sweep_began_at = 0;
+int64 sweep_at = never;
+int64 sweep_began_at = 0;
 int32 swept_channel = 0;  // the last one
 bool is_first_sweep = true;
 
 // At once, from the first channel on.
 void sweep_again() {
     swept_channel = 0;
-    sweep_at = DT_NOBEGIN;
+    sweep_at = at_once;
     is_first_sweep = true;
 }
 
@@ -242,11 +246,11 @@ bool sweep_channel(const notification_table& table, const channel& c, TimestampT
     return swept < step_limits.rows;
 }
 
-void sweep(TimestampTz now) {
+bool sweep(int64 now) {
     if (swept_channel == 0)
         sweep_began_at = now;
     bool is_done = false;
-    in_transaction("pgpubsub: sweeping", [&] {
+    const bool ran = in_transaction("pgpubsub: sweeping", [&] {
         notification_table table = notification_table::open();
         do {
             const int32 before = swept_channel;
@@ -256,23 +260,47 @@ void sweep(TimestampTz now) {
             if (is_done)
                 break;
             swept_channel = next;  // an ERROR in it must not keep the others waiting
-            if (find_channel(next, &c) && !sweep_channel(table, c, now)) {
+            if (find_channel(next, &c) && !sweep_channel(table, c, GetCurrentTimestamp())) {
                 swept_channel = before;
                 break;
             }
         } while (!is_over(now));
         table.close();
     });
-    const TimestampTz ended_at = GetCurrentTimestamp();
+    const int64 ended_at = steady_now();
     if (!is_done) {
         sweep_at = is_first_sweep ? ended_at : ended_at + pause_factor * (ended_at - now);
-        return;
+        return ran;
     }
-    look_at_leases(1, ended_at);
+    look_at_leases(1);
     swept_channel = 0;
     is_first_sweep = false;
     sweep_at = sweep_began_at + sweep_interval;
     in_transaction("pgpubsub: looking at rights", tidy_rights);
+    return true;
+}
+
+// --- all of it -----------------------------------------------------------------------------------------
+
+struct kind {
+    int64 (*wanted_at)();
+    bool (*step)(int64 now);  // false: it was not possible, as somebody has locked a table
+    retry again;
+};
+
+kind kinds[] = {
+    {[] { return look_at_leases_at; }, end_leases, retry(pauses_after_errors)},
+    {[] { return steady_time_of(due.first_time()); }, wake_for_due, retry(pauses_after_errors)},
+    {[] { return sweep_at; }, sweep, retry(pauses_after_errors)},
+};
+
+// What was put off by a clock that was set back since would come late.
+void look_at_clock() {
+    static TimestampTz latest = DT_NOBEGIN;
+    const TimestampTz now = GetCurrentTimestamp();
+    if (now < latest)
+        sweep_again();
+    latest = now;
 }
 
 }  // namespace
@@ -285,11 +313,12 @@ void begin_maintenance() {
     due.begin();
     batch = largest_batch;
     begin_lease_pass();
-    look_at_leases_at = DT_NOEND;
+    look_at_leases_at = never;
+    next_pass_from = at_once;
     looks_left = 0;
     was_in_leases = false;
     sweep_again();
-    paused_until = DT_NOBEGIN;
+    paused_until = at_once;
 }
 
 void note_due(int32 channel_id, TimestampTz due_at) {
@@ -299,30 +328,39 @@ void note_due(int32 channel_id, TimestampTz due_at) {
         due.note(channel_id, due_at);
 }
 
-void note_dead_session() { look_at_leases(dead_looks, GetCurrentTimestamp()); }
+void note_dead_session() { look_at_leases(dead_looks); }
 
-TimestampTz maintain(TimestampTz now) {
-    constexpr struct {
-        TimestampTz (*wanted_at)();
-        void (*step)(TimestampTz now);
-    } kinds[] = {
-        {[] { return look_at_leases_at; }, end_leases},
-        {[] { return due.first_time(); }, wake_for_due},
-        {[] { return sweep_at; }, sweep},
-    };
+bool maintenance_is_failing() {
+    for (const kind& k : kinds)
+        if (k.again.is_failing())
+            return true;
+    return false;
+}
+
+void retry_maintenance() {
+    for (kind& k : kinds)
+        k.again.try_at_once();
+}
+
+bool maintenance_is_planned() { return !is_first_sweep; }
+TimestampTz next_due_time() { return due.first_time(); }
+int64 next_upkeep() { return Max(Min(look_at_leases_at, sweep_at), paused_until); }
+
+int64 maintain(int64 now) {
+    look_at_clock();
     // They take turns, so that much to do of one kind does not keep the others waiting.
     static std::size_t turn = 0;
     for (std::size_t i = 0; i < lengthof(kinds) && now >= paused_until; ++i) {
-        const auto& kind = kinds[(turn + i) % lengthof(kinds)];
-        if (kind.wanted_at() <= now) {
+        kind& k = kinds[(turn + i) % lengthof(kinds)];
+        if (k.wanted_at() <= now && k.again.may_try(now)) {
             turn = (turn + i + 1) % lengthof(kinds);
-            kind.step(now);
+            k.again.attempt(now, [&] { return k.step(now); });
             break;
         }
     }
-    TimestampTz next = DT_NOEND;
-    for (const auto& kind : kinds)
-        next = Min(next, kind.wanted_at());
+    int64 next = never;
+    for (const kind& k : kinds)
+        next = Min(next, Max(k.wanted_at(), k.again.not_before()));
     return Max(next, paused_until);
 }
 

@@ -14,7 +14,7 @@ struct channel_mark {
     uint32 next;                  // in the list: place and 1
     uint32 hash;                  // name_hash()
     pg_atomic_uint64 due_at;      // TimestampTz
-    pg_atomic_uint64 last_claim;  // TimestampTz
+    pg_atomic_uint64 last_claim;  // by steady_now()
 };
 
 namespace {
@@ -118,11 +118,13 @@ void put_into_list(shared_database* d, channel_mark* mark) {
         wake_worker(d);
 }
 
-void want(shared_database* d, channel_mark* mark, uint32 what) {
-    if ((pg_atomic_read_u32(&mark->wanted) & what) == 0)
-        pg_atomic_fetch_or_u32(&mark->wanted, what);
+// False if that was wanted already.
+bool want(shared_database* d, channel_mark* mark, uint32 what) {
+    const bool is_new = (pg_atomic_read_u32(&mark->wanted) & what) == 0 &&
+                        (pg_atomic_fetch_or_u32(&mark->wanted, what) & what) == 0;
     pg_memory_barrier();
     put_into_list(d, mark);
+    return is_new;
 }
 
 }  // namespace
@@ -161,7 +163,8 @@ void set_mark(shared_database* d, const mark_place& at, audience who) {
     if ((who == audience::all ? count_interested(at.mark->hash) : count_waiting(at.mark->hash)) == 0)
         return;
     pg_atomic_fetch_add_u64(&d->hints, 1);
-    want(d, at.mark, who == audience::all ? is_hint : is_hint_for_waiting);
+    if (!want(d, at.mark, who == audience::all ? is_hint : is_hint_for_waiting))
+        pg_atomic_fetch_add_u64(&d->coalesced, 1);
 }
 
 bool may_spread(const mark_place& at) {
@@ -170,7 +173,7 @@ bool may_spread(const mark_place& at) {
 
 void set_spread(shared_database* d, const mark_place& at) {
     if (is_still_there(at) && pg_atomic_exchange_u32(&at.mark->is_spreading, 1) == 0)
-        want(d, at.mark, is_spread);
+        (void)want(d, at.mark, is_spread);
 }
 
 void begin_spread(channel_mark* mark) { pg_atomic_exchange_u32(&mark->is_spreading, 0); }
@@ -188,12 +191,8 @@ void set_due(shared_database* d, const mark_place& at, TimestampTz due_at) {
     put_into_list(d, at.mark);
 }
 
-void note_claim(const mark_place& at, TimestampTz statement_start) {
-    if (!is_still_there(at))
-        return;
-    // One from the future is from before the clock was set back.
-    const auto last = static_cast<TimestampTz>(pg_atomic_read_u64(&at.mark->last_claim));
-    if (last < statement_start || last > GetCurrentTimestamp())
+void note_claim(const mark_place& at, int64 statement_start) {
+    if (is_still_there(at) && static_cast<int64>(pg_atomic_read_u64(&at.mark->last_claim)) < statement_start)
         pg_atomic_write_u64(&at.mark->last_claim, static_cast<uint64>(statement_start));
 }
 
@@ -224,8 +223,8 @@ bool next_mark(uint32* place, taken_mark* taken) {
     return false;
 }
 
-TimestampTz last_claim(const channel_mark* mark) {
-    return static_cast<TimestampTz>(pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&mark->last_claim)));
+int64 last_claim(const channel_mark* mark) {
+    return static_cast<int64>(pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&mark->last_claim)));
 }
 
 void free_mark(channel_mark* mark, int32 channel_id) {
@@ -238,6 +237,8 @@ void free_mark(channel_mark* mark, int32 channel_id) {
 }
 
 bool marks_are_scarce() { return pg_atomic_read_u32(&table->used) > table->room / 4 * 3; }
+
+bool marks_are_full() { return pg_atomic_read_u32(&table->used) >= table->room; }
 
 bool next_mark_of_ours(uint32* place, channel_mark** mark, int32* channel_id) {
     while (*place < table->size) {

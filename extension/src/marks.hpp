@@ -36,8 +36,8 @@ void begin_spread(channel_mark* mark);
 // Has consumers woken at that time too. Can't fail.
 void set_due(shared_database* d, const mark_place& at, TimestampTz due_at);
 
-// That a claim of the channel has begun, with a statement that came at that time.
-void note_claim(const mark_place& at, TimestampTz statement_start);
+// That a claim of the channel has begun, with a statement that came at that time, which is one of steady_now().
+void note_claim(const mark_place& at, int64 statement_start);
 
 // What the worker takes from the list.
 struct taken_mark {
@@ -53,12 +53,13 @@ struct taken_mark {
 uint32 take_marks(shared_database* d);
 // Gives the mark at `place` (and 1), and moves `place` to the next one; false at the end (0).
 bool next_mark(uint32* place, taken_mark* taken);
-TimestampTz last_claim(const channel_mark* mark);
+int64 last_claim(const channel_mark* mark);
 // The channel is gone: its place is free for another one.
 void free_mark(channel_mark* mark, int32 channel_id);
 // Whether there is little room left, so that places of channels that are gone should be looked for; the next place of this
 // database from *place on, which moves behind it: false at the end.
 bool marks_are_scarce();
+bool marks_are_full();
 bool next_mark_of_ours(uint32* place, channel_mark** mark, int32* channel_id);
 // Frees all of a database, and empties its list.
 void free_marks_of(shared_database* d);

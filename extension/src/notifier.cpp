@@ -6,6 +6,7 @@
 #include "prepared_hints.hpp"
 #include "sessions.hpp"
 #include "settings.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -37,13 +38,13 @@ struct hinted_channel {
     hinted_channel* next_due;
     hinted_channel* next_followed;
     int addressees;           // how many are to be woken next
-    TimestampTz hinted_at;    // before this time nobody was told what they are told next
-    TimestampTz told_at;      // when consumers were last woken
+    int64 hinted_at;    // before this time nobody was told what they are told next
+    int64 told_at;      // when consumers were last woken
     bool all_were_told;       // then
-    TimestampTz follow_up_at; // when they are woken again, or more are, if no claim has begun; DT_NOEND: not
+    int64 follow_up_at; // when they are woken again, or more are, if no claim has begun; never: not
     int64 time_to_claim;
-    TimestampTz spread_at;    // when claims last woke further consumers
-    TimestampTz next_spread;  // when they do next; DT_NOEND: not
+    int64 spread_at;    // when claims last woke further consumers
+    int64 next_spread;  // when they do next; never: not
     int spread_to;            // how many
     uint32 turn;              // so that it is not always the same ones
 };
@@ -53,18 +54,18 @@ HTAB* channels = nullptr;
 hinted_channel* due = nullptr;
 hinted_channel* followed = nullptr;
 bool all_are_due = false;
-TimestampTz all_sent_at = 0;
-TimestampTz reclaimed_at = 0;
+int64 all_sent_at = -pause_between_all;
+int64 reclaimed_at = -pause_between_reclaims;
 uint32 not_collected = 0;  // what is left of the list of marks
-TimestampTz last_handled = 0;  // when hints were last sent, or held back
-TimestampTz next_look = DT_NOEND;
+int64 last_handled = 0;        // when hints were last sent, or held back
+int64 next_look = never;
 StringInfoData payload;
 
 hinted_channel* entry_of(int32 channel_id) {
     bool found;
     auto* const h = static_cast<hinted_channel*>(hash_search(channels, &channel_id, HASH_ENTER, &found));
     if (!found)
-        *h = {.id = channel_id, .follow_up_at = DT_NOEND, .time_to_claim = time_to_claim, .next_spread = DT_NOEND};
+        *h = {.id = channel_id, .follow_up_at = never, .time_to_claim = time_to_claim, .next_spread = never};
     return h;
 }
 
@@ -81,14 +82,14 @@ void hint_at(hinted_channel* h) {
         h->is_for_waiting = false;
     make_due(h);
     h->addressees = Max(h->addressees, 1);
-    h->hinted_at = GetCurrentTimestamp();
+    h->hinted_at = steady_now();
     h->time_to_claim = time_to_claim;
 }
 
 // Whether everybody was told, and nobody has begun a claim since: each will find what is hinted at now as well. A claim that began
 // before, and is noted only later, is why they are followed up all the same.
 bool is_awaited(const hinted_channel& h) {
-    return h.all_were_told && h.follow_up_at != DT_NOEND && h.told_at <= GetCurrentTimestamp() && last_claim(h.mark) <= h.told_at;
+    return h.all_were_told && h.follow_up_at != never && last_claim(h.mark) <= h.told_at;
 }
 
 // Somebody else has sent the NOTIFY.
@@ -99,9 +100,9 @@ void hint_at_waiting(hinted_channel* h) {
 }
 
 void look_again_at(hinted_channel* h) {
-    const TimestampTz at = Min(h->follow_up_at, h->next_spread);
+    const int64 at = Min(h->follow_up_at, h->next_spread);
     next_look = Min(next_look, at);
-    if (at != DT_NOEND && !h->is_followed) {
+    if (at != never && !h->is_followed) {
         h->is_followed = true;
         h->next_followed = followed;
         followed = h;
@@ -109,10 +110,10 @@ void look_again_at(hinted_channel* h) {
 }
 
 // Claims have left something: wakes further consumers, the more the longer that goes on.
-void spread(hinted_channel* h, TimestampTz now) {
+void spread(hinted_channel* h, int64 now) {
     h->spread_to = now - h->spread_at < spreading_memory ? Min(2 * h->spread_to, max_addressees) : 1;
     h->spread_at = now;
-    h->next_spread = DT_NOEND;
+    h->next_spread = never;
     begin_spread(h->mark);
     h->addressees = Max(h->addressees, h->spread_to);
     hint_at(h);
@@ -180,9 +181,9 @@ woken wake(const channel& c, std::span<const interested_session> sessions, hinte
     }
     if (h->mark == nullptr)
         h->mark = find_mark(c.id, c.name).mark;
-    h->told_at = GetCurrentTimestamp();
+    h->told_at = steady_now();
     h->all_were_told = is_for_all;
-    h->follow_up_at = result.notifies + result.waiting == 0 ? DT_NOEND : h->told_at + h->time_to_claim;
+    h->follow_up_at = result.notifies + result.waiting == 0 ? never : h->told_at + h->time_to_claim;
     h->time_to_claim = Min(2 * h->time_to_claim, longest_time_to_claim);
     h->addressees = is_for_all ? 0 : 2 * Max(h->addressees, 1);
     look_again_at(h);
@@ -196,22 +197,22 @@ void forget(hinted_channel* h) {
 }
 
 // Makes due what no claim has followed, and forgets what one has.
-void look_at_claims(TimestampTz now) {
+void look_at_claims(int64 now) {
     if (now < next_look)
         return;
-    next_look = DT_NOEND;
+    next_look = never;
     hinted_channel* h = followed;
     followed = nullptr;
     while (h != nullptr) {
         hinted_channel* const next = h->next_followed;
         h->is_followed = false;
-        const TimestampTz claimed_at = h->mark == nullptr ? 0 : last_claim(h->mark);
-        if (h->follow_up_at != DT_NOEND && claimed_at > h->hinted_at && claimed_at <= now) {
-            h->follow_up_at = DT_NOEND;
+        const int64 claimed_at = h->mark == nullptr ? 0 : last_claim(h->mark);
+        if (h->follow_up_at != never && claimed_at > h->hinted_at) {
+            h->follow_up_at = never;
             if (!h->is_due)
                 h->addressees = 0;
         } else if (now >= h->follow_up_at) {
-            h->follow_up_at = DT_NOEND;
+            h->follow_up_at = never;
             if (!h->all_were_told || h->hinted_at > h->told_at)
                 make_due(h);
         }
@@ -226,7 +227,7 @@ void look_at_claims(TimestampTz now) {
 }
 
 // Gives back the marks of channels that are gone, when there is little room.
-void reclaim_marks(TimestampTz now) {
+void reclaim_marks(int64 now) {
     if (!marks_are_scarce() || now - reclaimed_at < pause_between_reclaims)
         return;
     reclaimed_at = now;
@@ -239,13 +240,27 @@ void reclaim_marks(TimestampTz now) {
             free_mark(mark, channel_id);
 }
 
-TimestampTz next_sending_to_all() {
-    return all_are_due ? Min(all_sent_at, GetCurrentTimestamp()) + pause_between_all : DT_NOEND;
+int64 next_sending_to_all() {
+    return all_are_due ? all_sent_at + pause_between_all : never;
 }
 
 // As SET LOCAL: however the transaction ends, it is as before.
 void set_lock_timeout_of_transaction(const char* value) {
     (void)set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+// Said once, and again after it was over.
+void say_whether_marks_suffice(shared_database* d) {
+    static bool was_said = false;
+    if (!marks_are_full()) {
+        was_said = was_said && marks_are_scarce();
+    } else if (!was_said) {
+        was_said = true;
+        constexpr const char* what = "there are more channels than shared memory has room for, so hints wake the consumers of all channels";
+        note_error(d, what);
+        ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("%s", what),
+                errhint("Raise pgpubsub.shared_channels and restart the server."));
+    }
 }
 
 void hint_at_all_channels() {
@@ -260,22 +275,25 @@ void hint_at_all_channels() {
 
 }  // namespace
 
-void start_notifier() {
+void start_notifier(bool has_gap) {
     HASHCTL ctl{};
     ctl.hcxt = TopMemoryContext;
     ctl.keysize = sizeof(int32);
     ctl.entrysize = sizeof(hinted_channel);
     channels = hash_create("pgpubsub hints", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     with_context(TopMemoryContext, [] { initStringInfo(&payload); });
-    all_are_due = true;  // whatever was missed while there was no worker
+    all_are_due = has_gap;
     find_prepared();
 }
+
+bool notifier_is_quiet() { return due == nullptr && followed == nullptr && !all_are_due && not_collected == 0; }
 
 bool collect_hints(shared_database* d) {
     const uint32 tasks = pg_atomic_exchange_u32(&d->tasks, 0);
     if ((tasks & task::all_channels) != 0) {
         all_are_due = true;
         note_due(0, DT_NOBEGIN);
+        say_whether_marks_suffice(d);
     }
     if ((tasks & task::dead_session) != 0)
         note_dead_session();
@@ -294,8 +312,10 @@ bool collect_hints(shared_database* d) {
             continue;
         hinted_channel* const h = entry_of(taken.channel_id);
         h->mark = taken.mark;
+        const bool is_told_together = h->is_due || (taken.has_hint && is_awaited(*h));
+        pg_atomic_fetch_add_u64(&d->coalesced, is_told_together && (taken.has_hint || taken.has_hint_for_waiting));
         if (taken.has_hint && is_awaited(*h))
-            h->hinted_at = last_handled = GetCurrentTimestamp();
+            h->hinted_at = last_handled = steady_now();
         else if (taken.has_hint)
             hint_at(h);
         else if (taken.has_hint_for_waiting)
@@ -318,24 +338,20 @@ void abandon_hints(shared_database* d) {
     }
 }
 
-TimestampTz next_sending_allowed() {
-    // The clock may have been set back.
-    const int64 delay = wakeup_delay() * INT64CONST(1000);
-    return Min(last_handled, GetCurrentTimestamp()) + delay;
-}
+int64 next_sending_allowed() { return last_handled + wakeup_delay() * INT64CONST(1000); }
 
-TimestampTz next_sending() {
-    const TimestampTz wanted =
-        due != nullptr ? DT_NOBEGIN : Min(Min(next_look, next_look_at_prepared()), next_sending_to_all());
+int64 next_sending() {
+    const int64 wanted =
+        due != nullptr ? at_once : Min(Min(next_look, next_look_at_prepared()), next_sending_to_all());
     return Max(wanted, next_sending_allowed());
 }
 
-void send_hints(shared_database* d) {
-    const TimestampTz now = GetCurrentTimestamp();
+bool send_hints(shared_database* d) {
+    const int64 now = steady_now();
     look_at_claims(now);
     const bool is_for_all_channels = next_sending_to_all() <= now;
     if (due == nullptr && !is_for_all_channels && next_look_at_prepared() > now)
-        return;
+        return false;
     pgstat_report_activity(STATE_RUNNING, "pgpubsub: waking consumers");
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
@@ -356,6 +372,8 @@ void send_hints(shared_database* d) {
         sum.waiting += one.waiting;
     }
     PopActiveSnapshot();
+    if (sum.notifies > 0)
+        note_sent(sessions, now);
     // Other applications' NOTIFYs, whose commits may be slow, are waited for.
     set_lock_timeout_of_transaction("10s");
     CommitTransactionCommand();
@@ -373,9 +391,10 @@ void send_hints(shared_database* d) {
         all_sent_at = now;
     }
     if (sum.notifies + sum.waiting > 0)
-        last_handled = GetCurrentTimestamp();
+        last_handled = steady_now();
     pg_atomic_fetch_add_u64(&d->notifies, sum.notifies);
     pg_atomic_fetch_add_u64(&d->woken, sum.waiting);
+    return true;
 }
 
 }  // namespace pgpubsub

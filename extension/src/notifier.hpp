@@ -11,8 +11,11 @@
 
 namespace pgpubsub {
 
-// Once, in a new worker.
-void start_notifier();
+// Once, in a new worker. `has_gap`: it is not known what was missed since the last one.
+void start_notifier(bool has_gap);
+
+// Whether nothing has to be remembered of the hints, so that another worker can go on.
+bool notifier_is_quiet();
 
 // Takes what is marked. True: the extension may be gone.
 bool collect_hints(shared_database* d);
@@ -20,13 +23,13 @@ bool collect_hints(shared_database* d);
 // At the worker's end: gives back what was not collected. Can't fail.
 void abandon_hints(shared_database* d);
 
-// Before this, nothing is sent; so it need not be collected either.
-TimestampTz next_sending_allowed();
+// Before this, nothing is sent; so it need not be collected either. Times are those of steady_now().
+int64 next_sending_allowed();
 
-// When there is something to send next; DT_NOEND: not before something is collected.
-TimestampTz next_sending();
+// When there is something to send next; never: not before something is collected.
+int64 next_sending();
 
-// Sends what is due, in a transaction of its own. What can't be sent stays for the next time.
-void send_hints(shared_database* d);
+// Sends what is due, in a transaction of its own; false if nothing is. What can't be sent stays for the next time.
+bool send_hints(shared_database* d);
 
 }  // namespace pgpubsub

@@ -10,8 +10,8 @@ constexpr int64 longest_pause = 300'000;
 prepared_hint* list = nullptr;
 int count = 0;
 int capacity = 0;
-TimestampTz since = 0;  // when the last one was added
-TimestampTz next_look = DT_NOEND;
+int64 since = 0;  // when the last one was added
+int64 next_look = never;
 
 void add(const prepared_hint& hint) {
     if (count == capacity) {
@@ -22,7 +22,7 @@ void add(const prepared_hint& hint) {
         capacity = wanted;
     }
     list[count++] = hint;
-    since = next_look = GetCurrentTimestamp();
+    since = next_look = steady_now();
 }
 
 }  // namespace
@@ -67,10 +67,10 @@ void collect_prepared(shared_database* d) {
         find_prepared();
 }
 
-TimestampTz next_look_at_prepared() { return count == 0 ? DT_NOEND : next_look; }
+int64 next_look_at_prepared() { return count == 0 ? never : next_look; }
 
 void end_prepared(void (*hint)(int32)) {
-    const TimestampTz now = GetCurrentTimestamp();
+    const int64 now = steady_now();
     if (count == 0 || now < next_look)
         return;
     int left = 0;

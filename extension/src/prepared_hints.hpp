@@ -2,6 +2,7 @@
 #pragma once
 
 #include "databases.hpp"
+#include "steady_clock.hpp"
 
 #include <span>
 
@@ -13,8 +14,8 @@ void find_prepared();
 // Takes over what sessions have noted.
 void collect_prepared(shared_database* d);
 
-// When to look again whether they are over; DT_NOEND: there is none.
-TimestampTz next_look_at_prepared();
+// When to look again whether they are over, by steady_now(); never: there is none.
+int64 next_look_at_prepared();
 
 // Looks, within a transaction that has a snapshot, and calls hint(channel_id), 0 for all channels, for those that are over.
 void end_prepared(void (*hint)(int32 channel_id));

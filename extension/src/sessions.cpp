@@ -2,6 +2,7 @@
 #include "sessions.hpp"
 
 #include "marks.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -13,6 +14,8 @@ struct session_record {
     name_map listened;
     name_map awaited;
     pg_atomic_uint32 is_waiting;  // 0 once it is woken
+    pg_atomic_uint64 read_at;     // when it, listening, last ended a transaction, by steady_now()
+    pg_atomic_uint64 sent_at;     // when the first NOTIFY was sent that it had not read then
 };
 
 struct shared_sessions {
@@ -54,6 +57,8 @@ void attach(void* memory, bool is_new) {
         r.pid = 0;
         r.listened = r.awaited = {};
         pg_atomic_init_u32(&r.is_waiting, 0);
+        pg_atomic_init_u64(&r.read_at, 0);
+        pg_atomic_init_u64(&r.sent_at, 0);
     }
 }
 
@@ -117,6 +122,8 @@ bool has_record() {
     record->pid = MyProcPid;
     record->listened = record->awaited = {};
     SpinLockRelease(&record->lock);
+    pg_atomic_write_u64(&record->read_at, static_cast<uint64>(steady_now()));
+    pg_atomic_write_u64(&record->sent_at, 0);
     ours = record;
     return true;
 }
@@ -228,6 +235,32 @@ std::span<const interested_session> interested_sessions(Oid database) {
         n += is_here;
     }
     return {sessions, n};
+}
+
+void note_read() {
+    if (ours != nullptr && listened != nullptr)
+        pg_atomic_write_u64(&ours->read_at, static_cast<uint64>(steady_now()));
+}
+
+void note_sent(std::span<const interested_session> sessions, int64 now) {
+    for (const interested_session& s : sessions) {
+        session_record& r = shared->records[s.process];
+        if (s.listens() && pg_atomic_read_u64(&r.sent_at) <= pg_atomic_read_u64(&r.read_at))
+            pg_atomic_write_u64(&r.sent_at, static_cast<uint64>(now));
+    }
+}
+
+late_reader latest_reader(Oid database) {
+    constexpr int64 patience = USECS_PER_SEC;
+    late_reader latest{0, steady_now() - patience};
+    for (const interested_session& s : interested_sessions(database)) {
+        session_record& r = shared->records[s.process];
+        const auto sent_at = static_cast<int64>(pg_atomic_read_u64(&r.sent_at));
+        const auto read_at = static_cast<int64>(pg_atomic_read_u64(&r.read_at));
+        if (s.listens() && sent_at > read_at && sent_at < latest.since)
+            latest = {s.pid, sent_at};
+    }
+    return latest;
 }
 
 bool wake_waiting(const interested_session& who) {

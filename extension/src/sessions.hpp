@@ -51,10 +51,29 @@ struct interested_session {
 
     bool waits_for(uint32 hash) const { return is_waiting && awaited.has(hash); }
     bool listens_to(uint32 hash) const { return listened.has(hash); }
+    bool listens() const {
+        for (const uint64 word : listened.words)
+            if (word != 0)
+                return true;
+        return false;
+    }
 };
 
 // The sessions that listen or wait in a database at present: an array in the current memory context.
 std::span<const interested_session> interested_sessions(Oid database);
+
+// A listening session has ended a transaction: before the next one it reads all NOTIFYs, and each NOTIFY that it reads is a transaction
+// too. So a session that has ended none since a NOTIFY was sent to it has not read that. Can't fail.
+void note_read();
+// A NOTIFY is sent to those who listen in the database, now.
+void note_sent(std::span<const interested_session> sessions, int64 now);
+
+struct late_reader {
+    int pid;  // 0: none
+    int64 since;  // by steady_now()
+};
+// The session that has left a NOTIFY of the worker unread for the longest time, for a second or more.
+late_reader latest_reader(Oid database);
 
 // Wakes a session that waits; false if it does not, or was woken already.
 bool wake_waiting(const interested_session& who);

@@ -23,6 +23,7 @@ bool is_preloaded = false;
 int db_version_setting = db_version_unset;
 int shared_channels_setting = 10'000;
 int max_skip_time_setting = 10'000;
+int max_workers_setting = 0;
 int storage_interval_setting = 10'000;
 char* context_setting = nullptr;
 
@@ -110,6 +111,9 @@ void define_settings() {
                             "How often the worker looks whether the notifications take more space than they need.",
                             "0 leaves that to autovacuum.", &storage_interval_setting, 10'000, 0, 3'600'000, PGC_SIGHUP,
                             GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.max_workers",
+                            "How many places of max_worker_processes the workers and the processes that pack take at most.",
+                            "0 is half of them.", &max_workers_setting, 0, 0, 1024, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("pgpubsub.notification_context",
                                "A JSON object that captured changes carry as their \"context\".",
                                "An empty string stands for an empty object.", &context_setting, "", PGC_USERSET, 0,
@@ -127,6 +131,8 @@ int wakeup_delay() { return wakeup_delay_setting; }
 int shared_channels() { return shared_channels_setting; }
 
 int max_skip_time() { return max_skip_time_setting; }
+
+int max_workers() { return max_workers_setting; }
 
 int storage_interval() { return storage_interval_setting; }
 

@@ -1,6 +1,7 @@
 // pgpubsub.wakeup_state(): what shared memory knows of this database's worker, for the view pgpubsub.stat_wakeup.
 #include "databases.hpp"
 #include "sessions.hpp"
+#include "steady_clock.hpp"
 #include "wakeup.hpp"
 #include "worker.hpp"
 
@@ -22,19 +23,12 @@ const char* name_of(wakeup_mode mode) {
     return "";
 }
 
-bool listens(const interested_session& s) {
-    for (const uint64 word : s.listened.words)
-        if (word != 0)
-            return true;
-    return false;
-}
-
 Datum pids_of_listeners() {
     const std::span<const interested_session> sessions = interested_sessions(MyDatabaseId);
     auto* const pids = static_cast<Datum*>(palloc(Max(sessions.size(), 1) * sizeof(Datum)));
     int count = 0;
     for (const interested_session& s : sessions)
-        if (listens(s))
+        if (s.listens())
             pids[count++] = Int32GetDatum(s.pid);
     return PointerGetDatum(construct_array(pids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
@@ -56,10 +50,13 @@ const char* why_there_is_no_worker() {
 
 }  // namespace
 
-PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) {
-    enum { mode, worker_pid, started_at, hints, notifies, woken, last_error, failed_at, listeners, count };
-    TupleDesc columns;
-    get_call_result_type(fcinfo, nullptr, &columns);
+namespace {
+
+// The columns of 0.2.0; those of 0.1.0 are the ones without `since_0_2`.
+enum column { mode, worker_pid, started_at, hints, notifies, woken, coalesced, last_error, failed_at, listeners, unread_listener, unread_since, count };
+constexpr bool since_0_2(int column) { return column == coalesced || column == unread_listener || column == unread_since; }
+
+Datum wakeup_state(FunctionCallInfo fcinfo, bool is_of_0_1) {
     Datum values[count] = {};
     bool nulls[count];
     memset(nulls, true, sizeof nulls);
@@ -82,13 +79,34 @@ PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) {
         set(hints, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->hints))));
         set(notifies, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->notifies))));
         set(woken, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->woken))));
+        set(coalesced, Int64GetDatum(static_cast<int64>(pg_atomic_read_u64(&d->coalesced))));
         if (error_at != 0) {
             set(last_error, CStringGetTextDatum(error));
             set(failed_at, TimestampTzGetDatum(error_at));
         }
         set(listeners, pids_of_listeners());
+        if (const late_reader late = latest_reader(MyDatabaseId); late.pid != 0) {
+            set(unread_listener, Int32GetDatum(late.pid));
+            set(unread_since, TimestampTzGetDatum(GetCurrentTimestamp() - (steady_now() - late.since)));
+        }
     }
     if (const char* const why = why_there_is_no_worker(); why != nullptr && nulls[worker_pid])
         set(last_error, CStringGetTextDatum(why));
-    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+
+    if (is_of_0_1) {
+        int kept = 0;
+        for (int i = 0; i < count; ++i)
+            if (!since_0_2(i)) {
+                values[kept] = values[i];
+                nulls[kept++] = nulls[i];
+            }
+    }
+    TupleDesc columns;
+    get_call_result_type(fcinfo, nullptr, &columns);
+    return HeapTupleGetDatum(heap_form_tuple(columns, values, nulls));
 }
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_wakeup_state) { return wakeup_state(fcinfo, true); }
+PGPUBSUB_FUNCTION(pgpubsub_wakeup_state_0_2) { return wakeup_state(fcinfo, false); }

@@ -13,6 +13,7 @@
 //      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "databases.hpp"
 #include "locks.hpp"
 #include "storage_pack.hpp"
 #include "storage_size.hpp"
@@ -224,7 +225,12 @@ bool drop_left_over(const sizes& size) {
     return true;
 }
 
-void vacuum(const sizes& size) { run(psprintf("VACUUM (SKIP_LOCKED, TRUNCATE off, PARALLEL 0) %s", size.table_name())); }
+// By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with them: a page that has
+// one is not empty, and can't be cut off.
+void vacuum(const sizes& size, storage_job what) {
+    const char* const cleans_indexes = what == storage_job::vacuum_and_pack ? ", INDEX_CLEANUP on" : "";
+    run(psprintf("VACUUM (SKIP_LOCKED%s, TRUNCATE off, PARALLEL 0) %s", cleans_indexes, size.table_name()));
+}
 
 // Until nothing more comes off, or the table is locked for too long.
 void cut_off(Oid table) {
@@ -286,7 +292,7 @@ void pack() {
         pgstat_report_activity(STATE_RUNNING, "moving rows to the front of pgpubsub.notification");
         if (!move_rows(size.table))
             return;
-        vacuum(size);
+        vacuum(size, storage_job::vacuum_and_pack);
     }
     if (!measure(&size))
         return;
@@ -310,6 +316,49 @@ bool is_alone() {
     return LockAcquire(&tag, ExclusiveLock, for_session, dont_wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+// False if others are in the way.
+bool do_job(storage_job what) {
+    if (!is_alone())
+        return false;
+    sizes size;
+    if (!measure(&size))
+        return false;
+    vacuum(size, what);
+    if (what == storage_job::vacuum)
+        return true;
+    pack();
+    const uint64 before = kilobytes(size);
+    if (measure(&size))
+        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
+                            before, kilobytes(size)));
+    return true;
+}
+
+// An ERROR ends the process; before that it is noted where the worker's are.
+void do_job_or_note_error(storage_job what) {
+    shared_database* const d = has_shared_memory() ? our_database() : nullptr;
+    const int64 began_at = steady_now();
+    volatile bool done = false;
+    PG_TRY();
+    {
+        done = do_job(what);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(job_context);
+        ErrorData* const error = CopyErrorData();
+        if (d != nullptr)
+            note_error(d, error->message);
+        FreeErrorData(error);
+        PG_RE_THROW();
+    }
+    PG_END_TRY();
+    if (!done || d == nullptr)
+        return;
+    pg_atomic_write_u64(&d->storage_job_took, static_cast<uint64>(steady_now() - began_at));
+    pg_atomic_fetch_add_u32(&d->storage_jobs_done, 1);
+}
+
 }  // namespace
 
 extern "C" {
@@ -327,25 +376,11 @@ void pgpubsub_storage_main(Datum database) {
     PortalContext = job_context;
     set_own_settings();
     begun_at = ReadNextTransactionId();
-    if (!is_alone())
-        return;
-    sizes size;
-    if (!measure(&size))
-        return;
-    vacuum(size);
-    if (static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]) == storage_job::vacuum)
-        return;
-    pack();
-    const uint64 before = kilobytes(size);
-    if (measure(&size))
-        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
-                            before, kilobytes(size)));
+    do_job_or_note_error(static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]));
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_compact) {
     PreventCommandIfReadOnly("pgpubsub.compact()");
-    BackgroundWorkerHandle* const job = start_storage_job(storage_job::vacuum_and_pack);
-    if (job != nullptr)
-        pfree(job);
-    PG_RETURN_BOOL(job != nullptr);
+    BackgroundWorker job = storage_process(MyDatabaseId, storage_job::vacuum_and_pack);
+    PG_RETURN_BOOL(RegisterDynamicBackgroundWorker(&job, nullptr));
 }

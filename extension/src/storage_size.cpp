@@ -6,6 +6,9 @@ namespace {
 // How many pages are looked at to learn how full the others are.
 constexpr BlockNumber sample = 1000;
 
+// Of small rows; where they are larger there are fewer.
+constexpr int64 rows_of_page = 60;
+
 constexpr BlockNumber heap_free_pages = 256;
 constexpr BlockNumber index_free_pages = 64;
 
@@ -74,7 +77,10 @@ int find_left_over_indexes(Relation heap, std::span<NameData> names) {
 
 int64 growth_of(Relation heap) {
     const Oid table = RelationGetRelid(heap);
-    return dead_rows(table) + Max(live_rows(table) - static_cast<int64>(Max(heap->rd_rel->reltuples, 0)), 0);
+    const int64 counted = dead_rows(table) + Max(live_rows(table) - static_cast<int64>(Max(heap->rd_rel->reltuples, 0)), 0);
+    // A session tells what it has done only when it is idle: until then the file tells that there are more rows.
+    const int64 new_pages = static_cast<int64>(RelationGetNumberOfBlocks(heap)) - heap->rd_rel->relpages;
+    return Max(counted, new_pages * rows_of_page);
 }
 
 int64 dead_rows(Oid table) {

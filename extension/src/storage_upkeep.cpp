@@ -2,6 +2,7 @@
 
 #include "background_process.hpp"
 #include "catalog.hpp"
+#include "databases.hpp"
 #include "settings.hpp"
 #include "storage_size.hpp"
 
@@ -17,30 +18,15 @@ constexpr int longest_pause = 30;
 // A process is not started again before so many times as long as the last one took have passed.
 constexpr int rest_after_work = 4;
 
-// Of this process.
-BackgroundWorkerHandle* job = nullptr;
-TimestampTz job_started_at = 0;
-TimestampTz not_before = 0;
+// Of this process. Times are those of steady_now().
+bool has_job = false;
+uint32 done_before_job = 0;
+TransactionId horizon_of_job = InvalidTransactionId;
+int64 not_before = at_once;
 TransactionId vacuumed_up_to = InvalidTransactionId;
-TimestampTz packed_at = 0;
-TimestampTz pack_pause = 0;
-
-bool is_running() {
-    pid_t pid;
-    if (job == nullptr)
-        return false;
-    const BgwHandleStatus status = GetBackgroundWorkerPid(job, &pid);
-    if (status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED)
-        return true;
-    pfree(job);
-    job = nullptr;
-    return false;
-}
-
-void stop_at_exit(int, Datum) {
-    if (job != nullptr)
-        TerminateBackgroundWorker(job);
-}
+int64 packed_at = at_once;
+int64 pack_pause = 0;
+retry jobs(pauses_after_errors);
 
 struct findings {
     bool needs_vacuum;
@@ -96,12 +82,12 @@ findings look() {
 }
 
 // A queue that at once grows again is packed ever less often.
-bool may_pack(TimestampTz now, TimestampTz interval) {
+bool may_pack(int64 now, int64 interval) {
     if (pack_pause == 0)
         pack_pause = interval;
-    if (now < packed_at + pack_pause)
+    if (packed_at != at_once && now < packed_at + pack_pause)
         return false;
-    if (packed_at != 0)
+    if (packed_at != at_once)
         pack_pause = now < packed_at + 4 * pack_pause ? Min(2 * pack_pause, longest_pause * interval) : Max(pack_pause / 2, interval);
     packed_at = now;
     return true;
@@ -109,17 +95,26 @@ bool may_pack(TimestampTz now, TimestampTz interval) {
 
 }  // namespace
 
-TimestampTz keep_storage_small(TimestampTz now) {
-    const TimestampTz interval = storage_interval() * INT64CONST(1000);
+int64 keep_storage_small(shared_database* d, int64 now) {
+    const int64 interval = storage_interval() * INT64CONST(1000);
     if (interval == 0)
-        return DT_NOEND;  // until the settings are read again
-    const bool was_running = job != nullptr;
-    if (is_running() || RecoveryInProgress())
+        return never;  // until the settings are read again
+    if (pg_atomic_read_u32(&d->storage_job) != 0 || RecoveryInProgress())
         return now + interval;
-    if (was_running)
-        not_before = now + rest_after_work * (now - job_started_at - interval);
-    if (now < not_before)
-        return Min(now + interval, not_before);
+    if (has_job) {
+        has_job = false;
+        // One that ends without saying that it is done has failed.
+        if (pg_atomic_read_u32(&d->storage_jobs_done) != done_before_job) {
+            jobs.succeed();
+            vacuumed_up_to = horizon_of_job;
+            not_before = now + rest_after_work * static_cast<int64>(pg_atomic_read_u64(&d->storage_job_took)) - interval;
+        } else {
+            jobs.fail(now);
+        }
+    }
+    const int64 earliest = Max(not_before, jobs.not_before());
+    if (now < earliest)
+        return Min(now + interval, earliest);
 
     StartTransactionCommand();
     const findings found = look();
@@ -128,26 +123,20 @@ TimestampTz keep_storage_small(TimestampTz now) {
     const bool packs = found.needs_packing && may_pack(now, interval);
     if (!packs && !found.needs_vacuum)
         return now + interval;
-    static bool stops_at_exit = false;
-    if (!stops_at_exit)
-        before_shmem_exit(stop_at_exit, 0);
-    stops_at_exit = true;
-    job = start_storage_job(packs ? storage_job::vacuum_and_pack : storage_job::vacuum);
-    if (job != nullptr) {
-        job_started_at = now;
-        vacuumed_up_to = found.horizon;
-    }
+    done_before_job = pg_atomic_read_u32(&d->storage_jobs_done);
+    horizon_of_job = found.horizon;
+    has_job = true;
+    pg_atomic_write_u32(&d->storage_job, static_cast<uint32>(packs ? storage_job::vacuum_and_pack : storage_job::vacuum));
+    wake_launcher();
     return now + interval;
 }
 
-BackgroundWorkerHandle* start_storage_job(storage_job what) {
-    BackgroundWorker worker = background_process("pgpubsub storage", "pgpubsub_storage_main");
-    worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-    worker.bgw_extra[0] = static_cast<char>(what);
-    worker.bgw_notify_pid = MyProcPid;
-    BackgroundWorkerHandle* handle = nullptr;
-    with_context(TopMemoryContext, [&] { RegisterDynamicBackgroundWorker(&worker, &handle); });
-    return handle;
+BackgroundWorker storage_process(Oid database, storage_job what) {
+    BackgroundWorker process = background_process("pgpubsub storage", "pgpubsub_storage_main");
+    process.bgw_main_arg = ObjectIdGetDatum(database);
+    process.bgw_extra[0] = static_cast<char>(what);
+    process.bgw_notify_pid = MyProcPid;
+    return process;
 }
 
 }  // namespace pgpubsub

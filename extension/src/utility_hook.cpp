@@ -27,6 +27,18 @@ void note_listening(const Node* command) {
         note_unlisten(nullptr);
 }
 
+bool commits_prepared(const Node* command) {
+    return IsA(command, TransactionStmt) && reinterpret_cast<const TransactionStmt*>(command)->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
+// Of a database that was copied, or in which the extension was made by a prepared transaction, the launcher may not know.
+void ask_for_worker_if_needed() {
+    shared_database* const d = known_database_entry(MyDatabaseId);
+    const bool is_known = d != nullptr && (has_worker(d) || pg_atomic_read_u32(&d->is_wanted) != 0);
+    if (!is_known && OidIsValid(get_extension_oid("pgpubsub", true)))
+        ask_for_worker();
+}
+
 bool drops_extension(const Node* command) {
     return IsA(command, DropStmt) && reinterpret_cast<const DropStmt*>(command)->removeType == OBJECT_EXTENSION;
 }
@@ -109,7 +121,7 @@ ProcessUtility_hook_type next_hook() { return previous_hook != nullptr ? previou
 void let_go(int, Datum held) {
     auto* const d = reinterpret_cast<shared_database*>(DatumGetPointer(held));
     // Not before this transaction has ended.
-    const TimestampTz now = GetCurrentTimestamp();
+    const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
     d->retry_at = now + pause_after_command;
     SpinLockRelease(&d->lock);
@@ -125,13 +137,21 @@ void execute(PlannedStmt* planned, const char* query, bool read_only_tree, Proce
             look_at_extension_at_commit();
         else if (creates_our_extension(planned->utilityStmt))
             ask_for_worker_at_commit();
+        else if (IsA(planned->utilityStmt, CreatedbStmt) || IsA(planned->utilityStmt, AlterDatabaseStmt))
+            look_at_databases_at_commit();
+        else if (IsA(planned->utilityStmt, ListenStmt))
+            ask_for_worker_if_needed();
     }
     // Before it is executed: a ROLLBACK frees itself.
     const bool reassigns = IsA(planned->utilityStmt, ReassignOwnedStmt);
     const bool concerns = concerns_captures(planned->utilityStmt);
     shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
     if (d == nullptr) {
+        // The plan may be gone when it has been executed.
+        const bool may_bring_extension = has_shared_memory() && commits_prepared(planned->utilityStmt);
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+        if (may_bring_extension)
+            ask_for_worker_if_needed();
         if (reassigns)
             after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(planned->utilityStmt));
         if (concerns)

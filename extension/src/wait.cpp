@@ -10,6 +10,7 @@
 #include "marks.hpp"
 #include "next_due.hpp"
 #include "sessions.hpp"
+#include "steady_clock.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
@@ -20,6 +21,8 @@ constexpr int64 shortest_pause = 100'000;
 constexpr int64 longest_pause = USECS_PER_SEC;
 // With a worker: in case that a hint was lost.
 constexpr int64 longest_sleep = 60 * USECS_PER_SEC;
+
+constexpr int64 longest_wait = 100 * 365 * USECS_PER_DAY;  // for who waits for ever
 
 constexpr int64 client_check_interval = USECS_PER_SEC;
 
@@ -84,15 +87,15 @@ void end_if_client_is_gone() {
     CHECK_FOR_INTERRUPTS();
 }
 
-void sleep_until(TimestampTz until) {
-    const long timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until) + 1;
+void sleep_until(int64 until) {
+    const long timeout = static_cast<long>(Max(until - steady_now(), 0) / 1000 + 1);
     WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
 }
 
 // Returns which channel may have work; -1: none until the deadline.
-int wait_for_work(const waited_channels& channels, TimestampTz deadline) {
+int wait_for_work(const waited_channels& channels, int64 deadline) {
     int64 pause = shortest_pause;
     const MemoryContext per_look = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub wait", ALLOCSET_DEFAULT_SIZES);
     for (;;) {
@@ -102,14 +105,15 @@ int wait_for_work(const waited_channels& channels, TimestampTz deadline) {
         MemoryContextReset(per_look);
         // Ends the transaction, with its snapshot and its locks.
         SPI_commit();
-        const TimestampTz now = GetCurrentTimestamp();
+        const int64 now = steady_now();
         if (ready >= 0 || now >= deadline)
             return ready;
-        const bool is_woken_by_worker = has_shared_memory() && our_database() != nullptr && has_worker(our_database());
-        const TimestampTz look_at = Min(next, now + (is_woken_by_worker ? longest_sleep : pause));
+        const bool is_woken_by_worker = has_shared_memory() && our_database() != nullptr && expects_worker(our_database());
+        const int64 longest = is_woken_by_worker ? longest_sleep : pause;
+        const int64 look_at = now + Max(Min(next - GetCurrentTimestamp(), longest), 0);
         pause = Min(2 * pause, longest_pause);
-        while (!was_woken() && GetCurrentTimestamp() < Min(look_at, deadline)) {
-            sleep_until(Min(Min(look_at, deadline), GetCurrentTimestamp() + client_check_interval));
+        while (!was_woken() && steady_now() < Min(look_at, deadline)) {
+            sleep_until(Min(Min(look_at, deadline), steady_now() + client_check_interval));
             end_if_client_is_gone();
         }
     }
@@ -125,8 +129,10 @@ PGPUBSUB_FUNCTION(pgpubsub_wait) {
                 errmsg("pgpubsub.wait() can't be called within a transaction"),
                 errdetail("It ends its transaction, so as to hold nothing while it waits."),
                 errhint("CALL it by itself, not within BEGIN ... COMMIT or a function."));
-    const TimestampTz deadline =
-        deadline_argument(fcinfo, 1, "timeout", GetCurrentTimestamp(), smallest_interval::zero);
+    const TimestampTz begun_at = GetCurrentTimestamp();
+    const TimestampTz ends_at = deadline_argument(fcinfo, 1, "timeout", begun_at, smallest_interval::zero);
+    const int64 timeout = ends_at == DT_NOEND ? longest_wait : Min(ends_at - begun_at, longest_wait);
+    const int64 deadline = steady_now() + timeout;
     const waited_channels channels = channels_argument(fcinfo);
 
     // Of this procedure, whose memory outlives the transactions.

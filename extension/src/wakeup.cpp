@@ -1,13 +1,15 @@
 // The hints of a transaction: collected while it runs, given when it has ended.
 //
 // Steps: a hint finds its mark in shared memory when it is asked for, where it may still fail. At commit, after the transaction is
-// visible to others, the marks are set: no lock, no memory, no error. A hint that belongs to a
-// sub-transaction is dropped with it. PREPARE TRANSACTION leaves the hints to the worker, which looks when the
-// transaction is over: the session that commits it need not know of us.
+// visible to others, the marks are set: no lock, no memory, no error. Where no worker is to be expected, the NOTIFYs are executed
+// just before the commit. A hint that belongs to a sub-transaction is dropped with it. PREPARE TRANSACTION executes no NOTIFY, which
+// PostgreSQL would refuse, and leaves the hints to the worker, which looks when the transaction is over: the session that
+// commits it need not know of us.
 #include "wakeup.hpp"
 
 #include "marks.hpp"
 #include "sessions.hpp"
+#include "steady_clock.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -21,6 +23,7 @@ struct pending_hint {
     SubTransactionId asked_by;
     on when;
     audience who;
+    const char* notifies;  // the name that a NOTIFY is executed for; null: none
     TimestampTz due_at;  // commit: a hint at that time; DT_NOBEGIN: at once
 };
 
@@ -36,18 +39,24 @@ constexpr int compared = 8;
 // sooner, which is right for a commit; and not given as early as it should be, which for an abort would be wrong.
 bool stands_for(const pending_hint& there, const pending_hint& hint) {
     return there.channel_id == hint.channel_id && there.when == hint.when && there.who == hint.who &&
+           (there.notifies == nullptr) == (hint.notifies == nullptr) &&
            (there.when == on::commit || there.asked_by == hint.asked_by) &&
            (there.due_at == DT_NOBEGIN) == (hint.due_at == DT_NOBEGIN);
 }
 
-void add_hint(const channel& c, on when, audience who, TimestampTz due_at) {
-    pending_hint hint{{}, c.id, GetCurrentSubTransactionId(), when, who, due_at};
+enum class way : uint8 { by_mark, by_notify };
+
+void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way by = way::by_mark) {
+    pending_hint hint{{}, c.id, GetCurrentSubTransactionId(), when, who, by == way::by_notify ? c.name : nullptr, due_at};
     for (int i = hint_count; i-- > Max(0, hint_count - compared);)
         if (stands_for(hints[i], hint)) {
             hints[i].due_at = Min(hints[i].due_at, due_at);
             return;
         }
-    hint.at = find_mark(c.id, c.name);
+    if (has_shared_memory())
+        hint.at = find_mark(c.id, c.name);
+    if (hint.notifies != nullptr)
+        hint.notifies = MemoryContextStrdup(TopTransactionContext, c.name);
     if (hint_count == hint_capacity) {
         const int capacity = Max(2 * hint_capacity, 16);
         const Size bytes = capacity * sizeof(pending_hint);
@@ -62,9 +71,11 @@ void add_hint(const channel& c, on when, audience who, TimestampTz due_at) {
 bool looks_at_extension = false;
 // Whether it may be there from then on.
 bool asks_for_worker = false;
+// Whether there may then be a database that takes connections, and did not before.
+bool looks_at_databases = false;
 
 void forget_hints() {
-    looks_at_extension = asks_for_worker = false;
+    looks_at_extension = asks_for_worker = looks_at_databases = false;
     hints = nullptr;
     hint_count = hint_capacity = 0;
 }
@@ -86,8 +97,17 @@ void give_hints(on when) {
             add_task(served, task::extension);
     if (asks_for_worker && when == on::commit)
         ask_for_worker();
+    if (looks_at_databases && when == on::commit)
+        note_change_of_databases();
     // Also where all were dropped: the memory goes with the transaction.
     forget_hints();
+}
+
+// So late, since it may yet turn out that the transaction is prepared. PostgreSQL drops the doubles.
+void execute_notifies() {
+    for (int i = 0; i < hint_count; ++i)
+        if (hints[i].notifies != nullptr)
+            Async_Notify(hints[i].notifies, "");
 }
 
 // Leaves to the worker what the prepared transaction would have done at commit.
@@ -116,10 +136,12 @@ void at_transaction_end(XactEvent event, void*) {
         case XACT_EVENT_COMMIT:
             give_hints(on::commit);
             unlisten_at_commit();
+            note_read();
             break;
         case XACT_EVENT_ABORT:
             give_hints(on::abort);
             forget_unlisten();
+            note_read();
             break;
         case XACT_EVENT_PRE_PREPARE:
             preparing = GetTopTransactionIdIfAny();
@@ -128,6 +150,8 @@ void at_transaction_end(XactEvent event, void*) {
             note_prepared(preparing);
             break;
         case XACT_EVENT_PRE_COMMIT:
+            execute_notifies();
+            break;
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_COMMIT:
         case XACT_EVENT_PARALLEL_ABORT:
@@ -172,10 +196,11 @@ wakeup_mode effective_wakeup() {
     shared_database* const d = has_shared_memory() ? our_database() : nullptr;
     if (d == nullptr)
         return wakeup_mode::transaction;
-    if (has_worker(d) || mode == wakeup_mode::worker)
+    if (mode == wakeup_mode::worker)
         return wakeup_mode::worker;
-    ask_for_worker();
-    return wakeup_mode::transaction;
+    if (!has_worker(d))
+        ask_for_worker();
+    return expects_worker(d) ? wakeup_mode::worker : wakeup_mode::transaction;
 }
 
 void wake_consumers(const channel& c) {
@@ -184,10 +209,8 @@ void wake_consumers(const channel& c) {
             add_hint(c, on::commit, audience::all, DT_NOBEGIN);
             break;
         case wakeup_mode::transaction:
-            Async_Notify(c.name, "");
             // NOTIFY does not reach who is in pgpubsub.wait().
-            if (has_shared_memory())
-                add_hint(c, on::commit, audience::waiting, DT_NOBEGIN);
+            add_hint(c, on::commit, audience::waiting, DT_NOBEGIN, way::by_notify);
             break;
         case wakeup_mode::automatic:
         case wakeup_mode::off:
@@ -207,6 +230,7 @@ void wake_consumers_on_abort(const channel& c) {
 
 void look_at_extension_at_commit() { looks_at_extension = true; }
 void ask_for_worker_at_commit() { asks_for_worker = true; }
+void look_at_databases_at_commit() { looks_at_databases = true; }
 
 void tell_worker_of_dead_session() {
     if (shared_database* const d = has_shared_memory() ? our_database() : nullptr)
@@ -217,8 +241,12 @@ void note_claim_begun(const channel& c) {
     // An older snapshot says nothing about what is there now.
     if (!has_shared_memory() || IsolationUsesXactSnapshot())
         return;
-    const TimestampTz begun = GetCurrentStatementStartTimestamp();
-    note_claim(find_mark(c.id, c.name), ActivePortal == nullptr ? begun : Min(begun, ActivePortal->creation_time));
+    const TimestampTz began_at = ActivePortal == nullptr
+                                     ? GetCurrentStatementStartTimestamp()
+                                     : Min(GetCurrentStatementStartTimestamp(), ActivePortal->creation_time);
+    // In this order: if anything comes between the two looks, it is noted as one that began earlier.
+    const int64 now = steady_now();
+    note_claim(find_mark(c.id, c.name), now - Max(GetCurrentTimestamp() - began_at, 0));
 }
 
 bool may_spread(const channel& c) { return has_shared_memory() && may_spread(find_mark(c.id, c.name)); }

@@ -29,6 +29,9 @@ void look_at_extension_at_commit();
 // Asks for a worker of this database then: the extension is being made.
 void ask_for_worker_at_commit();
 
+// Has the launcher look at the databases then: there may be a new one, or one takes connections that did not.
+void look_at_databases_at_commit();
+
 // Tells the worker that this session, which is ending, holds leases. Can't fail.
 void tell_worker_of_dead_session();
 

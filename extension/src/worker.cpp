@@ -1,7 +1,8 @@
 // The worker of a database: gives the hints, and does the maintenance.
 //
-// What it can't do now it does later: an error is noted (view pgpubsub.stat_wakeup), logged, and tried again after a pause. It
-// ends when the extension is gone from the database.
+// What it can't do now it does later: an ERROR is noted (view pgpubsub.stat_wakeup) and logged, and what failed is tried again after
+// a pause, which grows, while the rest goes on; at once when a table of the extension has changed, since that may have
+// mended it. The worker ends when the extension is gone from the database.
 #include "worker.hpp"
 
 #include "background_process.hpp"
@@ -10,6 +11,7 @@
 #include "databases.hpp"
 #include "maintenance.hpp"
 #include "notifier.hpp"
+#include "prepared_hints.hpp"
 #include "settings.hpp"
 #include "storage_upkeep.hpp"
 
@@ -18,20 +20,43 @@ extern "C" PGDLLEXPORT void pgpubsub_worker_main(Datum);
 namespace pgpubsub {
 namespace {
 
-// Twice as long after each error in a row.
-constexpr int64 pause_after_error = USECS_PER_SEC;
-constexpr int most_doublings = 6;
-// How often to look whether the extension is still there when there is nothing to do.
+// How often to look whether the extension is still there when there is nothing to do; and, while something fails, whether it was mended.
 constexpr int64 longest_sleep = 60 * USECS_PER_SEC;
+constexpr int64 longest_sleep_after_error = USECS_PER_SEC;
+// Where a lock was not to be had, the reason passes by itself.
+constexpr int64 longest_pause_for_lock = 8 * USECS_PER_SEC;
 
 shared_database* served = nullptr;
-bool frees_entry = false;  // at its end
+Oid extension = InvalidOid;
+// At its end.
+bool frees_entry = false;
+bool leaves_in_order = false;
+
+// Times are those of steady_now().
+int64 extension_looked_at = 0;
+int64 next_maintenance = at_once;
+int64 next_storage_upkeep = at_once;
+
 bool looks_at_extension = false;
-TimestampTz next_maintenance = DT_NOBEGIN;
-TimestampTz next_storage_upkeep = DT_NOBEGIN;
+retry looking(pauses_after_errors);
+retry collecting(pauses_after_errors);
+retry making(pauses_after_errors);
+retry sending(pauses_after_errors);
+retry storage_upkeep(pauses_after_errors);
+
+bool is_failing() {
+    return looking.is_failing() || collecting.is_failing() || making.is_failing() || sending.is_failing() || storage_upkeep.is_failing() ||
+           maintenance_is_failing();
+}
+
+bool was_mended = false;
+void note_change(Datum, Oid relation) { was_mended = was_mended || was_in_catalog(relation); }
 
 void end_worker(int, Datum) {
-    abandon_hints(served);
+    if (!leaves_in_order) {
+        abandon_hints(served);
+        need_worker_at(served, at_once, DT_NOEND);
+    }
     pg_atomic_write_u32(&served->worker, 0);
     if (frees_entry)
         free_database(served);
@@ -66,15 +91,15 @@ void set_own_settings() {
 // The extension; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
 Oid extension_to_serve() {
     StartTransactionCommand();
-    const Oid extension = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
+    const Oid found = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
     CommitTransactionCommand();
-    return extension;
+    return found;
 }
 
 // The extension is not there, or not the one that was.
-[[noreturn]] void leave(Oid extension) {
-    frees_entry = !OidIsValid(extension);
-    pg_atomic_write_u32(&served->is_wanted, OidIsValid(extension) ? 1 : 0);
+[[noreturn]] void leave(Oid extension_now) {
+    frees_entry = !OidIsValid(extension_now);
+    pg_atomic_write_u32(&served->is_wanted, OidIsValid(extension_now) ? 1 : 0);
     proc_exit(0);
 }
 
@@ -83,17 +108,17 @@ void reload_settings() {
         return;
     ConfigReloadPending = false;
     ProcessConfigFile(PGC_SIGHUP);
-    next_storage_upkeep = DT_NOBEGIN;
+    next_storage_upkeep = at_once;
 }
 
 // Without the latch for at most as long as a hint may be put off.
-void sleep_until(TimestampTz until, bool wakes_by_latch) {
+void sleep_until(int64 until, bool wakes_by_latch) {
     constexpr long longest_ms = 100;
     for (;;) {
-        const TimestampTz now = GetCurrentTimestamp();
+        const int64 now = steady_now();
         if (until <= now)
             return;
-        const long left = TimestampDifferenceMilliseconds(now, until);
+        const long left = static_cast<long>((until - now) / 1000 + 1);
         (void)WaitLatch(MyLatch, (wakes_by_latch ? WL_LATCH_SET : 0) | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
                         wakes_by_latch ? left : Min(left, longest_ms), PG_WAIT_EXTENSION);
         if (wakes_by_latch)
@@ -102,18 +127,82 @@ void sleep_until(TimestampTz until, bool wakes_by_latch) {
     }
 }
 
+// Leaves if the extension is not there, or not the one that was.
+bool look_at_extension() {
+    if (const Oid extension_now = extension_to_serve(); extension_now != extension)
+        leave(extension_now);
+    StartTransactionCommand();
+    (void)our_catalog();
+    CommitTransactionCommand();
+    looks_at_extension = false;
+    extension_looked_at = steady_now();
+    return true;
+}
+
 // One round: what is marked, then what is due in maintenance.
 void work() {
-    looks_at_extension = collect_hints(served) || looks_at_extension;
-    if (looks_at_extension)
+    const int64 now = steady_now();
+    if (next_sending() <= now || next_maintenance <= now)
+        pg_atomic_write_u64(&served->worked_at, static_cast<uint64>(now));
+    collecting.attempt(now, [] {
+        looks_at_extension = collect_hints(served) || looks_at_extension;
+        return true;
+    });
+    if (looks_at_extension || now - extension_looked_at > longest_sleep)
+        looking.attempt(now, look_at_extension);
+    // Where that fails, all that follows would.
+    if (looking.is_failing())
         return;
-    make_requested_channels();
-    if (next_sending() <= GetCurrentTimestamp())
-        send_hints(served);
-    const TimestampTz now = GetCurrentTimestamp();
+    making.attempt(now, [] {
+        make_requested_channels();
+        return true;
+    });
+    if (next_sending() <= now)
+        sending.attempt(now, [] { return send_hints(served); });
     next_maintenance = maintain(now);
     if (now >= next_storage_upkeep)
-        next_storage_upkeep = keep_storage_small(now);
+        storage_upkeep.attempt(now, [now] {
+            next_storage_upkeep = keep_storage_small(served, now);
+            return true;
+        });
+}
+
+// When there is something to do.
+int64 next_work() {
+    if (looking.is_failing())
+        return looking.not_before();
+    return Min(Min(Max(next_sending(), sending.not_before()), Max(next_storage_upkeep, storage_upkeep.not_before())),
+               next_maintenance);
+}
+
+void look_whether_mended() {
+    AcceptInvalidationMessages();
+    if (was_mended && is_failing()) {
+        for (retry* r : {&looking, &collecting, &making, &sending, &storage_upkeep})
+            r->try_at_once();
+        retry_maintenance();
+    }
+    was_mended = false;
+}
+
+// Another database needs the place. What is marked from here on, and what is planned, brings a worker back.
+void make_room() {
+    constexpr int64 patience = 5 * USECS_PER_SEC;
+    static int64 asked_at = never;
+    const int64 now = steady_now();
+    asked_at = Min(asked_at, now);
+    if (!maintenance_is_planned() && now - asked_at < patience)
+        return;
+    const bool is_known = maintenance_is_planned() && !is_failing() && notifier_is_quiet();
+    const int64 next = Min(next_upkeep(), next_look_at_prepared());
+    need_worker_at(served, is_known ? next : Max(next, now + USECS_PER_SEC), next_due_time());
+    if (!is_known)
+        pg_atomic_fetch_or_u32(&served->tasks, task::all_channels);
+    pg_atomic_write_u32(&served->left_in_order, is_known);
+    leaves_in_order = true;
+    if (!is_known)
+        abandon_hints(served);
+    proc_exit(0);
 }
 
 // What may fail, outside of any transaction. Returns whether it did not.
@@ -134,7 +223,11 @@ bool try_to(void (*f)()) {
         AbortCurrentTransaction();
         LWLockReleaseAll();
         note_error(served, error->message);
+        if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+            for (retry* r : {&looking, &collecting, &making, &sending, &storage_upkeep})
+                r->wait_no_longer_than(steady_now(), longest_pause_for_lock);
         FreeErrorData(error);
+        looks_at_extension = true;
         ok = false;
     }
     PG_END_TRY();
@@ -144,7 +237,7 @@ bool try_to(void (*f)()) {
 }
 
 void begin() {
-    start_notifier();
+    start_notifier(pg_atomic_exchange_u32(&served->left_in_order, 0) == 0);
     begin_maintenance();
 }
 
@@ -163,15 +256,14 @@ void pgpubsub_worker_main(Datum place) {
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     set_own_settings();
-    const Oid extension = extension_to_serve();
+    extension = extension_to_serve();
 
-    const TimestampTz now = GetCurrentTimestamp();
+    const TimestampTz started_at = GetCurrentTimestamp();
     SpinLockAcquire(&served->lock);
     const bool is_the_only_one = !has_worker(served) && pg_atomic_read_u32(&served->database) == database;
     if (is_the_only_one) {
         served->worker_pid = MyProcPid;
-        served->started_at = now;
-        served->failures = 0;
+        served->started_at = started_at;
         pg_atomic_write_u32(&served->worker, our_process() + 1);
     }
     SpinLockRelease(&served->lock);
@@ -182,34 +274,34 @@ void pgpubsub_worker_main(Datum place) {
     pg_memory_barrier();
     if (!OidIsValid(extension) || pg_atomic_read_u32(&served->holds) != 0)
         leave(extension);
+    pg_atomic_write_u32(&served->has_extension, 1);
     pgstat_report_appname("pgpubsub worker");
+    CacheRegisterRelcacheCallback(note_change, Datum{0});
     if (!try_to(begin))
         proc_exit(1);
+    SpinLockAcquire(&served->lock);
+    served->starts.succeed();
+    SpinLockRelease(&served->lock);
+    extension_looked_at = steady_now();
 
-    TimestampTz looked_at = now;
-    int errors = 0;
     for (;;) {
         ResetLatch(MyLatch);
         end_if_asked_to();
         reload_settings();
         if (!try_to(work)) {
+            was_mended = false;
+            // What was planned is not known; what failed knows itself when it may be tried again.
             pgstat_report_activity(STATE_IDLE, nullptr);
-            sleep_until(GetCurrentTimestamp() + (pause_after_error << Min(errors, most_doublings)), false);
-            ++errors;
-            looks_at_extension = true;
+            next_maintenance = at_once;
             continue;
         }
-        errors = 0;
-        const TimestampTz worked_until = GetCurrentTimestamp();
-        if (looks_at_extension || worked_until - looked_at > longest_sleep || worked_until < looked_at) {
-            looks_at_extension = false;
-            looked_at = worked_until;
-            if (const Oid extension_now = extension_to_serve(); extension_now != extension)
-                leave(extension_now);
-            continue;
-        }
+        if (pg_atomic_read_u32(&served->shall_leave) != 0)
+            make_room();
+        const int64 now = steady_now();
         // After hints were sent, the next ones gather for a while.
         sleep_until(next_sending_allowed(), false);
-        sleep_until(Min(Min(next_sending(), Min(next_maintenance, next_storage_upkeep)), worked_until + longest_sleep), true);
+        sleep_until(Min(next_work(), now + (is_failing() ? longest_sleep_after_error : longest_sleep)), true);
+        if (is_failing())
+            look_whether_mended();
     }
 }

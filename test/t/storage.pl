@@ -105,4 +105,27 @@ sql("SELECT consume('big', 1000000)");
 is(sql('SELECT count(*) FROM pgpubsub.notification'), '0', 'everything was taken');
 is(sql('SELECT count(*), count(DISTINCT n) FROM done'), sql('SELECT count(*), count(*) FROM published'), 'each once');
 
+# Few pages have dead rows, at the end of a large empty file: VACUUM by itself leaves those there.
+sql(q{SELECT count(pgpubsub.publish_batch('jobs', array_fill('{"a": "some payload of ordinary length"}'::jsonb, '{200000}')))});
+sql(q{SELECT count(*) FROM pgpubsub.take('jobs', 199990)});
+sql('VACUUM (TRUNCATE off) pgpubsub.notification');
+sql(q{SELECT count(*) FROM pgpubsub.take('jobs', 10)});
+cmp_ok(sizes()->{notification}, '>', 1000, 'a large file');
+compact();
+cmp_ok(sizes()->{notification}, '<', 300, 'is packed as well');
+
+# A load that the statistics do not know of yet is not taken for bloat.
+sql(q{SELECT pgpubsub.publish('jobs', '1')});
+sql('VACUUM pgpubsub.notification');
+my $loader = $node->background_psql('postgres');
+$loader->query_safe('BEGIN');
+my $log_from = -s $node->logfile;
+sql(q{ALTER SYSTEM SET pgpubsub.storage_interval = '100ms'});
+$node->reload;
+$loader->query_safe(q{SELECT count(pgpubsub.publish_batch('jobs', array_fill('1'::jsonb, '{100000}')))});
+usleep(1_000_000);    # ten times as long as it takes to look
+$loader->query_safe('COMMIT');
+unlike(slurp_file($node->logfile, $log_from), qr/before packing/, 'a bulk load is not packed while it runs');
+$loader->quit;
+
 done_testing();

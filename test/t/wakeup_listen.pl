@@ -127,5 +127,28 @@ foreach my $how ('terminate', 'cancel')
 	is_forgotten('c1', 'and is forgotten');
 }
 
+# Who reads nothing keeps the queue of NOTIFYs from being emptied, and is named: a process that is stopped, a transaction that is left open.
+sub oldest { return sql(q{SELECT coalesce(oldest_listener, 0) FROM pgpubsub.stat_wakeup}) }
+my $reader = listener($node, 'postgres', 'c1');
+my $stopped = listener($node, 'postgres', 'c1');
+is(oldest(), 0, 'listeners that have nothing to read');
+publish('c1');
+hears($_, 'c1', 'each is told at last') foreach ($reader, $stopped);
+sleep 1.1;
+is(oldest(), 0, 'those that have read it are not named');
+kill STOP => $stopped->{pid_of_backend};
+eventually(sub { publish('c1'); oldest() == $stopped->{pid_of_backend} }, 'one that is stopped is');
+is(sql(q{SELECT oldest_listener_since BETWEEN now() - interval '5 minutes' AND now() FROM pgpubsub.stat_wakeup}), 't', 'with the time since when');
+kill CONT => $stopped->{pid_of_backend};
+eventually(sub { oldest() == 0 }, 'until it goes on');
+end_probe($_) foreach ($reader, $stopped);
+$session = open_session();
+run('LISTEN c1');
+run('BEGIN', 'SELECT 1');
+publish('c1');
+is(oldest(), $session->query_safe('SELECT pg_backend_pid()'), 'so is one that is idle in a transaction');
+run('COMMIT');
+$session->quit;
+
 $node->stop;
 done_testing();

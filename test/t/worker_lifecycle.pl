@@ -120,6 +120,42 @@ sleep 0.5;
 sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
 has_worker($node, 'one', 'but does when they are, by itself', $before);
 
+# ---- away for a moment, or for long --------------------------------------------------------------
+$before = worker_pid($node, 'one');
+my $waiting = listener($node, 'one', 'jobs');
+is((split /\n/, sql("SELECT pg_terminate_backend($before); SELECT mode FROM pgpubsub.stat_wakeup", 'one'))[1], 'worker', 'for a worker that is about to come back, marks are set');
+sql("SELECT pg_terminate_backend(" . worker_pid($node, 'one') . q{); BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'away'}, 'one');
+pass('so what it will have to wake for can be prepared');
+forget($waiting);
+sql(q{COMMIT PREPARED 'away'}, 'one');
+hears($waiting, 'jobs', 'and it does');
+has_worker($node, 'one', 'it is back', $before);
+
+my $inside = $node->background_psql('one');
+$before = worker_pid($node, 'one');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS false');
+sql("SELECT pg_terminate_backend($before)");
+eventually(sub { $inside->query_safe('SELECT mode FROM pgpubsub.stat_wakeup') eq 'transaction' }, 'where none can come, the transactions wake');
+forget($waiting);
+$inside->query_safe(q{SELECT pgpubsub.publish('jobs', '1')});
+hears($waiting, 'jobs', 'and do');
+$inside->query_safe($_) foreach ('BEGIN', q{SELECT pgpubsub.publish('jobs', '1')}, q{PREPARE TRANSACTION 'long'});
+pass('a transaction can be prepared there, too');
+sql('ALTER DATABASE one ALLOW_CONNECTIONS true');
+has_worker($node, 'one', 'a worker again', $before);
+forget($waiting);
+$inside->query_safe(q{COMMIT PREPARED 'long'});
+hears($waiting, 'jobs', 'which then wakes for what was prepared without it');
+$inside->quit;
+end_probe($waiting);
+
+# The session that makes the extension need not be there when it is committed.
+sql('CREATE DATABASE prepared');
+sql(q{BEGIN; CREATE EXTENSION pgpubsub; PREPARE TRANSACTION 'extension'}, 'prepared');
+sql(q{COMMIT PREPARED 'extension'}, 'prepared');
+has_worker($node, 'prepared', 'CREATE EXTENSION in a prepared transaction brings a worker');
+sql('DROP DATABASE prepared');
+
 # ---- crash ---------------------------------------------------------------------------------------
 publish('postgres');
 sql(q{SELECT pgpubsub.publish('jobs', '2')});
@@ -164,36 +200,31 @@ wakes('one', 'in each database');
 $node->stop;
 
 # ---- too few worker processes --------------------------------------------------------------------
-# The launchers of PostgreSQL and of ours, and a worker.
-$node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logical_replication_workers = 0");
+# The launcher, and one worker, which the databases share (worker_places.pl has more of them).
+$node->append_conf('postgresql.conf', "max_worker_processes = 2\nmax_logical_replication_workers = 0");
 $node->start;
 sql('CREATE EXTENSION IF NOT EXISTS pgpubsub', 'one');
-sub with_worker { return sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgpubsub worker' AND application_name = 'pgpubsub worker'}) }
-SKIP:
+foreach my $name ('postgres', 'one')
 {
-	my $places = 3 - 1 - sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'logical replication launcher'});
-	my @names = ('postgres', 'one');
-	while (@names <= $places) { my $name = 'more' . @names; sql("CREATE DATABASE $name"); add_extension($name); push @names, $name }
-	eventually(sub { with_worker() == $places }, "room for $places workers");
-	# Each asks for one.
-	publish($_) foreach @names;
-	my @without = grep { worker_pid($node, $_) == 0 } @names;
-	is(scalar(@without), 1, 'one database has none');
-	my $poor = $without[0];
-	publish($poor);
-	ok($node->poll_query_until($poor, q{SELECT last_error LIKE '%max_worker_processes%' FROM pgpubsub.stat_wakeup}), 'as its view stat_wakeup says');
-	is(sql('SELECT mode FROM pgpubsub.stat_wakeup', $poor), 'transaction', 'there the transactions wake');
-	$listener = listener($node, $poor, 'jobs');
-	publish($poor);
-	hears($listener, 'jobs', 'and do');
+	$listener = listener($node, $name, 'jobs');
+	publish($name);
+	hears($listener, 'jobs', "room for one worker: $name is woken");
 	end_probe($listener);
-	my ($rich) = grep { worker_pid($node, $_) != 0 && $_ ne 'postgres' } @names;
-	$rich //= 'postgres';
-	skip 'the database of the only worker is the one that all use', 2 if $rich eq 'postgres';
-	sql("DROP DATABASE $rich");
-	has_worker($node, $poor, 'when there is room again, it gets one');
-	wakes($poor, 'that wakes');
 }
+# Others have taken all places.
+$node->append_conf('postgresql.conf', 'max_worker_processes = 1');
+$node->restart;
+publish('one');
+ok($node->poll_query_until('one', q{SELECT last_error LIKE '%max_worker_processes%' FROM pgpubsub.stat_wakeup}), 'no room for a worker, as stat_wakeup says');
+is(sql('SELECT mode FROM pgpubsub.stat_wakeup', 'one'), 'transaction', 'there the transactions wake');
+$listener = listener($node, 'one', 'jobs');
+publish('one');
+hears($listener, 'jobs', 'and do');
+end_probe($listener);
+sql(q{BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'poor'}, 'one');
+sql(q{COMMIT PREPARED 'poor'}, 'one');
+pass('and can be prepared');
+is(scalar(() = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING:  no background worker could be started for database "one"/g), 1, 'the log says so once');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $node->restart;
 like(sql('SELECT last_error FROM pgpubsub.stat_wakeup'), qr/max_worker_processes/, 'no room for the launcher: stat_wakeup says so');

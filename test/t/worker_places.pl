@@ -1,0 +1,106 @@
+# More databases than there are places for workers: each database's consumers are woken within a bound, places are left for others, and a shortage
+# is said. A database that was copied, or takes connections again, is found. It needs a server with few places, and real time.
+use strict;
+use warnings;
+
+use ClientTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use WakeupTest;
+
+my $node = PostgreSQL::Test::Cluster->new('places');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pgpubsub'\nfsync = off\nautovacuum = off\nmax_worker_processes = 8\nmax_connections = 120\n" .
+	"max_prepared_transactions = 5\npgpubsub.storage_interval = 500ms\nmax_parallel_workers_per_gather = 2\n");
+$node->start;
+sub sql { my ($query, $database) = @_; return $node->safe_psql($database // 'postgres', $query) }
+sub publish { my ($database) = @_; return sql(q{SELECT pgpubsub.publish('jobs', '1')}, $database) }
+sub processes { my ($type) = @_; return sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = '$type'") }
+sub warnings { my ($pattern) = @_; return scalar(() = slurp_file($node->logfile) =~ /WARNING:  $pattern/g) }
+
+# ---- new databases -------------------------------------------------------------------------------
+sql('CREATE DATABASE pattern');
+sql(q{CREATE EXTENSION pgpubsub; SELECT pgpubsub.create_channel('jobs'), pgpubsub.create_channel('later')}, 'pattern');
+has_worker($node, 'pattern', 'a database');
+sql(q{SELECT pgpubsub.publish('later', '1', deliver_at => clock_timestamp() + interval '4 seconds')}, 'pattern');
+sql('CREATE DATABASE copy TEMPLATE pattern');
+my $later = listener($node, 'copy', 'later');
+hears($later, 'later', 'in a copy of it, what becomes due wakes who only listens');
+end_probe($later);
+sql(q{SELECT pgpubsub.publish('later', '1', deliver_at => clock_timestamp() + interval '1 hour')}, 'pattern');
+sql('CREATE DATABASE another TEMPLATE pattern');
+has_worker($node, 'another', 'a copy gets its worker without any session');
+sql('ALTER DATABASE another ALLOW_CONNECTIONS false');
+sql(q{SELECT pg_terminate_backend(} . worker_pid($node, 'another') . ')');
+eventually(sub { worker_pid($node, 'another') == 0 }, 'no connections: no worker');
+sql('ALTER DATABASE another ALLOW_CONNECTIONS true');
+has_worker($node, 'another', 'it comes back');
+sql("DROP DATABASE $_") foreach ('copy', 'another');
+
+# ---- twelve databases, eight places --------------------------------------------------------------
+my @names = map { "d$_" } 1 .. 12;
+sql("CREATE DATABASE $_ TEMPLATE pattern") foreach @names;
+my $workers = 3;    # half of the eight, less one for packing
+eventually(sub { warnings('there is no free background worker') > 0 }, 'more databases than places: the log says so');
+my %listener = map { $_ => listener($node, $_, 'jobs') } @names;
+cmp_ok(processes('pgpubsub worker'), '<=', $workers, 'there are no more workers than places for them');
+foreach my $round (1 .. 3)
+{
+	my $begun = time;
+	publish($_) foreach @names;
+	foreach my $name (@names)
+	{
+		eventually(sub { heard($listener{$name}) =~ /^jobs /m }, "round $round: $name is woken");
+		forget($listener{$name});
+		cmp_ok(processes('pgpubsub worker'), '<=', $workers, 'by no more workers than there are places for') if $name eq 'd6';
+	}
+	note sprintf('12 databases: %.1f s', time - $begun);
+}
+is(sql(q{SELECT mode FROM pgpubsub.stat_wakeup}, $_), 'worker', "$_: none of them has to be without") foreach ('d1', 'd12');
+
+# What becomes due, where no worker is.
+sql(q{SELECT pgpubsub.publish('jobs', '1', deliver_at => clock_timestamp() + interval '3 seconds')}, $_) foreach @names;
+sleep 0.5;
+forget($_) foreach values %listener;
+foreach my $name (@names) { hears($listener{$name}, 'jobs', "$name is woken for what is due") }
+
+# A busy database does not keep its worker for ever.
+my $script = PostgreSQL::Test::Utils::tempdir() . '/publish.sql';
+write_file($script, "SELECT pgpubsub.publish('jobs', '1');\n");
+my $busy = background('pgbench', '-n', '-c', 2, '-T', 60, '-f', $script, $node->connstr('d1'));
+forget($_) foreach values %listener;
+publish($_) foreach @names;
+hears($listener{$_}, 'jobs', "beside a busy one, $_ is woken") foreach @names;
+kill INT => $busy->{pid};
+wait_for_exit($busy);
+
+# ---- places for others ---------------------------------------------------------------------------
+sql(q{CREATE TABLE t AS SELECT i FROM generate_series(1, 100000) i; ANALYZE t}, 'd2');
+like(sql(q{SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT count(*) FROM t}, 'd2'),
+	qr/Workers Launched: 2/, 'a parallel query gets its workers');
+sql(q{SELECT count(pgpubsub.publish_batch('jobs', array_fill('1'::jsonb, '{60000}')))}, 'd3');
+sql(q{SELECT pgpubsub.purge_channel('jobs')}, 'd3');
+eventually(sub { sql(q{SELECT pg_relation_size('pgpubsub.notification')}, 'd3') < 1_000_000 }, 'and the storage is packed');
+
+# ---- a shortage that others make -----------------------------------------------------------------
+end_probe($_) foreach values %listener;
+cmp_ok(warnings('there is no free background worker'), '<=', 13, 'each database is named once');
+$node->append_conf('postgresql.conf', "max_worker_processes = 2\nmax_logical_replication_workers = 0\n");
+$node->restart;
+eventually(sub { processes('pgpubsub worker') >= 1 }, 'room for the launcher and one more');
+%listener = map { $_ => listener($node, $_, 'jobs') } ('d4', 'd5');
+publish($_) foreach ('d4', 'd5');
+hears($listener{$_}, 'jobs', "$_ is woken all the same") foreach ('d4', 'd5');
+sql(q{SELECT count(pgpubsub.publish_batch('jobs', array_fill('1'::jsonb, '{60000}')))}, 'd4');
+sql(q{SELECT pgpubsub.purge_channel('jobs')}, 'd4');
+eventually(sub { warnings('no background worker could be started to pack the notifications for database "d4"') == 1 || warnings('no background worker could be started') > 0 }, 'that nothing can be packed is said');
+ok($node->poll_query_until('d4', q{SELECT last_error LIKE '%max_worker_processes%' FROM pgpubsub.stat_wakeup}), 'in stat_wakeup too');
+end_probe($_) foreach values %listener;
+$node->append_conf('postgresql.conf', 'max_worker_processes = 30');
+$node->restart;
+has_worker($node, $_, "with places for all, $_ has its worker") foreach ('d1', 'd12');
+unlike(slurp_file($node->logfile), qr/(ERROR|PANIC|TRAP): .*(?:background|worker)/, 'no errors');
+$node->stop;
+done_testing();
