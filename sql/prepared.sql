@@ -28,6 +28,8 @@ SET LOCAL pgpubsub.wakeup = transaction;
 INSERT INTO t VALUES (42, 'with a hint');
 PREPARE TRANSACTION 'regress_pgpubsub_3';
 SELECT * FROM captured();
+COMMIT PREPARED 'regress_pgpubsub_3';
+SELECT op, new FROM captured();
 
 -- an ordered channel: a prepared transaction keeps its keys until its end
 SELECT pgpubsub.create_channel('o', ordered => true);
@@ -51,10 +53,12 @@ CREATE VIEW counted AS
   SELECT sum(n.published) FROM pgpubsub.stat_count n JOIN pgpubsub.subscription s ON s.id = n.subscription_id
     JOIN pgpubsub.channel c ON c.id = s.channel_id WHERE c.name = 'counted';
 \c -
+SET lock_timeout = '30s';
 BEGIN;
 SET LOCAL pgpubsub.wakeup = transaction;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
 PREPARE TRANSACTION 'regress_pgpubsub_stats_notify';
+COMMIT PREPARED 'regress_pgpubsub_stats_notify';
 SET pgpubsub.wakeup = off;
 BEGIN;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
