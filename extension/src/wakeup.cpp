@@ -25,34 +25,76 @@ struct pending_hint {
     audience who;
     const char* notifies;  // the name that a NOTIFY is executed for; null: none
     TimestampTz due_at;  // commit: a hint at that time; DT_NOBEGIN: at once
+    int below;           // the last one before it that is alike, or -1
 };
 
-// In TopTransactionContext.
+// In TopTransactionContext, in the order of asking; so the hints of a sub-transaction are the last ones. Of those that are alike
+// there is one for each sub-transaction at most: memory grows with the channels, and not with the rows.
 pending_hint* hints = nullptr;
 int hint_count = 0;
 int hint_capacity = 0;
 
-// How many of the last hints are compared with a new one; a double one does no harm.
-constexpr int compared = 8;
+// Hints are alike that have the same key. The last one of each key is found by looking at all while there are few, and by this beyond.
+struct last_of_key {
+    uint64 key;  // the hash key
+    int index;
+};
+HTAB* last_by_key = nullptr;
+constexpr int looked_through = 8;
 
-// Whether `there` stands for the new one too. What is there was asked for by this sub-transaction or one around it: it is dropped no
-// sooner, which is right for a commit; and not given as early as it should be, which for an abort would be wrong.
-bool stands_for(const pending_hint& there, const pending_hint& hint) {
-    return there.channel_id == hint.channel_id && there.when == hint.when && there.who == hint.who &&
-           (there.notifies == nullptr) == (hint.notifies == nullptr) &&
-           (there.when == on::commit || there.asked_by == hint.asked_by) &&
-           (there.due_at == DT_NOBEGIN) == (hint.due_at == DT_NOBEGIN);
+uint64 key_of(const pending_hint& h) {
+    return static_cast<uint64>(static_cast<uint32>(h.channel_id)) << 8 | static_cast<uint64>(h.notifies != nullptr) << 3 |
+           static_cast<uint64>(h.when) << 2 | static_cast<uint64>(h.who) << 1 | static_cast<uint64>(h.due_at == DT_NOBEGIN);
+}
+
+int find_last(uint64 key) {
+    if (last_by_key != nullptr) {
+        const auto* const last = static_cast<last_of_key*>(hash_search(last_by_key, &key, HASH_FIND, nullptr));
+        return last == nullptr ? -1 : last->index;
+    }
+    int i = hint_count - 1;
+    while (i >= 0 && key_of(hints[i]) != key)
+        --i;
+    return i;
+}
+
+// Needs memory only for a key that is not there.
+void set_last(HTAB* by_key, uint64 key, int index) {
+    if (by_key == nullptr)
+        return;
+    if (index < 0)
+        hash_search(by_key, &key, HASH_REMOVE, nullptr);
+    else
+        static_cast<last_of_key*>(hash_search(by_key, &key, HASH_ENTER, nullptr))->index = index;
+}
+
+HTAB* index_hints() {
+    HASHCTL ctl{};
+    ctl.hcxt = TopTransactionContext;
+    ctl.keysize = sizeof(uint64);
+    ctl.entrysize = sizeof(last_of_key);
+    HTAB* const by_key = hash_create("pgpubsub hints", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    for (int i = 0; i < hint_count; ++i)
+        set_last(by_key, key_of(hints[i]), i);
+    return by_key;
+}
+
+// Whether `there`, which is alike, stands for a new one too. It was asked for by this sub-transaction or one around it: it is dropped
+// no sooner, which is right for a commit; and not given as early as it should be, which for an abort would be wrong.
+bool stands_for(const pending_hint& there, SubTransactionId asked_by) {
+    return there.when == on::commit || there.asked_by == asked_by;
 }
 
 enum class way : uint8 { by_mark, by_notify };
 
 void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way by = way::by_mark) {
-    pending_hint hint{{}, c.id, GetCurrentSubTransactionId(), when, who, by == way::by_notify ? c.name : nullptr, due_at};
-    for (int i = hint_count; i-- > Max(0, hint_count - compared);)
-        if (stands_for(hints[i], hint)) {
-            hints[i].due_at = Min(hints[i].due_at, due_at);
-            return;
-        }
+    pending_hint hint{{}, c.id, GetCurrentSubTransactionId(), when, who, by == way::by_notify ? c.name : nullptr, due_at, -1};
+    const uint64 key = key_of(hint);
+    hint.below = find_last(key);
+    if (hint.below >= 0 && stands_for(hints[hint.below], hint.asked_by)) {
+        hints[hint.below].due_at = Min(hints[hint.below].due_at, due_at);
+        return;
+    }
     if (has_shared_memory())
         hint.at = find_mark(c.id, c.name);
     if (hint.notifies != nullptr)
@@ -64,6 +106,9 @@ void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way b
                                                             : repalloc_huge(hints, bytes));
         hint_capacity = capacity;
     }
+    if (last_by_key == nullptr && hint_count == looked_through)
+        last_by_key = index_hints();
+    set_last(last_by_key, key, hint_count);
     hints[hint_count++] = hint;
 }
 
@@ -77,6 +122,7 @@ bool looks_at_databases = false;
 void forget_hints() {
     looks_at_extension = asks_for_worker = looks_at_databases = false;
     hints = nullptr;
+    last_by_key = nullptr;
     hint_count = hint_capacity = 0;
 }
 
@@ -159,27 +205,46 @@ void at_transaction_end(XactEvent event, void*) {
     }
 }
 
+// A sub-transaction has committed: its hints, from the `first` on, are those of the one around it, which may have one that is alike.
+void hand_hints_to(SubTransactionId parent, int first) {
+    int kept = first;
+    for (int i = first; i < hint_count; ++i) {
+        pending_hint hint = hints[i];
+        const bool is_double = hint.below >= 0 && hints[hint.below].asked_by == parent;
+        set_last(last_by_key, key_of(hint), is_double ? hint.below : kept);
+        if (is_double)
+            continue;
+        hint.asked_by = parent;
+        hints[kept++] = hint;
+    }
+    hint_count = kept;
+}
+
+// It has been rolled back.
+void drop_hints(int first) {
+    shared_database* const d = first < hint_count ? our_database() : nullptr;
+    for (int i = first; i < hint_count; ++i) {
+        if (d != nullptr && hints[i].when == on::abort)
+            give(d, hints[i]);
+        set_last(last_by_key, key_of(hints[i]), hints[i].below);
+        if (hints[i].notifies != nullptr)
+            pfree(const_cast<char*>(hints[i].notifies));
+    }
+    hint_count = first;
+}
+
 void at_subtransaction_end(SubXactEvent event, SubTransactionId ended, SubTransactionId parent, void*) {
     if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
         return;
     if (event == SUBXACT_EVENT_ABORT_SUB)
         forget_unlisten();
-    // Its hints are the last ones.
     int first = hint_count;
     while (first > 0 && hints[first - 1].asked_by == ended)
         --first;
-    if (first == hint_count)
-        return;
-    if (event == SUBXACT_EVENT_COMMIT_SUB) {
-        for (int i = first; i < hint_count; ++i)
-            hints[i].asked_by = parent;
-        return;
-    }
-    shared_database* const d = our_database();
-    for (int i = first; d != nullptr && i < hint_count; ++i)
-        if (hints[i].when == on::abort)
-            give(d, hints[i]);
-    hint_count = first;
+    if (event == SUBXACT_EVENT_COMMIT_SUB)
+        hand_hints_to(parent, first);
+    else
+        drop_hints(first);
 }
 
 }  // namespace
