@@ -1,4 +1,5 @@
 -- The settings that captured changes carry.
+\set superuser :USER
 CREATE TABLE t (x integer);
 SELECT pgpubsub.attach('t', 't');
 
@@ -70,5 +71,37 @@ SELECT sum(used_bytes) AS before FROM pg_backend_memory_contexts WHERE name = 'T
 SELECT pg_temp.change_context(500);
 SELECT sum(used_bytes) - :before < 50000 AS does_not_grow FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext';
 
+-- values that are no good, given before the library was loaded: what holds is said
+\c -
+SET pgpubsub.lease_scope = 'forever';
+SET pgpubsub.wakeup = 'bogus';
+SET pgpubsub.db_version = 'seven';
+SET pgpubsub.max_skip_time = '5 apples';
+SET pgpubsub.notification_context = '[]';
+SELECT count(*) FROM pgpubsub.take('t', 100);
+SELECT name, setting FROM pg_settings WHERE name LIKE 'pgpubsub.%' AND context = 'user' ORDER BY name COLLATE "C";
+-- those that are good are taken silently
+\c -
+SET pgpubsub.lease_scope = 'TIME';
+SET pgpubsub.wakeup = 'off';
+SET pgpubsub.db_version = '0x10';
+SET pgpubsub.max_skip_time = '0.5 min';
+SET pgpubsub.notification_context = '{"a": 1}';
+SELECT count(*) FROM pgpubsub.take('t', 100);
+SELECT name, setting FROM pg_settings WHERE name LIKE 'pgpubsub.%' AND context = 'user' ORDER BY name COLLATE "C";
+
+-- a role sets it for itself: PostgreSQL lets it once the library is loaded, as any function of the extension does
+CREATE ROLE regress_pgpubsub_settings LOGIN;
+SELECT pgpubsub.grant_channel('t', 'regress_pgpubsub_settings', 'consume');
+\c - regress_pgpubsub_settings
+ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
+SELECT pgpubsub.has_channel_privilege('t', 'consume');
+ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
+\c -
+SELECT pgpubsub.has_channel_privilege('t', 'consume');
+SHOW pgpubsub.lease_scope;
+\c - :superuser
+DROP OWNED BY regress_pgpubsub_settings;
+DROP ROLE regress_pgpubsub_settings;
 DROP TABLE t;
 SELECT pgpubsub.drop_channel('t');

@@ -1,7 +1,8 @@
 // Settings: what they accept, and notification_context parsed once for each value it takes.
 //
 // A check hook must not report an ERROR of its own making (it also runs for configuration files and ALTER ROLE), so it
-// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp.
+// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp. What a file, a
+// role or a database sets, it judges alike in the postmaster and in every session.
 // The value is converted when a notification first needs it, and the result kept until the assign hook says that
 // the value has changed.
 #include "settings.hpp"
@@ -57,12 +58,20 @@ bool starts_like_object(std::string_view json) {
     return first != std::string_view::npos && json[first] == '{';
 }
 
-bool check_context(char** value, void**, GucSource) {
+// Whether jsonb can hold the text, of valid syntax, in a database of that encoding.
+bool fits_jsonb(std::string_view json, bool utf8) {
+    return json_text_fits_jsonb(json, utf8, max_jsonb_bytes, max_jsonb_depth);
+}
+
+// A value of a configuration file, of a role or a database is for databases of any encoding, and the postmaster, which knows none,
+// hands it to all sessions: so it is refused only where it is good for none of them. A session is told of what it sets itself.
+bool check_context(char** value, void**, GucSource source) {
     const std::string_view json = *value == nullptr ? "" : *value;
     if (json.empty())
         return true;
+    const bool for_any_encoding = source != PGC_S_SESSION || !OidIsValid(MyDatabaseId);
     // This first: it also keeps the parser, which recurses, from running out of stack.
-    if (!json_text_fits_jsonb(json, GetDatabaseEncoding() == PG_UTF8, max_jsonb_bytes, max_jsonb_depth)) {
+    if (!fits_jsonb(json, for_any_encoding || GetDatabaseEncoding() == PG_UTF8)) {
         GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
         GUC_check_errdetail("It holds a number, an escape or a nesting that jsonb cannot store in this database.");
         return false;
@@ -82,12 +91,71 @@ bool check_context(char** value, void**, GucSource) {
     return true;
 }
 
+// What is empty where the setting is, and where its value can't be used in this database.
+const char* usable_context() {
+    const std::string_view json = context_setting == nullptr ? "" : context_setting;
+    if (json.empty())
+        return "{}";
+    // A configuration file can hold any bytes.
+    if (fits_jsonb(json, GetDatabaseEncoding() == PG_UTF8) &&
+        pg_verify_mbstr(GetDatabaseEncoding(), json.data(), static_cast<int>(json.size()), true))
+        return context_setting;
+    ereport(WARNING, errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+            errmsg("the value of parameter \"pgpubsub.notification_context\" cannot be used in this database"),
+            errdetail("It holds an escape or a character that the encoding \"%s\" does not have. Captured changes carry an empty context.",
+                      GetDatabaseEncodingName()),
+            errhint("Set another one for this database, with ALTER DATABASE."));
+    return "{}";
+}
+
 void assign_context(const char*, void*) { context_stale = true; }
+
+// What was given for a setting, and not reset, before the library was loaded, when PostgreSQL takes any value. Where that is no good, PostgreSQL
+// warns of it, and does not say what holds.
+class given_before {
+public:
+    explicit given_before(const char* name) : name_(name) {
+        const char* const value = GetConfigOption(name, true, false);
+        text_ = value == nullptr || *value == '\0' ? nullptr : pstrdup(value);
+    }
+    void tell_if_refused(bool holds) const {
+        if (text_ != nullptr && !holds)
+            ereport(WARNING, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("parameter \"%s\" is \"%s\" in this session", name_, GetConfigOption(name_, false, false)),
+                    errdetail("Its value \"%.100s\", given before the library was loaded, was refused.", text_));
+    }
+    // Whether the setting has taken it.
+    bool is(const char* value) const { return text_ != nullptr && strcmp(text_, value == nullptr ? "" : value) == 0; }
+    bool is_word(const char* value) const { return text_ != nullptr && pg_strcasecmp(text_, value) == 0; }
+    bool is_number(int value, int unit) const {
+        int number;
+        return text_ != nullptr && parse_int(text_, &number, unit, nullptr) && number == value;
+    }
+
+private:
+    const char* name_;
+    const char* text_;
+};
+static_assert(survives_longjmp<given_before>);
+
+const char* word_of(const config_enum_entry* options, int value) {
+    while (options->val != value)
+        ++options;
+    return options->name;
+}
 
 }  // namespace
 
 void define_settings() {
     is_preloaded = process_shared_preload_libraries_in_progress;
+    const given_before wakeup_given("pgpubsub.wakeup");
+    const given_before lease_scope_given("pgpubsub.lease_scope");
+    const given_before db_version_given("pgpubsub.db_version");
+    const given_before context_given("pgpubsub.notification_context");
+    const given_before max_skip_time_given("pgpubsub.max_skip_time");
+    const given_before wakeup_delay_given("pgpubsub.wakeup_delay");
+    const given_before shared_channels_given("pgpubsub.shared_channels");
+    const given_before storage_interval_given("pgpubsub.storage_interval");
     DefineCustomEnumVariable("pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
                              "auto: the worker where there is one, else transaction; worker: a background worker sends NOTIFY "
                              "after the commit; transaction: NOTIFY at commit; off: consumers find the work when they poll.",
@@ -123,6 +191,14 @@ void define_settings() {
                             "0 makes each claim look at the whole index.", &max_skip_time_setting, 10'000, 0, INT_MAX,
                             PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pgpubsub");
+    wakeup_given.tell_if_refused(wakeup_given.is_word(word_of(wakeup_options, wakeup_setting)));
+    lease_scope_given.tell_if_refused(lease_scope_given.is_word(word_of(lease_scope_options, lease_scope_setting)));
+    db_version_given.tell_if_refused(db_version_given.is_number(db_version_setting, 0));
+    context_given.tell_if_refused(context_given.is(context_setting));
+    max_skip_time_given.tell_if_refused(max_skip_time_given.is_number(max_skip_time_setting, GUC_UNIT_MS));
+    wakeup_delay_given.tell_if_refused(wakeup_delay_given.is_number(wakeup_delay_setting, GUC_UNIT_MS));
+    shared_channels_given.tell_if_refused(shared_channels_given.is_number(shared_channels_setting, 0));
+    storage_interval_given.tell_if_refused(storage_interval_given.is_number(storage_interval_setting, GUC_UNIT_MS));
 }
 
 lease_scope_mode lease_scope() { return static_cast<lease_scope_mode>(lease_scope_setting); }
@@ -140,9 +216,7 @@ optional_int db_version() { return {db_version_setting != db_version_unset, db_v
 
 const Jsonb* notification_context() {
     if (context_stale) {
-        const bool empty = context_setting == nullptr || *context_setting == '\0';
-        const char* const json = empty ? "{}" : context_setting;
-        const Datum value = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+        const Datum value = DirectFunctionCall1(jsonb_in, CStringGetDatum(usable_context()));
         // Only the result is kept for the session, and nothing of what the parser needed.
         Jsonb* const parsed =
             with_context(TopMemoryContext, [value] { return DatumGetJsonbP(datumCopy(value, false, -1)); });
