@@ -227,6 +227,29 @@ SELECT pgpubsub.nack(array_agg(receipt), reject => true) AS rejected FROM pgpubs
 SELECT pgpubsub.purge_dead_letters('jobs') AS purged;
 RESET ROLE;
 
+-- an error is cut where it is too long, between characters, whichever way it came
+SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 4) i;
+SELECT pgpubsub.nack(array_agg(receipt), delay => '1 hour', error => 'begin' || repeat('é', 1000000) || 'end') AS nacked FROM pgpubsub.claim('jobs');
+SELECT pgpubsub.nack(array_agg(receipt), error => 'begin' || repeat('€', 1000000) || 'end', reject => true) AS nacked FROM pgpubsub.claim('jobs');
+BEGIN;
+SELECT pgpubsub.requeue(array_agg(id), delay => '1 hour', error => 'begin' || repeat('x', 1000000) || 'end') AS requeued FROM pgpubsub.take('jobs');
+SELECT pgpubsub.requeue(array_agg(id), error => repeat('y', 8193), reject => true) AS requeued FROM pgpubsub.take('jobs');
+COMMIT;
+CREATE VIEW errors AS
+  SELECT e.place, octet_length(last_error) BETWEEN 8000 AND 8192 AS is_cut, regexp_replace(last_error, '(.)\1{2,}', '\1+', 'g') AS last_error
+    FROM (SELECT 'queue' AS place, id, last_error FROM pgpubsub.notifications UNION ALL SELECT 'dead', id, last_error FROM pgpubsub.dead_letters) e
+   WHERE last_error IS NOT NULL ORDER BY e.id;
+TABLE errors;
+SELECT pgpubsub.redrive('jobs') AS redriven;
+TABLE errors;
+DROP VIEW errors;
+SELECT pgpubsub.purge_channel('jobs') > 0 AS purged;
+-- what fits is stored as it is
+SELECT pgpubsub.publish('jobs', '1') > 0 AS published;
+SELECT pgpubsub.nack(array_agg(receipt), error => repeat('z', 8192), reject => true) AS nacked FROM pgpubsub.claim('jobs');
+SELECT last_error = repeat('z', 8192) AS whole FROM pgpubsub.dead_letters;
+SELECT pgpubsub.purge_dead_letters('jobs') AS purged;
+
 DROP VIEW queue, dead;
 SELECT count(pgpubsub.drop_channel(name)) FROM (SELECT name FROM pgpubsub.channels) c;
 SELECT count(*) AS left_over FROM pgpubsub.dead_letter;

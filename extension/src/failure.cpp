@@ -6,6 +6,22 @@
 #include "stat_count.hpp"
 
 namespace pgpubsub {
+namespace {
+
+// The error; of one that is too long the beginning and the end, cut between characters: programs say there what happened.
+const text* storable(const text* error) {
+    const std::string_view whole = view_of(error);
+    if (whole.size() <= max_error_bytes)
+        return error;
+    constexpr int part = max_error_bytes / 2 - 64;
+    const int size = static_cast<int>(whole.size());
+    const int head = pg_mbcliplen(whole.data(), size, part);
+    const int tail = pg_mbcliplen(whole.data(), size, size - part);
+    return cstring_to_text(psprintf("%.*s ... (%d bytes are cut out here) ... %.*s", head, whole.data(), tail - head, size - tail,
+                                    whole.data() + tail));
+}
+
+}  // namespace
 
 failure failure_arguments(FunctionCallInfo fcinfo, int first) {
     const int delay = first;
@@ -15,7 +31,7 @@ failure failure_arguments(FunctionCallInfo fcinfo, int first) {
     f.has_delay = !PG_ARGISNULL(delay);
     if (f.has_delay)
         f.retry_at = deadline_argument(fcinfo, delay, "delay", GetCurrentTimestamp(), smallest_interval::zero);
-    f.error = PG_ARGISNULL(error) ? nullptr : PG_GETARG_TEXT_PP(error);
+    f.error = PG_ARGISNULL(error) ? nullptr : storable(PG_GETARG_TEXT_PP(error));
     require(fcinfo, reject, "reject");
     f.reject = PG_GETARG_BOOL(reject);
     return f;

@@ -14,6 +14,9 @@ struct failure {
     bool reject;        // no further attempt
 };
 
+// What is stored of an error, in bytes; of a longer one the middle is cut out, and it says so.
+inline constexpr int max_error_bytes = 8192;
+
 // Reads the arguments delay, error and reject, which begin with the one of that number.
 // Errors: invalid_parameter_value (22023) for a negative delay.
 failure failure_arguments(FunctionCallInfo fcinfo, int first);
