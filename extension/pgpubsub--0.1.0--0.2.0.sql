@@ -166,6 +166,12 @@ REVOKE ALL ON FUNCTION pgpubsub.take(text, bigint, text, jsonb) FROM PUBLIC;
 SELECT pgpubsub.pass_on_privileges('pgpubsub.take(text, integer, text, jsonb)', 'pgpubsub.take(text, bigint, text, jsonb)');
 DROP FUNCTION pgpubsub.take(text, integer, text, jsonb);
 
+CREATE FUNCTION pgpubsub.idempotency_key(id bigint, created_at timestamptz) RETURNS text
+    AS 'MODULE_PATHNAME', 'pgpubsub_idempotency_key' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION pgpubsub.idempotency_key(bigint, timestamptz) IS
+    'by which effects outside the database recognise a repetition: the same for each attempt of a notification, and never for another one, not after a fail-over either';
+REVOKE ALL ON FUNCTION pgpubsub.idempotency_key(bigint, timestamptz) FROM PUBLIC;
+
 ALTER FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) RENAME TO former_requeue;
 CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
                                  reject boolean DEFAULT false) RETURNS bigint
@@ -422,7 +428,9 @@ CREATE OR REPLACE VIEW pgpubsub.history WITH (security_barrier) AS
           JOIN pgpubsub.subscription s ON s.id = h.subscription_id
           JOIN pgpubsub.channel c ON c.id = s.channel_id
          WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
-           AND clock_timestamp() - h.processed_at < s.history
+           -- not a difference of infinite times, which is an error
+           AND CASE WHEN isfinite(h.processed_at) THEN clock_timestamp() - h.processed_at < s.history
+                    ELSE h.processed_at = 'infinity' END
     )
     SELECT * FROM shown;
 

@@ -426,6 +426,11 @@ CREATE FUNCTION pgpubsub.take(channel text, max_count bigint DEFAULT 1, subscrip
 COMMENT ON FUNCTION pgpubsub.take(text, bigint, text, jsonb) IS
     'claims and removes up to max_count notifications in this transaction: gone if it commits, back if it rolls back';
 
+CREATE FUNCTION pgpubsub.idempotency_key(id bigint, created_at timestamptz) RETURNS text
+    AS 'MODULE_PATHNAME', 'pgpubsub_idempotency_key' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION pgpubsub.idempotency_key(bigint, timestamptz) IS
+    'by which effects outside the database recognise a repetition: the same for each attempt of a notification, and never for another one, not after a fail-over either';
+
 CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
                                  reject boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_requeue' LANGUAGE C;
@@ -651,7 +656,9 @@ CREATE VIEW pgpubsub.history WITH (security_barrier) AS
           JOIN pgpubsub.subscription s ON s.id = h.subscription_id
           JOIN pgpubsub.channel c ON c.id = s.channel_id
          WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
-           AND clock_timestamp() - h.processed_at < s.history
+           -- not a difference of infinite times, which is an error
+           AND CASE WHEN isfinite(h.processed_at) THEN clock_timestamp() - h.processed_at < s.history
+                    ELSE h.processed_at = 'infinity' END
     )
     SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.history IS

@@ -18,6 +18,7 @@ constexpr unsigned for_owners = usage::owner;
 
 constexpr grantable functions[] = {
     {"has_channel_privilege", for_all},
+    {"idempotency_key", for_all},
     {"attachment_list", for_all},
     {"get", for_all},
     {"peek", for_consumers},
