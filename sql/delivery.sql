@@ -114,7 +114,7 @@ SELECT pgpubsub.ack('{}') AS none, pgpubsub.ack(NULL) AS none_either, pgpubsub.a
 -- publish_batch(): as many publish(), with the ids in the order of the payloads
 SELECT ids[1] < ids[2] AND ids[2] < ids[3] AS rising, array_length(ids, 1)
   FROM pgpubsub.publish_batch('jobs', ARRAY['1', '{"two": 2}', 'null']::jsonb[], ARRAY['a', NULL, 'c'],
-                              ARRAY[NULL, '{"h": 2}', '3']::jsonb[], now() - interval '1 hour', 4) AS b(ids);
+                              ARRAY[NULL, '{"h": 2}', '{"h": 3}']::jsonb[], now() - interval '1 hour', 4) AS b(ids);
 SELECT payload, key, headers, deliver_at < now() AS due, priority FROM pgpubsub.take('jobs', 10);
 SELECT pgpubsub.publish_batch('jobs', '{}') AS none;
 -- all of it or nothing
@@ -258,6 +258,22 @@ SELECT * FROM pgpubsub.take('jobs', NULL);
 SELECT * FROM pgpubsub.take('nowhere');
 SELECT * FROM pgpubsub.claim('jobs', lease => '0');
 SELECT * FROM pgpubsub.claim('jobs', lease => '-1 hour');
+SELECT * FROM pgpubsub.claim('jobs', 1, '1000000 years');
+SELECT * FROM pgpubsub.claim('jobs', lease => '90001 years');
+SELECT count(*) FROM pgpubsub.claim('jobs', 1, '90000 years', filter => '{"no": 1}');
+SELECT pgpubsub.extend('{}', '2147483647 days');
+SELECT pgpubsub.nack('{}', delay => '2562047788 hours');
+SELECT pgpubsub.nack('{}', delay => '89000 years');
+CALL pgpubsub.wait('{jobs}', '-178000000 years');
+-- what is no time, no key and no headers
+SELECT pgpubsub.publish('jobs', '1', deliver_at => 'infinity');
+SELECT pgpubsub.publish('jobs', '1', deliver_at => '-infinity');
+SELECT pgpubsub.publish_batch('jobs', '{1}', deliver_at => 'infinity');
+SELECT pgpubsub.publish('jobs', '1', dedup_key => '');
+SELECT pgpubsub.publish('jobs', '1', headers => '[1]');
+SELECT pgpubsub.publish('jobs', '1', headers => '"x"');
+SELECT cardinality(pgpubsub.publish_batch('jobs', '{1,2}', headers => '{"{}",null}')) AS published;
+SELECT pgpubsub.publish_batch('jobs', '{1,2}', headers => '{"{}","7"}');
 SELECT pgpubsub.nack('{}', delay => '-1 second');
 SELECT pgpubsub.recover('nowhere');
 BEGIN READ ONLY;

@@ -53,6 +53,28 @@ UPDATE pgpubsub.notification SET created_at = now() - interval '8 hours 1 minute
 SELECT * FROM oldest;
 UPDATE pgpubsub.notification SET due_at = now() WHERE due_at IS NOT NULL;
 SELECT * FROM oldest;
+-- times that somebody has written by hand
+UPDATE pgpubsub.notification SET created_at = 'infinity';
+SELECT ready > 0 AS ready, oldest_age FROM pgpubsub.stat_channels;
+UPDATE pgpubsub.notification SET created_at = '-infinity', due_at = '-infinity';
+SELECT ready > 0 AS ready, oldest_age FROM pgpubsub.stat_channels;
+UPDATE pgpubsub.notification SET due_at = 'infinity', deliver_at = 'infinity';
+SELECT ready, delayed > 0 AS delayed, oldest_age FROM pgpubsub.stat_channels;
+SELECT count(*) FROM pgpubsub.take('states', 100), pgpubsub.recover('states');
+SELECT pgpubsub.next_due('states');
+SELECT pgpubsub.alter_channel('states', history => '1 hour');
+UPDATE pgpubsub.notification SET due_at = NULL;
+SELECT count(*) > 0 AS taken FROM pgpubsub.take('states', 2);
+UPDATE pgpubsub.processed SET processed_at = 'infinity';
+SELECT count(*) > 0 AS shown FROM pgpubsub.history;
+UPDATE pgpubsub.processed SET processed_at = '-infinity';
+SELECT count(*) AS shown FROM pgpubsub.history;
+SELECT pgpubsub.nack(array_agg(receipt), reject => true) > 0 AS dead FROM pgpubsub.claim('states');
+UPDATE pgpubsub.dead_letter SET died_at = 'infinity';
+SELECT pgpubsub.purge_dead_letters('states', older_than => '0') AS none, count(*) > 0 AS shown FROM pgpubsub.dead_letters;
+SELECT count(*) > 0 AS claimed FROM pgpubsub.claim('states');
+UPDATE pgpubsub.notification SET due_at = 'infinity' WHERE lease_token IS NOT NULL;
+SELECT channel, first_lease_end FROM pgpubsub.stat_consumers;
 SELECT pgpubsub.drop_channel('states');
 
 -- only who may consume sees a channel, and nobody the tables

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "channel.hpp"
+#include "interval.hpp"
 #include "pg.hpp"
 
 namespace pgpubsub {
@@ -37,20 +38,34 @@ inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name, 
 
 enum class smallest_interval { zero, above_zero };
 
+// The longest span, so that each of its parts, and any two of them together, lead to a time that PostgreSQL has.
+inline constexpr int longest_span_years = 90'000;
+
+inline bool is_longer_than_any(const Interval& span) {
+    constexpr int64 days = longest_span_years * int64{366};
+    return span.month > longest_span_years * MONTHS_PER_YEAR || span.day > days || span.time / USECS_PER_DAY > days;
+}
+
 // The point in time that lies the interval argument behind now. `reference` is the clock's now, since a
 // transaction's own now() may be long ago.
-// Errors: invalid_parameter_value (22023) for an interval that is too small.
+// Errors: invalid_parameter_value (22023) for an interval that is too small or too long.
 inline TimestampTz deadline_argument(FunctionCallInfo fcinfo, int index, const char* name, TimestampTz reference,
                                      smallest_interval smallest) {
     require(fcinfo, index, name);
-    const TimestampTz deadline = DatumGetTimestampTz(DirectFunctionCall2(
-        timestamptz_pl_interval, TimestampTzGetDatum(reference), IntervalPGetDatum(PG_GETARG_INTERVAL_P(index))));
+    const Datum span = PG_GETARG_DATUM(index);
+    const auto refuse = [&](const char* rule) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"%s\" must %s", name, rule),
+                errdetail("It is %s.", shown_interval(span)));
+    };
+    const char* const too_small = smallest == smallest_interval::zero ? "not be negative" : "be more than zero";
+    if (microseconds_of(*DatumGetIntervalP(span)) < 0)
+        refuse(too_small);
+    if (is_longer_than_any(*DatumGetIntervalP(span)))
+        refuse("not be longer than 90000 years");
+    const TimestampTz deadline =
+        DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(reference), span));
     if (deadline < reference || (deadline == reference && smallest == smallest_interval::above_zero))
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                errmsg("argument \"%s\" must %s", name,
-                       smallest == smallest_interval::zero ? "not be negative" : "be more than zero"),
-                errdetail("It is %s.",
-                          DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(index)))));
+        refuse(too_small);
     return deadline;
 }
 

@@ -12,11 +12,9 @@ namespace {
             errdetail("It is %s.", value));
 }
 
-const char* shown(Datum interval) { return DatumGetCString(DirectFunctionCall1(interval_out, interval)); }
-
 void check_interval(const optional_argument& a, const char* name) {
     if (a.is_given && microseconds_of(*DatumGetIntervalP(a.value)) < 0)
-        bad_value(name, shown(a.value), "not be negative");
+        bad_value(name, shown_interval(a.value), "not be negative");
 }
 
 void check_number(const optional_argument& a, const char* name, double low, double high, const char* rule) {
@@ -76,7 +74,7 @@ void check_settings(const subscription_settings& settings, const subscription& p
     if (base > max)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("\"backoff_base\" must not be more than \"backoff_max\""),
-                errdetail("They would be %s and %s.", shown(interval_of(base)), shown(interval_of(max))));
+                errdetail("They would be %s and %s.", shown_span(base), shown_span(max)));
 }
 
 void store_settings(const subscription_settings& s, int32 subscription_id) {

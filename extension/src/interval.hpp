@@ -24,6 +24,11 @@ inline Datum interval_of(int64 microseconds) {
 // For a message: as the session writes it.
 inline const char* shown_interval(Datum interval) { return DatumGetCString(DirectFunctionCall1(interval_out, interval)); }
 
+// The same of a number of microseconds, where the longest is what was too long to be one.
+inline const char* shown_span(int64 microseconds) {
+    return microseconds == PG_INT64_MAX ? "infinite" : shown_interval(interval_of(microseconds));
+}
+
 // `from` plus the time; infinity where that is beyond what a timestamp can be.
 inline TimestampTz later_by(TimestampTz from, int64 microseconds) {
     TimestampTz result;

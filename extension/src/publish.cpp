@@ -24,10 +24,34 @@ const text* dedup_key_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index))
         return nullptr;
     const text* const key = PG_GETARG_TEXT_PP(index);
+    // An application's unset field, by which messages that have nothing in common would be one.
+    if (VARSIZE_ANY_EXHDR(key) == 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"dedup_key\" must not be empty"),
+                errhint("Pass null, or leave it out, where the notification is to be stored whatever waits."));
     if (VARSIZE_ANY_EXHDR(key) > max_dedup_key_bytes)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"dedup_key\" is too long"),
                 errdetail("It has %d bytes; the limit is %d.", static_cast<int>(VARSIZE_ANY_EXHDR(key)), max_dedup_key_bytes));
     return key;
+}
+
+// Never and always are no times: the one would stay for ever, the other is what there is without the argument.
+TimestampTz deliver_at_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index))
+        return 0;
+    const TimestampTz at = PG_GETARG_TIMESTAMPTZ(index);
+    if (TIMESTAMP_NOT_FINITE(at))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"deliver_at\" must be finite"),
+                errdetail("It is %s.", TIMESTAMP_IS_NOEND(at) ? "infinity" : "-infinity"));
+    return at;
+}
+
+// Null: none. `element`: its number in an array, from 1 on; 0: it is not in one.
+const Jsonb* checked_headers(const Jsonb* headers, int element) {
+    if (headers != nullptr && !JB_ROOT_IS_OBJECT(headers))
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("headers must be a JSON object"),
+                element == 0 ? 0 : errdetail("Element %d of argument \"headers\" is another JSON value.", element),
+                errhint("Pass headers such as {\"trace\": \"4711\"}, or null for none."));
+    return headers;
 }
 
 [[noreturn]] void contradiction(const char* argument, const channel& c, const char* setting, const char* why) {
@@ -96,9 +120,9 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
     const new_notification n = {
         .payload = PG_GETARG_JSONB_P(1),
         .key = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2),
-        .headers = optional_jsonb_argument(fcinfo, 3),
+        .headers = checked_headers(optional_jsonb_argument(fcinfo, 3), 0),
         .has_deliver_at = !PG_ARGISNULL(4),
-        .deliver_at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4),
+        .deliver_at = deliver_at_argument(fcinfo, 4),
         .priority = priority_argument(fcinfo, 5),
         .dedup_key = dedup_key_argument(fcinfo, 6),
     };
@@ -133,7 +157,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
     const array_argument headers = beside(fcinfo, 3, "headers", payloads.count);
     new_notification n = {
         .has_deliver_at = !PG_ARGISNULL(4),
-        .deliver_at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4),
+        .deliver_at = deliver_at_argument(fcinfo, 4),
         .priority = priority_argument(fcinfo, 5),
     };
     notification_table table = notification_table::open();
@@ -150,7 +174,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
         const int64 id = with_context(per_row, [&] {
             n.payload = DatumGetJsonbP(payloads.values[i]);
             n.key = has(keys, i) ? DatumGetTextPP(keys.values[i]) : nullptr;
-            n.headers = has(headers, i) ? DatumGetJsonbP(headers.values[i]) : nullptr;
+            n.headers = has(headers, i) ? checked_headers(DatumGetJsonbP(headers.values[i]), i + 1) : nullptr;
             return c.kind == channel_kind::broadcast ? broadcast(c, n) : batch.add(n);
         });
         ids[i] = Int64GetDatum(id);

@@ -38,7 +38,10 @@ struct backlog {
     bool has_oldest;
     TimestampTz oldest;
 
+    // An infinite time, which only somebody's hand can have written, is no age.
     void note_ready(TimestampTz created_at) {
+        if (TIMESTAMP_NOT_FINITE(created_at))
+            return;
         oldest = has_oldest ? Min(oldest, created_at) : created_at;
         has_oldest = true;
     }
