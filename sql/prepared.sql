@@ -9,7 +9,7 @@ CREATE TABLE t (id integer PRIMARY KEY, v text);
 INSERT INTO t VALUES (30, 'last'), (31, 'last');
 SELECT pgpubsub.attach('t', 'c');
 
--- capture: the notifications are there with COMMIT PREPARED; a hint, which is given at commit, can't be promised
+-- capture: the notifications are there with COMMIT PREPARED, with or without a hint
 BEGIN;
 SET LOCAL pgpubsub.wakeup = off;
 INSERT INTO t VALUES (40, 'prepared'), (41, 'prepared');
