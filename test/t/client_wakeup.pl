@@ -12,7 +12,8 @@ my $node = start_cluster('wakeup');
 my $dsn  = $node->connstr('postgres');
 my $from = 0;    # where in the log counting begins
 sub sql { return $node->safe_psql('postgres', $_[0]) }
-sub start { my @arguments = @_; my $program = background({ env => { PGAPPNAME => 'consumer' } }, cli_path(), 'listen', '--dsn', $dsn, @arguments); query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'}, '1', 'listens'); return $program }
+# The connection that listens says so by its last statement: LISTEN, or the ping that comes after it.
+sub start { my @arguments = @_; my $program = background({ env => { PGAPPNAME => 'consumer' } }, cli_path(), 'listen', '--dsn', $dsn, @arguments); query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'consumer' AND (query LIKE 'LISTEN%' OR query LIKE '%pg_backend_pid%') AND state = 'idle'}, '1', 'listens'); return $program }
 sub stop { my ($program) = @_; kill TERM => $program->{pid}; is(wait_for_exit($program), 0, 'stopped'); query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'consumer'}, '0', 'gone') }
 sub short { my ($sql) = @_; return $1 if $sql =~ /pgpubsub\.(\w+)\(/; return $1 if $sql =~ /(pg_backend_pid)/; return (split / /, $sql)[0] }
 # What clients sent since mark(), each statement by its first word or by the function that it calls.
