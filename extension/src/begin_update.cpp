@@ -1,14 +1,16 @@
 // pgpubsub_begin_update(): how an update script begins.
 //
 // Guarantee: what the script does by the name of the schema, it does to the extension's objects. And it has all locks
-// on tables and views before it changes anything: publishers and consumers wait for the update, but none of them can
-// get into a deadlock with it.
+// before it changes anything: publishers and consumers wait for the update, but none of them fails for it, and none
+// waits longer than a deadlock takes to be looked for.
 //
-// Steps: the schema belongs to the extension. Then the table of notifications is locked, which all that goes on takes
-// sooner or later. What runs by then ends within moments, and the other locks are taken as they get free, without
-// waiting for any. If one of them is still not to be had after a while, its holder may be waiting for us, or be a long
-// transaction: so all are given back, that one is waited for with nothing held, and it begins anew.
+// Steps: the schema belongs to the extension. Then all locks are taken, one after the other, in the order in which our
+// functions take them. A session may hold one of these that comes later here and wait for one that comes earlier, since
+// its transaction called several functions; or just hold one for long. So all of it has a time limit below
+// deadlock_timeout, after which all locks are given back, and it begins anew a while later. Who waits stands in the queue of
+// the lock, so constant traffic can't keep the update out.
 #include "arguments.hpp"
+#include "plain_grants.hpp"
 #include "script.hpp"
 
 using namespace pgpubsub;
@@ -26,49 +28,24 @@ struct wanted_locks {
     int count;
     wanted_lock items[most_locks];
 
-    void add(Oid relation, char kind) {
+    void add(Oid relation, LOCKMODE mode) {
         if (count == most_locks)
-            elog(ERROR, "extension \"pgpubsub\" has too many tables and views");
-        // A view is replaced; of a table, nothing that its readers could notice is changed.
-        items[count++] = {relation, kind == RELKIND_VIEW ? AccessExclusiveLock : ShareRowExclusiveLock};
-    }
-    // Takes as many as are to be had now, from the place `taken` on, and returns how many are taken.
-    int take(int taken) const {
-        while (taken < count && ConditionalLockRelationOid(items[taken].relation, items[taken].mode))
-            ++taken;
-        return taken;
-    }
-    void give_back(int taken) const {
-        while (taken-- > 0)
-            UnlockRelationOid(items[taken].relation, items[taken].mode);
-    }
-    // Less than deadlock_timeout, so that nobody who waits for us is ended meanwhile.
-    int take_within(int patience_ms) const {
-        int taken = take(1);
-        for (int waited = 0; taken < count && waited < patience_ms; ++waited) {
-            CHECK_FOR_INTERRUPTS();
-            pg_usleep(1000);
-            taken = take(taken);
-        }
-        return taken;
-    }
-    void take_all() const {
-        constexpr int patience_ms = 200;
-        for (;;) {
-            LockRelationOid(items[0].relation, items[0].mode);
-            const int taken = take_within(patience_ms);
-            if (taken == count)
-                return;
-            give_back(taken);
-            LockRelationOid(items[taken].relation, items[taken].mode);
-            UnlockRelationOid(items[taken].relation, items[taken].mode);
-        }
+            elog(ERROR, "extension \"pgpubsub\" has too many relations");
+        items[count++] = {relation, mode};
     }
 };
+static_assert(survives_longjmp<wanted_locks>);
 
-wanted_locks find_tables_and_views(Oid extension) {
+// The sequences and tables in the order in which our functions write to them, of which nothing is changed that a reader
+// could notice. Then the views, which are replaced.
+wanted_locks find_relations(Oid extension) {
+    const catalog& ours = our_catalog();
     wanted_locks found{};
-    found.add(our_catalog().notification, RELKIND_RELATION);
+    for (const Oid relation :
+         {ours.channel_id_seq, ours.subscription_id_seq, ours.channel, ours.subscription, ours.channel_privilege,
+          ours.notification, ours.dead_letter, ours.processed, ours.broadcast, ours.stat_count})
+        found.add(relation, ShareRowExclusiveLock);
+
     const Relation depend = table_open(DependRelationId, AccessShareLock);
     ScanKeyData keys[2];
     ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
@@ -77,14 +54,68 @@ wanted_locks find_tables_and_views(Oid extension) {
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
         const auto* const d = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
-        const char kind = d->classid == RelationRelationId ? get_rel_relkind(d->objid) : '\0';
-        const bool is_wanted = kind == RELKIND_RELATION || kind == RELKIND_VIEW;
-        if (d->deptype == DEPENDENCY_EXTENSION && is_wanted && d->objid != found.items[0].relation)
-            found.add(d->objid, kind);
+        if (d->deptype == DEPENDENCY_EXTENSION && d->classid == RelationRelationId &&
+            get_rel_relkind(d->objid) == RELKIND_VIEW)
+            found.add(d->objid, AccessExclusiveLock);
     }
     systable_endscan(scan);
     table_close(depend, AccessShareLock);
     return found;
+}
+
+// Each lock is waited for as long as is left of the time.
+void take_all_within(const wanted_locks& wanted, int milliseconds) {
+    const TimestampTz deadline = GetCurrentTimestamp() + int64{milliseconds} * 1000;
+    for (int i = 0; i < wanted.count; ++i) {
+        LockTimeout = Max(1, static_cast<int>(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline)));
+        LockRelationOid(wanted.items[i].relation, wanted.items[i].mode);
+    }
+    LockTimeout = Max(1, static_cast<int>(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline)));
+    lock_grants();
+}
+
+// In a sub-transaction, which keeps the locks, or gives them back when one of them is not to be had.
+bool try_to_take_all(const wanted_locks& wanted, int milliseconds) {
+    const MemoryContext context = CurrentMemoryContext;
+    const ResourceOwner owner = CurrentResourceOwner;
+    const int lock_timeout = LockTimeout;
+    volatile bool taken = false;
+    BeginInternalSubTransaction(nullptr);
+    PG_TRY();
+    {
+        take_all_within(wanted, milliseconds);
+        ReleaseCurrentSubTransaction();
+        taken = true;
+    }
+    PG_CATCH();
+    {
+        LockTimeout = lock_timeout;
+        const int sqlstate = geterrcode();
+        if (sqlstate != ERRCODE_LOCK_NOT_AVAILABLE && sqlstate != ERRCODE_T_R_DEADLOCK_DETECTED)
+            PG_RE_THROW();
+        MemoryContextSwitchTo(context);
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+    }
+    PG_END_TRY();
+    LockTimeout = lock_timeout;
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+    return taken;
+}
+
+void pause(int milliseconds) {
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+}
+
+// The pauses grow, so that a transaction that stays open holds up the others little.
+void take_all(const wanted_locks& wanted) {
+    constexpr int longest_pause_ms = 2000;
+    const int patience_ms = Max(DeadlockTimeout / 2, 1);
+    for (int pause_ms = 20; !try_to_take_all(wanted, patience_ms); pause_ms = Min(2 * pause_ms, longest_pause_ms))
+        pause(pause_ms);
 }
 
 }  // namespace
@@ -97,6 +128,6 @@ PGPUBSUB_FUNCTION(pgpubsub_begin_update) {
                 errmsg("schema \"pgpubsub\" does not belong to extension \"pgpubsub\""),
                 errdetail("The extension's schema is named %s now.", our_schema_name()),
                 errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
-    find_tables_and_views(extension).take_all();
+    take_all(find_relations(extension));
     PG_RETURN_VOID();
 }

@@ -170,8 +170,7 @@ void as_extension_owner(F f) {
 void change_all(Oid role, unsigned sets, direction d) {
     const Oid schema = our_schema();
     const char* const schema_name = get_namespace_name(schema);
-    // One transaction after the other, and what the last one did is seen.
-    LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock);
+    lock_grants();
     as_extension_owner([&] {
         change(role, NAMESPACEOID, Anum_pg_namespace_nspacl, schema, ACL_USAGE, OBJECT_SCHEMA, "usage", d,
                [&] { return reinterpret_cast<Node*>(makeString(pstrdup(schema_name))); });
@@ -275,6 +274,9 @@ void complete_grants_at_commit() {
             complete_by(lfirst_oid(cell), sign.set);
     }
 }
+
+// What the last transaction did is seen then.
+void lock_grants() { LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock); }
 
 void watch_grants() { RegisterXactCallback(at_end, nullptr); }
 
