@@ -59,7 +59,7 @@ is($status, 0, '--drain ends with 0');
 like($out, qr/^\{.*\}\n\z/, 'one line');
 like($out, qr/"n": 12345678901234567890\.10[,}]/, 'numbers are exact');
 my $line = $json->decode($out);
-is_deeply([sort keys %$line], [sort qw(id channel payload key headers created_at deliver_at priority attempts db_version)], 'all the fields');
+is_deeply([sort keys %$line], [sort qw(id idempotency_key channel payload key headers created_at deliver_at priority attempts db_version)], 'all the fields');
 is($line->{payload}{s}, "q\" b\\ n\n u\x{e9} \x{1F600}", 'quotes, backslashes, newlines, unicode');
 is_deeply([@$line{qw(channel key headers deliver_at priority attempts db_version)}], ['media', 'the "key"', { h => 1000 }, undef, 5, 1, 7], 'values');
 like($line->{created_at}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\z/, 'the time is ISO 8601');
