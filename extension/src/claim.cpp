@@ -161,17 +161,17 @@ PGPUBSUB_FUNCTION(pgpubsub_claim_0_2) { return claim(fcinfo, count_type::bigint)
 PGPUBSUB_FUNCTION(pgpubsub_claim_support) {
     auto* const request = reinterpret_cast<Node*>(PG_GETARG_POINTER(0));
     if (!IsA(request, SupportRequestRows))
-        PG_RETURN_POINTER(nullptr);
+        return not_supported;
     auto* const rows = reinterpret_cast<SupportRequestRows*>(request);
     if (rows->node == nullptr || !IsA(rows->node, FuncExpr))
-        PG_RETURN_POINTER(nullptr);
+        return not_supported;
     const List* const arguments = reinterpret_cast<const FuncExpr*>(rows->node)->args;
     if (list_length(arguments) < 2)
-        PG_RETURN_POINTER(nullptr);
+        return not_supported;
     // A parameter whose value is known counts as well.
     const Node* const max_count = estimate_expression_value(rows->root, static_cast<Node*>(lsecond(arguments)));
     if (!IsA(max_count, Const) || reinterpret_cast<const Const*>(max_count)->constisnull)
-        PG_RETURN_POINTER(nullptr);
+        return not_supported;
     rows->rows = static_cast<double>(Max(DatumGetInt64(reinterpret_cast<const Const*>(max_count)->constvalue), int64{1}));
     PG_RETURN_POINTER(request);
 }

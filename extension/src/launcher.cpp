@@ -58,7 +58,7 @@ struct seen_database {
 HTAB* seen = nullptr;
 bool looks_at_databases = true;
 
-void note_change_of_database(Datum, int, uint32) { looks_at_databases = true; }
+void note_change_of_database(Datum, syscache_id, uint32) { looks_at_databases = true; }
 
 // Asks for a worker for each database that is new, or takes connections and did not before.
 void look_at_databases() {

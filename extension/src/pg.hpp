@@ -90,6 +90,7 @@ extern "C" {
 #include "rewrite/rewriteManip.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/condition_variable.h"
 #include "storage/freespace.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -179,6 +180,9 @@ inline auto with_context(MemoryContext context, F f) {
 
 // What a trigger function returns that returns no row. (PointerGetDatum takes no nullptr since PostgreSQL 19.)
 inline constexpr Datum no_row = 0;
+
+// What a planner support function returns that can't tell what it is asked.
+inline constexpr Datum not_supported = 0;
 
 inline std::string_view view_of(const text* t) {
     return {VARDATA_ANY(t), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(t))};
@@ -366,6 +370,15 @@ using syscache_id = SysCacheIdentifier;
 #else
 using syscache_id = int;
 #endif
+
+// Whether what the session writes came from elsewhere, by replication.
+inline bool session_has_origin() {
+#if PG_VERSION_NUM >= 190000  // in a struct of its own: ReplOriginXactState in origin.h
+    return replorigin_xact_state.origin != InvalidReplOriginId;
+#else
+    return replorigin_session_origin != InvalidRepOriginId;
+#endif
+}
 
 // Whether the column's value is computed when it is read, so that a row has none.
 inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute& column) {

@@ -65,7 +65,7 @@ PGPUBSUB_FUNCTION(pgpubsub_skip_replicated) {
         ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                 errmsg("pgpubsub.skip_replicated() was not called as a trigger"));
     const auto* const data = reinterpret_cast<const TriggerData*>(fcinfo->context);
-    if (IsLogicalWorker() || replorigin_session_origin != InvalidRepOriginId)
+    if (IsLogicalWorker() || session_has_origin())
         return no_row;
     return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : data->tg_trigtuple);
 }
