@@ -64,7 +64,7 @@ void lane_watch::enter(const lane_memory* memory) {
 bool lane_watch::should_sweep() const {
     if (is_ordered_ && TransactionIdIsValid(lane_.memory.weak_horizon))
         return true;
-    const bool clock_was_set_back = now_ < lane_.memory.last_sweep;
+    const bool clock_was_set_back = now_ < lane_.memory.last_sweep || (is_due_lane() && now_ + 1 < lane_.memory.floor);
     return (clock_was_set_back || now_ >= sweep_time(lane_.memory)) && begin_sweep(key_, lane_.memory, now_);
 }
 

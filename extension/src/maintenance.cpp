@@ -280,6 +280,46 @@ bool sweep(int64 now) {
     return true;
 }
 
+// --- a clock that was set back -------------------------------------------------------------------------
+
+int64 shorten_at = never;
+int32 shortened_channel = 0;  // the last one
+wait_position shorten_from{};
+
+// At once, from the first channel on.
+void shorten_again() {
+    shortened_channel = 0;
+    shorten_from = {};
+    shorten_at = at_once;
+}
+
+bool shorten(int64 now) {
+    bool is_done = false;
+    const bool ran = in_transaction("pgpubsub: looking at times of a clock that was set back", [&] {
+        notification_table table = notification_table::open();
+        do {
+            const int32 before = shortened_channel;
+            const int32 next = channel_behind(before);
+            is_done = next == 0;
+            channel c;
+            if (is_done)
+                break;
+            wait_position at = shorten_from;
+            shortened_channel = next;  // an ERROR in it must not keep the others waiting
+            shorten_from = {};
+            if (find_channel(next, &c) && shorten_waits(table, c, &at, step_limits).has_more) {
+                shortened_channel = before;
+                shorten_from = at;
+                break;
+            }
+        } while (!is_over(now));
+        table.close();
+    });
+    const int64 ended_at = steady_now();
+    shorten_at = is_done ? never : ended_at + pause_factor * (ended_at - now);
+    return ran;
+}
+
 // --- all of it -----------------------------------------------------------------------------------------
 
 struct kind {
@@ -292,15 +332,21 @@ kind kinds[] = {
     {[] { return look_at_leases_at; }, end_leases, retry(pauses_after_errors)},
     {[] { return steady_time_of(due.first_time()); }, wake_for_due, retry(pauses_after_errors)},
     {[] { return sweep_at; }, sweep, retry(pauses_after_errors)},
+    {[] { return shorten_at; }, shorten, retry(pauses_after_errors)},
 };
 
-// What was put off by a clock that was set back since would come late.
+// What was put off by a clock that was set back since would come late. The time of day is compared with what it should be by the
+// clock that nobody sets, since the last look may be long ago.
 void look_at_clock() {
-    static TimestampTz latest = DT_NOBEGIN;
+    constexpr int64 tolerance = 100 * usecs_per_msec;  // for the time between two readings
+    static int64 difference = PG_INT64_MIN / 2;  // none yet
+    const int64 before = steady_now();
     const TimestampTz now = GetCurrentTimestamp();
-    if (now < latest)
+    if (now - before < difference - tolerance) {
         sweep_again();
-    latest = now;
+        shorten_again();
+    }
+    difference = now - steady_now();
 }
 
 }  // namespace
@@ -318,6 +364,7 @@ void begin_maintenance() {
     looks_left = 0;
     was_in_leases = false;
     sweep_again();
+    shorten_again();  // it may have been set back while there was no worker
     paused_until = at_once;
 }
 
@@ -344,7 +391,7 @@ void retry_maintenance() {
 
 bool maintenance_is_planned() { return !is_first_sweep; }
 TimestampTz next_due_time() { return due.first_time(); }
-int64 next_upkeep() { return Max(Min(look_at_leases_at, sweep_at), paused_until); }
+int64 next_upkeep() { return Max(Min(Min(look_at_leases_at, sweep_at), shorten_at), paused_until); }
 
 int64 maintain(int64 now) {
     look_at_clock();

@@ -137,8 +137,13 @@ void set_due(row_values* row, TimestampTz at) {
 
 void make_ready(row_values* row) {
     row->set_null(column::lease_token);
-    row->set_null(column::lease_owner);
     set_due(row, DT_NOBEGIN);
+    row->set(column::lease_owner, row->get(column::due_at));
+}
+
+TimestampTz given_back_at(const row_values& row) {
+    const bool was_given_back = row.is_null(column::lease_token) && !row.is_null(column::lease_owner);
+    return was_given_back ? DatumGetTimestampTz(row.get(column::lease_owner)) : DT_NOBEGIN;
 }
 
 void notification_table::insert(const row_values& row) {

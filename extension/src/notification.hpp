@@ -67,8 +67,12 @@ struct row_values {
 void set_due(row_values* row, TimestampTz at);
 
 // Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at: key_order.hpp
-// needs it so, and among the ready ones it would come back below what place.hpp remembers.
+// needs it so, and among the ready ones it would come back below what place.hpp remembers. It is told when it was given back.
 void make_ready(row_values* row);
+
+// When the row was given back, by the clock that its due_at was made by; DT_NOBEGIN for one that was not, or is leased again.
+// The column is that of the lease's owner, which a row without a lease has not.
+TimestampTz given_back_at(const row_values& row);
 
 // The table, opened for writing. close() it when done; after an ERROR PostgreSQL does.
 class notification_table {

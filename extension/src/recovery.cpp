@@ -4,6 +4,7 @@
 #include "broadcast.hpp"
 #include "catalog.hpp"
 #include "failure.hpp"
+#include "later_wake_up.hpp"
 #include "lease_owner.hpp"
 #include "wakeup.hpp"
 
@@ -100,6 +101,17 @@ int64 end_waits(notification_table& table, const channel& c, const subscription&
     return ended;
 }
 
+// The row by the present clock. False when another transaction is at it.
+bool shorten_wait(notification_table& table, ItemPointer tid, row_values* row) {
+    const int64 pause = DatumGetTimestampTz(row->get(column::due_at)) - given_back_at(*row);
+    const TimestampTz deliver_at =
+        row->is_null(column::deliver_at) ? DT_NOBEGIN : DatumGetTimestampTz(row->get(column::deliver_at));
+    make_ready(row);
+    set_due(row, Max(given_back_at(*row) + pause, deliver_at));
+    constexpr bool wait = false;
+    return table.update(tid, *row, wait) == TM_Ok;
+}
+
 bool has_ready(const notification_table& table, const subscription& s) {
     CommandCounterIncrement();
     ScanKeyData keys[] = {equals_int4(1, s.id), until_time(2, GetCurrentTimestamp())};
@@ -147,9 +159,54 @@ progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limi
     return {ended, has_more};
 }
 
+progress shorten_waits(notification_table& table, const channel& c, wait_position* at, sweep_limits limits) {
+    if (!OidIsValid(our_catalog().notification_waiting))
+        return {};
+    if (limits.rows <= 0)
+        return {0, true};
+    int64 shortened = 0;
+    bool has_more = false;
+    later_wake_up wakes{};
+    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub waits", ALLOCSET_DEFAULT_SIZES);
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    for (const subscription& s : subscriptions_of(c)) {  // in the order of their ids
+        if (s.id < at->subscription_id)
+            continue;
+        if (s.id > at->subscription_id)
+            *at = {s.id, PG_INT64_MIN};
+        ScanKeyData keys[] = {equals_int4(1, s.id), from_int8(2, at->id)};
+        bounded_scan waiting = bounded_scan::begin(table.heap(), our_catalog().notification_waiting, snapshot, keys,
+                                                   limits.entries, bounded_scan::with_keys);
+        while (shortened < limits.rows && waiting.next()) {
+            row_values row = row_values::of(waiting.row());
+            if (given_back_at(row) <= GetCurrentTimestamp())
+                continue;
+            with_context(per_row, [&] {
+                if (!shorten_wait(table, &waiting.row()->tts_tid, &row))
+                    return;
+                ++shortened;
+                wakes.add(c, DatumGetTimestampTz(row.get(column::due_at)));
+            });
+            MemoryContextReset(per_row);
+        }
+        has_more = shortened == limits.rows || waiting.was_cut();
+        if (has_more)
+            at->id = Max(DatumGetInt64(waiting.key(2)), at->id + 1);
+        waiting.end();
+        if (has_more)
+            break;
+        at->id = PG_INT64_MAX;
+    }
+    wakes.flush();
+    UnregisterSnapshot(snapshot);
+    MemoryContextDelete(per_row);
+    return {shortened, has_more};
+}
+
 progress recover_channel(const channel& c, int64 limit, position* at) {
     notification_table table = notification_table::open();
     const sweep_limits sweep = {limit, PG_INT64_MAX};
+    const progress shortened = shorten_waits(table, c, &at->wait, {limit, limit});
     int64 ended = 0;
     int64 swept = 0;
     bool wakes = false;
@@ -157,7 +214,7 @@ progress recover_channel(const channel& c, int64 limit, position* at) {
         if (s.id < at->subscription_id)
             continue;
         if (s.id > at->subscription_id)
-            *at = {s.id, DT_NOBEGIN};
+            *at = {s.id, DT_NOBEGIN, at->wait};
         ended += end_waits(table, c, s, limit - ended, &at->due_at);
         swept += sweep_processed(s, sweep);
         wakes = wakes || (!s.paused && has_ready(table, s));
@@ -169,7 +226,7 @@ progress recover_channel(const channel& c, int64 limit, position* at) {
     if (wakes)
         wake_consumers(c);
     table.close();
-    return {ended, ended >= limit || swept >= limit};
+    return {shortened.ended + ended, shortened.has_more || ended >= limit || swept >= limit};
 }
 
 }  // namespace pgpubsub

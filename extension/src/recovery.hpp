@@ -24,11 +24,23 @@ struct lease_pass {
 // Wakes consumers.
 progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limits limits);
 
+// Where the next step of a pass over what waits in a channel begins; {} at first.
+struct wait_position {
+    int32 subscription_id;
+    int64 id;
+};
+
+// What was given back, to be ready at once or after a pause, has a time of the clock of that moment. If the clock was set back since,
+// it would wait for that time to come again. Here it gets a time by the present clock: when its pause is over, counted from now, but
+// not before its deliver_at. Tells consumers when that is. It needs the index of what waits, which the catalog of 0.1.0 has not.
+progress shorten_waits(notification_table& table, const channel& c, wait_position* at, sweep_limits limits);
+
 // How far the steps in a channel have come: the subscription, and the due_at up to which its rows were looked at. So a step
 // does not walk over what those before it have left behind in the index.
 struct position {
     int32 subscription_id;
     TimestampTz due_at;
+    wait_position wait;
 };
 
 // A step in a channel, from *at on: at most `limit` rows of each kind. Ends leases and delays whose time is over, removes what is

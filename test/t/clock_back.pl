@@ -18,6 +18,22 @@ write_file($clock, pack('q', 0));
 my @command = ($ENV{CXX} || 'g++', '-std=c++20', '-O1', '-shared', '-fPIC', '-o', "$directory/clock.so", "$ENV{PGPUBSUB_ROOT}/test/t/clock.cpp", '-ldl');
 system(@command) == 0 or BAIL_OUT("could not compile the clock: @command");
 
+# What is given back before the clock is set back: at once, after no pause, after a long one, with a key.
+my $given_back = q{
+	SELECT pgpubsub.create_channel('back'), pgpubsub.create_channel('order', ordered => true);
+	SELECT pgpubsub.publish('back', to_jsonb(w)) FROM unnest('{release,nack,pause,requeue}'::text[]) w;
+	SELECT pgpubsub.publish('order', to_jsonb(i), key => 'k') FROM generate_series(1, 2) i;
+	SELECT pgpubsub.publish('back', '"delayed"', deliver_at => now() + interval '1 hour') \gset
+	SELECT pgpubsub.release(array_agg(receipt)) FROM pgpubsub.claim('order');
+	SELECT pgpubsub.requeue(array_agg(id), '0 s') FROM pgpubsub.take('back', filter => '"requeue"');
+	SELECT array_agg(receipt) FILTER (WHERE payload = '"release"') AS release, array_agg(receipt) FILTER (WHERE payload = '"nack"') AS nack,
+		array_agg(receipt) FILTER (WHERE payload = '"pause"') AS pause FROM pgpubsub.claim('back', 3) \gset
+	SELECT pgpubsub.release(:'release'), pgpubsub.nack(:'nack', '0 s'), pgpubsub.nack(:'pause', '10 min');
+};
+my $what_is_there = q{SELECT string_agg(payload #>> '{}', ',' ORDER BY payload #>> '{}') FROM pgpubsub.take('back', 10)};
+my $next_of_key = q{SELECT payload FROM pgpubsub.take('order')};
+my $pause = q{SELECT round(extract(epoch FROM due_at - clock_timestamp()) / 60) FROM pgpubsub.notifications WHERE payload = '"pause"'};
+
 my $node = PostgreSQL::Test::Cluster->new('clock_back');
 $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pgpubsub'\nfsync = off\nautovacuum = off\nmax_worker_processes = 20\npgpubsub.storage_interval = 500ms\n");
@@ -43,9 +59,17 @@ is(sql(q{SELECT count(*) FROM pgpubsub.take('jobs')}), 1, 'and taken');
 my $waiter = background({ in => "CALL pgpubsub.wait('{nix}', '4 s');\n" }, 'psql', '-X', $node->connstr('postgres'));
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'CALL pgpubsub.wait%'}), 'a session waits');
 
+sql($given_back);
 my $before = sql(q{SELECT extract(epoch FROM clock_timestamp())});
 set_clock(-86400);
 cmp_ok($before - sql(q{SELECT extract(epoch FROM clock_timestamp())}), '>', 86000, 'the clock is set back by a day');
+
+sql(q{SELECT pgpubsub.publish('jobs', '0')});  # the worker looks at the clock when it has something to do
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 3 FROM pgpubsub.notifications WHERE channel = 'back' AND state = 'ready'}), 'what was given back is ready');
+is(sql($what_is_there), 'nack,release,requeue', 'and taken');
+is(sql($next_of_key), '1', 'no key is blocked');
+is(sql($pause), '10', 'a pause begins again, and is no longer');
+is(sql(q{SELECT pgpubsub.take('jobs') IS NULL}), 'f', 'the same of what was published since');
 
 $holder->quit;
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pgpubsub.notifications WHERE state = 'leased'}), 'the lease of a session that ends is released');
@@ -72,5 +96,30 @@ ok($node->poll_query_until('postgres', q{SELECT pg_relation_size('pgpubsub.notif
 }
 unlike(slurp_file($node->logfile), qr/(ERROR|PANIC|TRAP).*/, 'no errors');
 end_probe($listener);
+$node->stop;
+
+# Without a preloaded library there is no worker: recover() does it, in the function's step and in the procedure's.
+set_clock(0);
+$node = PostgreSQL::Test::Cluster->new('clock_back_alone');
+$node->init;
+$node->append_conf('postgresql.conf', "fsync = off\nautovacuum = off\n");
+{
+	local @ENV{'LD_PRELOAD', 'PGPUBSUB_CLOCK'} = ("$directory/clock.so", $clock);
+	$node->start;
+}
+sql('CREATE EXTENSION pgpubsub');
+foreach my $recover ('SELECT pgpubsub.recover()', 'CALL pgpubsub.recover(NULL, 2)')
+{
+	set_clock(0);
+	sql($given_back);
+	set_clock(-86400);
+	is(sql($what_is_there), '', 'nothing is due by the clock that was set back');
+	is(sql($recover), '5', $recover);
+	is(sql($what_is_there), 'nack,release,requeue', 'makes ready what was given back');
+	is(sql($next_of_key), '1', 'no key is blocked');
+	is(sql($pause), '10', 'a pause begins again, and is no longer');
+	is(sql($recover), '0', 'once');
+	sql(q{SELECT pgpubsub.drop_channel('back'), pgpubsub.drop_channel('order')});
+}
 $node->stop;
 done_testing();
