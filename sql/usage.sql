@@ -81,6 +81,45 @@ SET ROLE regress_pgpubsub_maker;
 SELECT pgpubsub.purge_channel('ordres');
 SELECT pgpubsub.purge_channel('mien');
 RESET ROLE;
+-- What a savepoint takes back is neither given nor taken
+CREATE ROLE regress_pgpubsub_saved;
+CREATE FUNCTION may(role text, function text) RETURNS boolean LANGUAGE sql
+  AS $$ SELECT bool_or(has_function_privilege(role, oid, 'EXECUTE')) FROM pg_proc WHERE pronamespace = 'pgpubsub'::regnamespace AND proname = function $$;
+BEGIN;
+SAVEPOINT s;
+SELECT pgpubsub.grant_usage('regress_pgpubsub_saved', true);
+ROLLBACK TO s;
+COMMIT;
+SELECT may('regress_pgpubsub_saved', 'purge_all');
+DO $$ BEGIN BEGIN PERFORM pgpubsub.grant_usage('regress_pgpubsub_saved'); RAISE 'taken back'; EXCEPTION WHEN raise_exception THEN NULL; END; END $$;
+SELECT may('regress_pgpubsub_saved', 'publish');
+BEGIN;
+SELECT pgpubsub.grant_usage('regress_pgpubsub_saved');
+SAVEPOINT s;
+SELECT pgpubsub.revoke_usage('regress_pgpubsub_saved');
+SELECT pgpubsub.grant_usage('regress_pgpubsub_saved', true);
+ROLLBACK TO s;
+SAVEPOINT t;
+SAVEPOINT u;
+SELECT pgpubsub.grant_channel('orders', 'regress_pgpubsub_saved', 'consume');
+RELEASE u;
+ROLLBACK TO t;
+COMMIT;
+SELECT may('regress_pgpubsub_saved', 'publish') AS publish, may('regress_pgpubsub_saved', 'purge_all') AS purge_all;
+BEGIN;
+SAVEPOINT s;
+SELECT pgpubsub.revoke_usage('regress_pgpubsub_saved');
+ROLLBACK TO s;
+COMMIT;
+SELECT may('regress_pgpubsub_saved', 'publish');
+BEGIN;
+SAVEPOINT s;
+SELECT pgpubsub.revoke_usage('regress_pgpubsub_saved');
+RELEASE s;
+COMMIT;
+SELECT may('regress_pgpubsub_saved', 'publish');
+DROP ROLE regress_pgpubsub_saved;
+
 -- pg_monitor sees what is paused
 CREATE ROLE regress_pgpubsub_monitor IN ROLE pg_monitor;
 SELECT pgpubsub.pause_channel('orders');
@@ -89,6 +128,7 @@ SELECT channel, subscription, paused FROM pgpubsub.stat_channels ORDER BY channe
 RESET ROLE;
 
 DROP TABLE t;
+DROP FUNCTION may;
 SELECT count(pgpubsub.drop_channel(name)) AS dropped FROM (SELECT name FROM pgpubsub.channels) c;
 DROP OWNED BY regress_pgpubsub_app, regress_pgpubsub_maker;
 DROP ROLE regress_pgpubsub_app, regress_pgpubsub_maker, regress_pgpubsub_monitor;

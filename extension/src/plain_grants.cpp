@@ -112,14 +112,6 @@ void run_grant(Oid role, ObjectType type, Node* object, const char* right, direc
     ExecuteGrantStmt(command);
 }
 
-// Grants where the role has not, or revokes where it has.
-template <typename MakeObject>
-void change(Oid role, syscache_id cache, AttrNumber acl_column, Oid oid, AclMode mode, ObjectType type,
-            const char* right, direction d, MakeObject make_object) {
-    if (has_right(role, cache, acl_column, oid, mode) != (d == direction::grant))
-        run_grant(role, type, make_object(), right, d);
-}
-
 List* qualified(const char* schema, const char* name) {
     return list_make2(makeString(pstrdup(schema)), makeString(pstrdup(name)));
 }
@@ -167,28 +159,57 @@ void as_extension_owner(F f) {
     SetUserIdAndSecContext(caller, context);
 }
 
-void change_all(Oid role, unsigned sets, direction d) {
+// What a set is made of: an object, the right on it that goes with the set, and where pg_catalog has the object's rights.
+struct granted_object {
+    ObjectType type;
+    Oid oid;
+    AclMode mode;
+    const char* right;
+    syscache_id cache;
+    AttrNumber acl_column;
+};
+
+template <typename F>
+void for_each_object(unsigned sets, F f) {
     const Oid schema = our_schema();
-    const char* const schema_name = get_namespace_name(schema);
+    f(granted_object{OBJECT_SCHEMA, schema, ACL_USAGE, "usage", NAMESPACEOID, Anum_pg_namespace_nspacl});
+    for (const grantable& one : functions) {
+        const ListCell* cell;
+        foreach (cell, (one.sets & sets) != 0 ? forms_of(one.name) : NIL)
+            f(granted_object{OBJECT_ROUTINE, lfirst_oid(cell), ACL_EXECUTE, "execute", PROCOID, Anum_pg_proc_proacl});
+    }
+    for (const grantable& one : views) {
+        const Oid view = get_relname_relid(one.name, schema);
+        if ((one.sets & sets) != 0 && OidIsValid(view))
+            f(granted_object{OBJECT_TABLE, view, ACL_SELECT, "select", RELOID, Anum_pg_class_relacl});
+    }
+}
+
+Node* node_of(const granted_object& o) {
+    char* const schema = get_namespace_name(our_schema());
+    if (o.type == OBJECT_SCHEMA)
+        return reinterpret_cast<Node*>(makeString(schema));
+    if (o.type == OBJECT_ROUTINE)
+        return function_node(schema, o.oid);
+    return reinterpret_cast<Node*>(makeRangeVar(schema, get_rel_name(o.oid), -1));
+}
+
+// Whether the role has not what is to be granted, or has what is to be revoked.
+bool is_to_change(Oid role, const granted_object& o, direction d) {
+    return has_right(role, o.cache, o.acl_column, o.oid, o.mode) != (d == direction::grant);
+}
+
+void change_all(Oid role, unsigned sets, direction d) {
+    bool is_needed = false;
+    for_each_object(sets, [&](const granted_object& o) { is_needed = is_needed || is_to_change(role, o, d); });
+    if (!is_needed)
+        return;
     lock_grants();
     as_extension_owner([&] {
-        change(role, NAMESPACEOID, Anum_pg_namespace_nspacl, schema, ACL_USAGE, OBJECT_SCHEMA, "usage", d,
-               [&] { return reinterpret_cast<Node*>(makeString(pstrdup(schema_name))); });
-        for (const grantable& one : functions) {
-            const ListCell* cell;
-            foreach (cell, (one.sets & sets) != 0 ? forms_of(one.name) : NIL) {
-                const Oid oid = lfirst_oid(cell);
-                change(role, PROCOID, Anum_pg_proc_proacl, oid, ACL_EXECUTE, OBJECT_ROUTINE, "execute", d,
-                       [&] { return function_node(schema_name, oid); });
-            }
-        }
-        for (const grantable& one : views) {
-            const Oid view = get_relname_relid(one.name, schema);
-            if ((one.sets & sets) != 0 && OidIsValid(view))
-                change(role, RELOID, Anum_pg_class_relacl, view, ACL_SELECT, OBJECT_TABLE, "select", d, [&] {
-                    return reinterpret_cast<Node*>(makeRangeVar(pstrdup(schema_name), pstrdup(one.name), -1));
-                });
-        }
+        for_each_object(sets, [&](const granted_object& o) {
+            if (is_to_change(role, o, d))
+                run_grant(role, o.type, node_of(o), o.right, d);
+        });
     });
     CommandCounterIncrement();
 }
@@ -197,21 +218,42 @@ struct wanted_change {
     Oid role;
     unsigned sets;
     direction d;
+    int nest_level;  // of the sub-transaction that asked for it
 };
 
-List* wanted = NIL;  // in the memory of the transaction, in the order in which they were asked for
+// In the memory of the transaction, in the order in which they were asked for; so those of the innermost sub-transaction come
+// last.
+List* wanted = NIL;
+
+wanted_change* last_wanted() { return wanted == NIL ? nullptr : static_cast<wanted_change*>(llast(wanted)); }
 
 void change_at_commit(Oid role, unsigned sets, direction d) {
-    auto* const last = wanted == NIL ? nullptr : static_cast<wanted_change*>(llast(wanted));
-    if (last != nullptr && last->role == role && last->d == d) {
+    const int nest_level = GetCurrentTransactionNestLevel();
+    auto* const last = last_wanted();
+    if (last != nullptr && last->role == role && last->d == d && last->nest_level == nest_level) {
         last->sets |= sets;
         return;
     }
     with_context(TopTransactionContext, [&] {
         auto* const added = static_cast<wanted_change*>(palloc(sizeof(wanted_change)));
-        *added = {role, sets, d};
+        *added = {role, sets, d, nest_level};
         wanted = lappend(wanted, added);
     });
+}
+
+// What a sub-transaction asked for goes with it when it rolls back, and becomes its parent's when it ends well.
+void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    const int nest_level = GetCurrentTransactionNestLevel();
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        while (last_wanted() != nullptr && last_wanted()->nest_level >= nest_level)
+            wanted = list_truncate(wanted, list_length(wanted) - 1);
+    } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+        ListCell* cell;
+        foreach (cell, wanted) {
+            auto* const w = static_cast<wanted_change*>(lfirst(cell));
+            w->nest_level = Min(w->nest_level, nest_level - 1);
+        }
+    }
 }
 
 void carry_out_wanted() {
@@ -219,7 +261,7 @@ void carry_out_wanted() {
     const ListCell* cell;
     foreach (cell, wanted) {
         const auto* const w = static_cast<const wanted_change*>(lfirst(cell));
-        // It may be gone: made in a sub-transaction that was rolled back, or dropped since.
+        // It may have been dropped since.
         if (GetUserNameFromId(w->role, true) != nullptr)
             change_all(w->role, w->sets, w->d);
     }
@@ -278,6 +320,9 @@ void complete_grants_at_commit() {
 // What the last transaction did is seen then.
 void lock_grants() { LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock); }
 
-void watch_grants() { RegisterXactCallback(at_end, nullptr); }
+void watch_grants() {
+    RegisterXactCallback(at_end, nullptr);
+    RegisterSubXactCallback(at_subtransaction_end, nullptr);
+}
 
 }  // namespace pgpubsub
