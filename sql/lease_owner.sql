@@ -16,7 +16,7 @@ BEGIN
   LOOP
     PERFORM pgpubsub.recover();
     COMMIT;
-    EXIT WHEN NOT EXISTS (SELECT FROM pgpubsub.notification WHERE lease_owner IS NOT NULL);
+    EXIT WHEN NOT EXISTS (SELECT FROM pgpubsub.notification WHERE lease_token IS NOT NULL);
     IF clock_timestamp() > deadline THEN RAISE 'not released'; END IF;
     PERFORM pg_sleep(0.01);
   END LOOP;

@@ -8,7 +8,7 @@
 //
 // PostgreSQL takes all rights on an object that a script grants or revokes one on for initial ones (pg_init_privs),
 // which pg_dump leaves out. So an object that was there before the script is touched only where its initial rights are
-// wrong, and what was granted since is put back as if by hand.
+// wrong, and what was granted since is put back as if by hand. That PUBLIC may use a type is the script's own will.
 #include "arguments.hpp"
 #include "script.hpp"
 
@@ -33,12 +33,16 @@ constexpr const char* objects = R"(
                  FROM pg_catalog.pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
                UNION ALL
                SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner))
-                 FROM pg_catalog.pg_namespace n WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid) o
+                 FROM pg_catalog.pg_namespace n WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+               UNION ALL
+               SELECT 'TYPE ' || format_type(t.oid, NULL), t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+                 FROM pg_catalog.pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typrelid = 0 AND t.typelem = 0) o
          WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = $1 AND d.deptype = 'e'),
     wrong AS (
         SELECT * FROM object
          WHERE initial IS NULL
-            OR EXISTS (SELECT FROM aclexplode(initial) r WHERE r.grantee NOT IN (owner, 'pg_read_all_stats'::regrole))) )";
+            OR EXISTS (SELECT FROM aclexplode(initial) r
+                        WHERE r.grantee NOT IN (owner, 'pg_read_all_stats'::regrole, CASE classid WHEN 'pg_type'::regclass THEN 0 ELSE owner END))) )";
 
 // What was granted on an object since it was made, by somebody's own will.
 constexpr const char* granted_since = R"(
@@ -53,7 +57,8 @@ constexpr const char* granted_since = R"(
 constexpr const char* corrections = R"(
     SELECT format('REVOKE ALL ON %s FROM %s CASCADE', name, CASE r.grantee WHEN 0 THEN 'PUBLIC' ELSE r.grantee::regrole::text END)
       FROM wrong CROSS JOIN LATERAL (SELECT DISTINCT grantee FROM aclexplode(rights)) r
-     WHERE r.grantee <> owner AND (initial IS NULL OR r.grantee <> 'pg_read_all_stats'::regrole)
+     WHERE r.grantee NOT IN (owner, CASE classid WHEN 'pg_type'::regclass THEN 0 ELSE owner END)
+       AND (initial IS NULL OR r.grantee <> 'pg_read_all_stats'::regrole)
     UNION ALL
     SELECT format('GRANT ALL ON %s TO %s', name, owner::regrole) FROM wrong WHERE initial IS NULL)";
 

@@ -24,6 +24,7 @@ my $rights = q{
 		  FROM member JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid
 		UNION ALL SELECT classid, objid, 'now', coalesce(proacl, acldefault('f', proowner)) FROM member JOIN pg_proc p ON classid = 'pg_proc'::regclass AND p.oid = objid
 		UNION ALL SELECT classid, objid, 'now', coalesce(nspacl, acldefault('n', nspowner)) FROM member JOIN pg_namespace n ON classid = 'pg_namespace'::regclass AND n.oid = objid
+		UNION ALL SELECT classid, objid, 'now', coalesce(typacl, acldefault('T', typowner)) FROM member JOIN pg_type t ON classid = 'pg_type'::regclass AND t.oid = objid AND typrelid = 0 AND typelem = 0
 		UNION ALL SELECT classid, objid, 'initially', initprivs FROM member JOIN pg_init_privs i ON (classoid, objoid) = (classid, objid))
 	SELECT of || ' ' || pg_describe_object(classid, objid, 0) || ': ' || CASE r.grantee WHEN 0 THEN 'PUBLIC' ELSE r.grantee::regrole::text END || ' '
 	       || string_agg(r.privilege_type || CASE WHEN r.is_grantable THEN '*' ELSE '' END, ',' ORDER BY r.privilege_type)
@@ -45,7 +46,7 @@ my $clean = sql('clean', $rights);
 like($clean, qr/^now table pgpubsub\.notification: \w+ DELETE,INSERT,REFERENCES,/m, 'the owner has all rights on a table');
 like($clean, qr/^now view pgpubsub\.stat_channels: pg_read_all_stats SELECT$/m, 'pg_read_all_stats may read statistics');
 # (A type whose only use is that roles depend on it: see the script.)
-unlike($clean =~ s/^.* type pgpubsub\.channel_rights: PUBLIC USAGE$//mr, qr/: (?:PUBLIC|r|s|app) /, 'and nobody else has any');
+unlike($clean =~ s/^.* type pgpubsub\.channel_rights: PUBLIC USAGE$//gmr, qr/: (?:PUBLIC|r|s|app) /, 'and nobody else has any');
 unlike($clean, qr/^initially.*function pgpubsub\.(?:set_initial_privileges|require_own_schema)/m, 'nothing is left of what the script needed');
 
 # Each in a database of its own, and all together.
@@ -54,11 +55,12 @@ my %hostile = (
 	sequences => 'GRANT ALL ON SEQUENCES TO r',
 	functions => 'GRANT ALL ON ROUTINES TO r WITH GRANT OPTION',
 	schemas => 'GRANT ALL ON SCHEMAS TO r',
+	types => 'GRANT ALL ON TYPES TO r WITH GRANT OPTION',
 	everybody => 'GRANT ALL ON TABLES TO PUBLIC',
 	fewer => 'REVOKE ALL ON TABLES FROM CURRENT_ROLE',
 	fewer_functions => 'REVOKE ALL ON ROUTINES FROM PUBLIC, CURRENT_ROLE',
 );
-my @of_all = map { "ALTER DEFAULT PRIVILEGES $_;" } @hostile{qw(tables sequences functions schemas everybody)};
+my @of_all = map { "ALTER DEFAULT PRIVILEGES $_;" } @hostile{qw(tables sequences functions schemas types everybody)};
 my %defaults = ((map { $_ => "ALTER DEFAULT PRIVILEGES $hostile{$_};" } keys %hostile), all => "@of_all");
 foreach my $name (sort keys %defaults)
 {
