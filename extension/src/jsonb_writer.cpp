@@ -4,6 +4,7 @@
 #include "jsonb_writer.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace pgpubsub {
 namespace {
@@ -37,6 +38,15 @@ uint32 word_at(const char* bytes) {
 constexpr uint32 scalar_head_size = 2 * word;
 constexpr uint32 max_value_bytes = max_jsonb_bytes - scalar_head_size;
 
+std::uint64_t json_text_size_of(std::string_view bytes) {
+    auto* const whole = static_cast<Jsonb*>(palloc(VARHDRSZ + bytes.size()));
+    SET_VARSIZE(whole, VARHDRSZ + bytes.size());
+    memcpy(VARDATA(whole), bytes.data(), bytes.size());
+    const std::uint64_t size = json_text_size(whole, std::numeric_limits<std::uint64_t>::max());
+    pfree(whole);
+    return size;
+}
+
 }  // namespace
 
 const object_shape* make_object_shape(std::span<const std::string_view> names) {
@@ -66,6 +76,7 @@ const object_shape* make_object_shape(std::span<const std::string_view> names) {
         memcpy(shape->head_ + (i + 1) * word, &entry, word);
         memcpy(keys, name.data(), name.size());
         keys += name.size();
+        shape->keys_text_size_ += json_text_size(name);
     }
     return shape;
 }
@@ -87,6 +98,8 @@ void jsonb_writer::clear() {
     }
     used_ = VARHDRSZ;
     truncated_ = false;
+    excess_ = 0;
+    uncounted_left_ = max_uncounted;
     depth_ = 0;
     // Its index is none at which the entry would be an offset.
     top_ = {.index = 1, .entry = 0, .data = VARHDRSZ, .value = VARHDRSZ};
@@ -112,6 +125,14 @@ bool jsonb_writer::grow(std::size_t bytes) {
     return true;
 }
 
+bool jsonb_writer::count_text(std::uint64_t excess) {
+    constexpr std::uint64_t room = max_text - max_uncounted - 2 * std::uint64_t{max_jsonb_bytes};
+    if (excess > room - excess_)
+        return false;
+    excess_ += excess;
+    return true;
+}
+
 void jsonb_writer::push(level l) {
     if (depth_ == depth_capacity_) {
         outer_ = static_cast<level*>(repalloc(outer_, 2 * depth_capacity_ * sizeof(level)));
@@ -133,6 +154,10 @@ bool jsonb_writer::begin(std::size_t size) {
 }
 
 bool jsonb_writer::begin_object(const object_shape& shape) {
+    if (!has_text_room(shape.keys_text_size_, shape.head_size_)) {
+        leave_out();
+        return false;
+    }
     if (!begin(shape.head_size_))
         return false;
     const uint32 start = used_, count = shape.count_;
@@ -176,8 +201,10 @@ bool jsonb_writer::begin_array(int count) {
     return true;
 }
 
+// What begins behind the length word, and is aligned or not.
 void jsonb_writer::value(std::string_view bytes) {
-    if (!reserve(bytes.size() + max_padding))
+    if (!reserve(bytes.size() + max_padding) ||
+        (!is_uncounted(worst_of_jsonb * bytes.size()) && !has_text_room(json_text_size_of(bytes), bytes.size())))
         return leave_out();
     const uint32 start = used_;
     if ((word_at(bytes.data()) & uint32(layout::container::scalar)) == 0) {

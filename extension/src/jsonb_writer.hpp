@@ -9,7 +9,8 @@
 //     const Jsonb* result = json.finish();
 //
 // What would make the whole larger than jsonb can be is left out, with null in its place, and is_truncated() tells so: a
-// capture must not fail the user's INSERT.
+// capture must not fail the user's INSERT. The same of what would make the text of the whole longer than the server can make one:
+// a few bytes may stand for a long text, and who takes it could not read it.
 //
 // After an ERROR, as at any other time, clear() starts a new value. A writer is used for one value at a time: whoever keeps
 // one for long must have another one ready for what may run while a value is being written (a user's cast to json may run
@@ -20,6 +21,7 @@
 #include "limits.hpp"
 #include "numeric_bytes.hpp"
 #include "pg.hpp"
+#include "text_size.hpp"
 
 #include <span>
 
@@ -44,6 +46,7 @@ private:
     std::uint32_t* ends_;  // of the keys, in the bytes at keys_
     char* head_;
     std::uint32_t head_size_;
+    std::uint64_t keys_text_size_;
     const char* keys_;  // the last of the head
 };
 static_assert(survives_longjmp<object_shape>);
@@ -74,6 +77,13 @@ public:
     void null() { add_entry(jsonb_layout::part::null, used_, used_); }
     void boolean(bool b) { add_entry(b ? jsonb_layout::part::is_true : jsonb_layout::part::is_false, used_, used_); }
     void integer(int64 value) { number(numeric_bytes(value)); }
+    // Of a floating-point number, which may have hundreds of digits.
+    void real(const numeric_bytes& n) {
+        if (has_text_room(numeric_text_size(static_cast<const char*>(n.data())), n.size()))
+            number(n);
+        else
+            leave_out();
+    }
     void number(const numeric_bytes& n) {
         if (!reserve(VARHDRSZ + numeric_bytes::max_size + max_padding))
             return leave_out();
@@ -88,7 +98,7 @@ public:
     // Neither NaN nor infinite.
     void number(Numeric n) { numeric({VARDATA_ANY(n), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(n))}); }
     void string(std::string_view s) {
-        if (!reserve(s.size()))
+        if (!reserve(s.size()) || !has_room_for_text_of(s))
             return leave_out();
         const std::uint32_t begin = used_;
         put(s.data(), s.size());
@@ -99,7 +109,7 @@ public:
 
     // The same of what follows the length word of a numeric or a jsonb, which need not be aligned.
     void numeric(std::string_view bytes) {
-        if (!reserve(bytes.size() + VARHDRSZ + max_padding))
+        if (!reserve(bytes.size() + VARHDRSZ + max_padding) || !has_text_room(numeric_text_size(bytes.data()), bytes.size()))
             return leave_out();
         const std::uint32_t begin = used_;
         pad();
@@ -126,6 +136,31 @@ public:
 
 private:
     static constexpr std::uint32_t max_padding = 3;
+
+    // Of all numbers, names, words and separators the text has less than twice as many bytes as jsonb, but for what is counted
+    // in excess_: of a number with many zeros, of a string with escapes. Of the latter so much is not counted, since looking
+    // at each string would cost more than all else.
+    static constexpr std::uint64_t max_text = 1000 * 1024 * 1024;
+    static constexpr std::uint64_t max_uncounted = 256 * 1024 * 1024;
+    // So many bytes of text for a byte: of a control character in a string; of a number in jsonb, with all the zeros that it can have.
+    static constexpr std::uint64_t worst_of_string = 6;
+    static constexpr std::uint64_t worst_of_jsonb = 12 * 1024;
+
+    // Whether there is room for so long a text of so many bytes; then it is counted.
+    bool has_text_room(std::uint64_t text, std::size_t bytes) {
+        return text <= 2 * bytes + 2 * VARHDRSZ || count_text(text - 2 * bytes);
+    }
+    bool count_text(std::uint64_t excess);
+    // Whether so long a text at most, which it seldom is, need not be counted.
+    bool is_uncounted(std::uint64_t longest) {
+        if (longest > uncounted_left_)
+            return false;
+        uncounted_left_ -= longest;
+        return true;
+    }
+    bool has_room_for_text_of(std::string_view s) {
+        return is_uncounted(worst_of_string * s.size()) || has_text_room(json_text_size(s), s.size());
+    }
 
     // A container that values are being added to. Positions are in the buffer.
     struct level {
@@ -161,6 +196,8 @@ private:
     std::uint32_t limit_;     // bytes that the value may have
     std::uint32_t capacity_;
     bool truncated_;
+    std::uint64_t excess_;          // of the text, in bytes
+    std::uint64_t uncounted_left_;
     level top_;
     level* outer_;
     int depth_;  // how many are in outer_

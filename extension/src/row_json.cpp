@@ -67,7 +67,7 @@ const char* text_of_real(Datum value, const type_facts& type) {
 void add_real(jsonb_writer& json, Datum value, const type_facts& type) {
     const char* const text = text_of_real(value, type);
     if (strpbrk(text, "nN") == nullptr)
-        json.number(numeric_bytes(std::string_view(text)));
+        json.real(numeric_bytes(std::string_view(text)));
     else
         json.string(text);
 }

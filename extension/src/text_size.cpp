@@ -19,26 +19,6 @@ size_bound quoted(size_bound part) { return {part.bytes + part.quotes + 2, 2 * p
 
 size_bound bound_of(Datum value, Oid type);
 
-// By numeric's format (numeric.c): a header with the weight of the first digit, in base 10,000, and the scale.
-uint64 size_of_numeric(const char* bytes) {
-    uint16 header;
-    memcpy(&header, bytes, sizeof header);
-    constexpr uint16 special = 0xc000, short_form = 0x8000;
-    if ((header & special) == special)
-        return sizeof "-Infinity";
-    int weight, scale;
-    if ((header & special) == short_form) {
-        scale = (header & 0x1f80) >> 7;
-        weight = (header & 0x0040) != 0 ? static_cast<int>(header & 0x003f) - 64 : header & 0x003f;
-    } else {
-        int16 stored;
-        memcpy(&stored, bytes + sizeof header, sizeof stored);
-        scale = header & 0x3fff;
-        weight = stored;
-    }
-    return 3 + 4 * static_cast<uint64>(Max(weight + 1, 0)) + static_cast<uint64>(scale);
-}
-
 size_bound bound_of_range(TypeCacheEntry* type, const RangeType* range) {
     RangeBound lower, upper;
     bool empty;
@@ -111,7 +91,7 @@ size_bound bound_of(Datum value, Oid type) {
     const Oid base = getBaseType(type);
     switch (base) {
         case NUMERICOID:
-            return {size_of_numeric(VARDATA_ANY(PG_DETOAST_DATUM_PACKED(value))), 0};
+            return {numeric_text_size(VARDATA_ANY(PG_DETOAST_DATUM_PACKED(value))), 0};
         case JSONBOID: {
             const uint64 bytes = json_text_size(DatumGetJsonbP(value), max_jsonb_bytes);
             return {bytes, bytes};
@@ -144,19 +124,39 @@ size_bound bound_of(Datum value, Oid type) {
     return get_typlen(base) == -1 ? bound_of_varlena(value, 4, 2) : fixed_length;
 }
 
-uint64 size_of_string(const char* string, int length) {
+}  // namespace
+
+uint64 text_size(Datum value, Oid type) { return bound_of(value, type).bytes; }
+
+// By numeric's format (numeric.c): a header with the weight of the first digit, in base 10,000, and the scale.
+uint64 numeric_text_size(const char* bytes) {
+    uint16 header;
+    memcpy(&header, bytes, sizeof header);
+    constexpr uint16 special = 0xc000, short_form = 0x8000;
+    if ((header & special) == special)
+        return sizeof "-Infinity";
+    int weight, scale;
+    if ((header & special) == short_form) {
+        scale = (header & 0x1f80) >> 7;
+        weight = (header & 0x0040) != 0 ? static_cast<int>(header & 0x003f) - 64 : header & 0x003f;
+    } else {
+        int16 stored;
+        memcpy(&stored, bytes + sizeof header, sizeof stored);
+        scale = header & 0x3fff;
+        weight = stored;
+    }
+    return 3 + 4 * static_cast<uint64>(Max(weight + 1, 0)) + static_cast<uint64>(scale);
+}
+
+uint64 json_text_size(std::string_view string) {
     uint64 size = 2;
-    for (int i = 0; i < length; ++i) {
-        const auto c = static_cast<unsigned char>(string[i]);
+    for (const char each : string) {
+        const auto c = static_cast<unsigned char>(each);
         const bool has_escape = c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' || c == '\b' || c == '\f';
         size += has_escape ? 2 : c < ' ' ? 6 : 1;
     }
     return size;
 }
-
-}  // namespace
-
-uint64 text_size(Datum value, Oid type) { return bound_of(value, type).bytes; }
 
 uint64 json_text_size(const Jsonb* json, uint64 limit) {
     JsonbIterator* at = JsonbIteratorInit(const_cast<JsonbContainer*>(&json->root));
@@ -169,9 +169,9 @@ uint64 json_text_size(const Jsonb* json, uint64 limit) {
         if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
             continue;
         if (part.type == jbvString)
-            size += size_of_string(part.val.string.val, part.val.string.len);
+            size += json_text_size({part.val.string.val, static_cast<std::size_t>(part.val.string.len)});
         else if (part.type == jbvNumeric)
-            size += size_of_numeric(VARDATA_ANY(part.val.numeric));
+            size += numeric_text_size(VARDATA_ANY(part.val.numeric));
         else
             size += sizeof "false";
     }
