@@ -44,18 +44,33 @@ void with_top_transaction_owner(F f) {
     CurrentResourceOwner = before;
 }
 
+constexpr LOCKMODE mode_of_use = static_cast<LOCKMODE>(channel_lock::use);
+
 void lock_for_use(int32 id) {
     with_top_transaction_owner([id] {
-        constexpr LOCKMODE mode = static_cast<LOCKMODE>(channel_lock::use);
         const LOCKTAG tag = tag_of(id);
-        if (used.count < max_used && acquire_lock_if_room(&tag, mode)) {
+        if (used.count < max_used && acquire_lock_if_room(&tag, mode_of_use)) {
             used.ids[used.count++] = id;
             return;
         }
         const LOCKTAG all = tag_of_all();
-        LockAcquire(&all, mode, false, false);
+        LockAcquire(&all, mode_of_use, false, false);
         used.has_all = true;
     });
+}
+
+bool lock_for_use_if_free(int32 id) {
+    bool is_locked = false;
+    with_top_transaction_owner([id, &is_locked] {
+        const bool has_room = used.count < max_used;
+        const LOCKTAG tag = has_room ? tag_of(id) : tag_of_all();
+        is_locked = acquire_lock_if_free(&tag, mode_of_use) != LOCKACQUIRE_NOT_AVAIL;
+        if (is_locked && has_room)
+            used.ids[used.count++] = id;
+        else if (is_locked)
+            used.has_all = true;
+    });
+    return is_locked;
 }
 
 }  // namespace
@@ -68,6 +83,15 @@ bool use_channel(channel* c, bool* was_locked) {
         return true;
     lock_for_use(c->id);
     // What whoever had it has committed.
+    AcceptInvalidationMessages();
+    return find_channel(c->id, c);
+}
+
+bool use_channel_if_free(channel* c) {
+    if (is_in_use(c->id))
+        return true;
+    if (!lock_for_use_if_free(c->id))
+        return false;
     AcceptInvalidationMessages();
     return find_channel(c->id, c);
 }

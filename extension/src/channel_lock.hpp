@@ -36,6 +36,9 @@ enum class channel_lock : LOCKMODE {
 // gone. It costs a comparison where the transaction has the lock already. was_locked: whether it had not.
 bool use_channel(channel* c, bool* was_locked = nullptr);
 
+// The same without waiting: false, too, when somebody has it for `replace`.
+bool use_channel_if_free(channel* c);
+
 // The channel of that name, locked for use. `role` must have the privilege.
 // Errors: undefined_object (42704), insufficient_privilege (42501).
 channel get_channel_for_use(std::string_view name, Oid role, privilege wanted);

@@ -3,6 +3,7 @@
 #include "bounded_scan.hpp"
 #include "broadcast.hpp"
 #include "catalog.hpp"
+#include "channel_lock.hpp"
 #include "failure.hpp"
 #include "later_wake_up.hpp"
 #include "lease_owner.hpp"
@@ -46,9 +47,13 @@ public:
     subscription home;  // of the row that was found
 
 private:
+    // Where somebody drops the channel, or changes how its rows are stored, the row is left to them.
     bool find_home(const row_values& row) {
-        return find_subscription(DatumGetInt32(row.get(column::subscription_id)), &home) &&
-               (pass_.among.empty() || contains(pass_.among, home.channel_id));
+        const int32 id = DatumGetInt32(row.get(column::subscription_id));
+        if (!find_subscription(id, &home) || (!pass_.among.empty() && !contains(pass_.among, home.channel_id)))
+            return false;
+        channel c;
+        return find_channel(home.channel_id, &c) && use_channel_if_free(&c) && find_subscription(id, &home);
     }
     // The sessions are read when the first owner has been read.
     bool is_alive(int64 owner) {
@@ -159,8 +164,8 @@ progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limi
     return {ended, has_more};
 }
 
-progress shorten_waits(notification_table& table, const channel& c, wait_position* at, sweep_limits limits) {
-    if (!OidIsValid(our_catalog().notification_waiting))
+progress shorten_waits(notification_table& table, channel c, wait_position* at, sweep_limits limits) {
+    if (!OidIsValid(our_catalog().notification_waiting) || !use_channel_if_free(&c))
         return {};
     if (limits.rows <= 0)
         return {0, true};
@@ -203,7 +208,9 @@ progress shorten_waits(notification_table& table, const channel& c, wait_positio
     return {shortened, has_more};
 }
 
-progress recover_channel(const channel& c, int64 limit, position* at) {
+progress recover_channel(channel c, int64 limit, position* at) {
+    if (!use_channel_if_free(&c))
+        return {};
     notification_table table = notification_table::open();
     const sweep_limits sweep = {limit, PG_INT64_MAX};
     const progress shortened = shorten_waits(table, c, &at->wait, {limit, limit});

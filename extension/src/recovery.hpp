@@ -1,6 +1,8 @@
 // The steps after which nothing waits that need not: what recover() does for its caller, and the worker by itself.
 //
-// Each step is bounded, and goes on where the one before it ended. What another transaction is at is left to it.
+// Each step is bounded, and goes on where the one before it ended. What another transaction is at is left to it: a row, and a channel
+// that is being dropped. The others are locked for use before their rows, as everywhere (channel_lock.hpp), but without waiting: a
+// step may have rows of another channel by then.
 #pragma once
 
 #include "archive.hpp"
@@ -33,7 +35,7 @@ struct wait_position {
 // What was given back, to be ready at once or after a pause, has a time of the clock of that moment. If the clock was set back since,
 // it would wait for that time to come again. Here it gets a time by the present clock: when its pause is over, counted from now, but
 // not before its deliver_at. Tells consumers when that is. It needs the index of what waits, which the catalog of 0.1.0 has not.
-progress shorten_waits(notification_table& table, const channel& c, wait_position* at, sweep_limits limits);
+progress shorten_waits(notification_table& table, channel c, wait_position* at, sweep_limits limits);
 
 // How far the steps in a channel have come: the subscription, and the due_at up to which its rows were looked at. So a step
 // does not walk over what those before it have left behind in the index.
@@ -45,6 +47,6 @@ struct position {
 
 // A step in a channel, from *at on: at most `limit` rows of each kind. Ends leases and delays whose time is over, removes what is
 // kept too long, and wakes the consumers of what is ready.
-progress recover_channel(const channel& c, int64 limit, position* at);
+progress recover_channel(channel c, int64 limit, position* at);
 
 }  // namespace pgpubsub
