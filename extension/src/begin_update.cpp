@@ -10,6 +10,7 @@
 // deadlock_timeout, after which all locks are given back, and it begins anew a while later. Who waits stands in the queue of
 // the lock, so constant traffic can't keep the update out.
 #include "arguments.hpp"
+#include "extension_members.hpp"
 #include "plain_grants.hpp"
 #include "script.hpp"
 
@@ -46,20 +47,10 @@ wanted_locks find_relations(Oid extension) {
           ours.notification, ours.dead_letter, ours.processed, ours.broadcast, ours.stat_count})
         found.add(relation, ShareRowExclusiveLock);
 
-    const Relation depend = table_open(DependRelationId, AccessShareLock);
-    ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
-    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
-    const SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, lengthof(keys), keys);
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        const auto* const d = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
-        if (d->deptype == DEPENDENCY_EXTENSION && d->classid == RelationRelationId &&
-            get_rel_relkind(d->objid) == RELKIND_VIEW)
-            found.add(d->objid, AccessExclusiveLock);
-    }
-    systable_endscan(scan);
-    table_close(depend, AccessShareLock);
+    for_each_member(extension, [&found](Oid of_class, Oid object) {
+        if (of_class == RelationRelationId && get_rel_relkind(object) == RELKIND_VIEW)
+            found.add(object, AccessExclusiveLock);
+    });
     return found;
 }
 

@@ -4,6 +4,7 @@
 #include "broadcast.hpp"
 #include "channel_tables.hpp"
 #include "databases.hpp"
+#include "extension_members.hpp"
 #include "stat_count.hpp"
 
 namespace pgpubsub {
@@ -104,25 +105,13 @@ void note_function(Oid oid, catalog* found) {
     ReleaseSysCache(tuple);
 }
 
-// By the members of the extension, which asks for no right of the user on the schema.
 void find_members(Oid extension, catalog* found) {
-    const Relation depend = table_open(DependRelationId, AccessShareLock);
-    ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
-    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
-    const SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, lengthof(keys), keys);
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        const auto* const d = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
-        if (d->deptype != DEPENDENCY_EXTENSION)
-            continue;
-        if (d->classid == RelationRelationId)
-            note_relation(d->objid, found);
-        else if (d->classid == ProcedureRelationId)
-            note_function(d->objid, found);
-    }
-    systable_endscan(scan);
-    table_close(depend, AccessShareLock);
+    for_each_member(extension, [found](Oid of_class, Oid object) {
+        if (of_class == RelationRelationId)
+            note_relation(object, found);
+        else if (of_class == ProcedureRelationId)
+            note_function(object, found);
+    });
 }
 
 template <std::size_t N>

@@ -1,5 +1,7 @@
 #include "index_entries.hpp"
 
+#include "guc_scope.hpp"
+
 namespace pgpubsub {
 namespace {
 
@@ -10,10 +12,10 @@ void as_owner(Oid owner, F f) {
     int context;
     GetUserIdAndSecContext(&caller, &context);
     SetUserIdAndSecContext(owner, context | SECURITY_RESTRICTED_OPERATION);
-    const int level = NewGUCNestLevel();
-    (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    f();
-    AtEOXact_GUC(false, level);
+    with_settings(safe_search_path, [&f] {
+        f();
+        return true;
+    });
     SetUserIdAndSecContext(caller, context);
 }
 
