@@ -4,7 +4,7 @@
 // lock:
 //
 //   mode     who has it                                                                          excludes
-//   use      who stores into the channel or takes from it, and who attaches a table to it        replace
+//   use      who stores into the channel, takes from it or recovers it, or attaches a table       replace
 //   change   who changes its settings, its subscriptions or the rights on it                     change, replace
 //   replace  who drops it or a subscription, or changes how its rows are stored                  all
 //
