@@ -234,6 +234,8 @@ has_worker($node, $_, "$_: a worker, with max_worker_processes raised") foreach 
 wakes('postgres', 'that wakes');
 unlike($node->safe_psql('postgres', 'SELECT mode FROM pgpubsub.stat_wakeup'), qr/transaction/, 'as before');
 
+# The sessions of this test that have ended are gone for the server as well.
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}), 'only the server is left');
 my $log_before = -s $node->logfile;
 $node->stop;
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before), qr/FATAL|ERROR/, 'a shutdown alarms nobody');
