@@ -21,7 +21,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 : >"$results/machine.tsv"
-setting Machine "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), Linux $(uname -r)"
+setting Machine "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | sed -n 1p), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo), Linux $(uname -r)"
 setting PostgreSQL "$(postgres --version | sed 's/^[^0-9]*//')"
 setting pgpubsub "$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$ROOT/extension/pgpubsub.control"), $(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo 'no git')"
 for system in $PEERS; do setting "$system" "$(system_version "$system")"; done

@@ -75,5 +75,11 @@ gives 'a version that is too old' 1 '' 'no pg_config of PostgreSQL 15 or later (
 PG_CONFIG=/nosuch/pg_config gives 'a PG_CONFIG that names nothing' 1 '' 'names no program' build
 gives 'a target that there is not' 1 '' 'there is no target nosuch' nosuch
 
+# What apt says of a package goes on behind the line that is looked for, and what reads it must not end before.
+n=$((n + 1))
+stand_in bin/apt-cache 'case $1 in depends) echo "  Depends: postgresql-17" ;; policy) echo "  Candidate: 17.1-1"; seq 100000 ;; esac'
+got=$(PATH="$dir/bin:$PATH"; eval "$(sed -n '/^has_candidate()/,/^}/p' "$lib/install-packages.sh")"; newest_postgresql)
+if [ "$got" = 17 ]; then echo "ok $n - the PostgreSQL that apt has"; else echo "not ok $n - the PostgreSQL that apt has"; failed=1; fi
+
 echo "1..$n"
 exit $failed

@@ -19,7 +19,7 @@ check() {
         echo "ok $n - $name"
     else
         echo "not ok $n - $name"
-        printf '%s\n' "$said" | head -n 30 | sed 's/^/#   /'
+        printf '%s\n' "$said" | sed -n '1,30s/^/#   /p'
         failed=1
     fi
 }
@@ -31,7 +31,7 @@ block() {
         inside && wanted' "$ROOT/README.md"
 }
 # The shell's block that has a text.
-block_with() { local i; for i in {1..30}; do if block '' "$i" | grep -qF "$1"; then block '' "$i"; return; fi; done; return 1; }
+block_with() { local i; for i in {1..30}; do if block '' "$i" | grep -F "$1" >/dev/null; then block '' "$i"; return; fi; done; return 1; }
 
 # ---- a server ----------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ type_sql() {
 }
 typed() { awk -v number="$1" '/^== block / { inside = $3 == number; next } inside' "$out/sql.log"; }
 shows_rows() {
-    typed "$1" | grep -qE '^\([1-9][0-9]* rows?\)$|^INSERT 0 [1-9]' && ! typed "$1" | grep -qE '^\(0 rows\)$|\| +0$' ||
+    typed "$1" | grep -E '^\([1-9][0-9]* rows?\)$|^INSERT 0 [1-9]' >/dev/null && ! typed "$1" | grep -E '^\(0 rows\)$|\| +0$' >/dev/null ||
         { typed "$1"; return 1; }
 }
 
@@ -84,7 +84,7 @@ compile() {
     "${CXX:-g++}" -std=c++20 -Wall -Wextra -o "$out/first" "$out/first.cpp" $flags
 }
 finds_its_library() {
-    LD_LIBRARY_PATH=$(dirname "$(find "$out/root" -name 'libpgpubsub.so' | head -n 1)") ldd "$out/first" | grep 'libpgpubsub.*=> /'
+    LD_LIBRARY_PATH=$(dirname "$(find "$out/root" -name 'libpgpubsub.so' -print -quit)") ldd "$out/first" | grep 'libpgpubsub.*=> /'
 }
 # The library needs neither libpq's nor fmt's development files to be linked.
 needs_no_more() { ! grep -E '^Requires' "$(find "$out/root" -name pgpubsub.pc)"; }

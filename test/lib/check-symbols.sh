@@ -13,7 +13,7 @@ check() {
         echo "ok $n - $1"
     else
         echo "not ok $n - $1"
-        printf '%s\n' "$2" | head -n 30 | sed 's/^/#   /'
+        printf '%s\n' "$2" | sed -n '1,30s/^/#   /p'
         failed=1
     fi
 }

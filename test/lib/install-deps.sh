@@ -125,7 +125,7 @@ elif ! has "$pg_config"; then
     die "PG_CONFIG=$pg_config names no program that can be run. Debian's are /usr/lib/postgresql/*/bin/pg_config." \
         "Without PG_CONFIG, the pg_config of PATH is taken."
 elif ! new_enough; then
-    die "PG_CONFIG=$pg_config is no pg_config of PostgreSQL 15 or later ($(pg version | head -n 1))."
+    die "PG_CONFIG=$pg_config is no pg_config of PostgreSQL 15 or later ($(pg version | sed -n 1p))."
 fi
 
 still_missing() {

@@ -39,7 +39,8 @@ printf '%s\ncreate_main_cluster = false\n' "$mark" > $no_cluster
 apt() { apt-get -q -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 "$@" </dev/null; }
 
 # The version that the package "postgresql" stands for; else the newest one of which apt has the server and its headers.
-has_candidate() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+# Not grep -q: it ends at once, and what writes to it would end with SIGPIPE, which pipefail takes for a no.
+has_candidate() { apt-cache policy "$1" 2>/dev/null | grep '^  Candidate: [^(]' >/dev/null; }
 newest_postgresql() {
     local major
     for major in $(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p') \
@@ -75,7 +76,7 @@ for try in 1 2 3; do
     if ! apt update >"$log" 2>&1 || grep -q '^[WE]: Failed to fetch' "$log"; then
         if [ -z "$warned" ]; then
             echo "apt-get update had problems; the installation is tried all the same. It said:" >&2
-            { grep '^[WE]: ' "$log" || cat "$log"; } | head -n 6 | sed 's/^/    /' >&2
+            { grep '^[WE]: ' "$log" || cat "$log"; } | sed -n '1,6s/^/    /p' >&2
         fi
         warned=1
     fi

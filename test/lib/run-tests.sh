@@ -144,7 +144,7 @@ show_failure() {
         tail -n 150 "$file"
     done < <(case $1 in
         regress|isolation|preloaded|discard) find "$results/$1" -name regression.diffs -size +0 ;;
-        tap) sed -n 's/^[^ ]*\/t\/\([^ /]*\)\.pl .*Wstat.*/\1/p' "$2" | sort -u | head -n 5 | while read -r name; do
+        tap) sed -n 's/^[^ ]*\/t\/\([^ /]*\)\.pl .*Wstat.*/\1/p' "$2" | sort -u | sed -n 1,5p | while read -r name; do
                  find "$results/tap" -name "regress_log_$name"; done ;;
         esac)
     if [ "$1" != tap ] && [ -z "$(find "$results/$1" -name regression.diffs -size +0)" ]; then

@@ -72,7 +72,7 @@ demo_works() {
 # What README says for it, and what only the tests need.
 state_bare() {
     source_for root /root/pgpubsub
-    local line; line=$(sed -n 's/^sudo \(apt-get install[^#]*\).*/\1/p' "$root/README.md" | head -n 1)
+    local line; line=$(sed -n 's/^sudo \(apt-get install[^#]*\).*/\1/p' "$root/README.md" | sed -n 1p)
     expect "README's first line: $line" run root "apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -y -q -o Dpkg::Use-Pty=0"
     demo_works root /root/pgpubsub
     expect "the demo has installed nothing that only tests need" fails root 'dpkg-query -W pgbouncer doctest-dev libipc-run-perl'
