@@ -111,6 +111,11 @@ SELECT pgpubsub.ack(ARRAY[:'receipt', 'nonsense']);
 SELECT pgpubsub.ack(ARRAY[:'receipt', NULL]);
 SELECT pgpubsub.ack('{}') AS none, pgpubsub.ack(NULL) AS none_either, pgpubsub.ack(ARRAY[:'receipt']) AS still_there;
 
+-- no two receipts have the same token
+SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 300) i;
+SELECT count(DISTINCT split_part(receipt, '-', 2)), pgpubsub.ack(array_agg(receipt)) AS acked
+  FROM (SELECT receipt FROM pgpubsub.claim('jobs', 150) UNION ALL SELECT receipt FROM pgpubsub.claim('jobs', 150)) r;
+
 -- publish_batch(): as many publish(), with the ids in the order of the payloads
 SELECT ids[1] < ids[2] AND ids[2] < ids[3] AS rising, array_length(ids, 1)
   FROM pgpubsub.publish_batch('jobs', ARRAY['1', '{"two": 2}', 'null']::jsonb[], ARRAY['a', NULL, 'c'],
