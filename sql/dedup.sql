@@ -52,7 +52,7 @@ TABLE queue;
 SELECT pgpubsub.purge_channel('jobs') AS purged;
 -- one that was handed out no longer does, whatever becomes of it: for its handler may not have seen what this publish is about
 SELECT pgpubsub.publish('jobs', '"leased"', dedup_key => 'a') AS a \gset
-SELECT receipt FROM pgpubsub.claim('jobs') \gset
+SELECT receipt FROM pgpubsub.claim('jobs', lease => '1 hour') \gset
 SELECT pgpubsub.publish('jobs', '"during"', dedup_key => 'a') > :a AS new;
 SELECT pgpubsub.nack(ARRAY[:'receipt'], delay => '0') AS nacked;
 TABLE queue;

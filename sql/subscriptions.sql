@@ -31,8 +31,8 @@ SELECT pgpubsub.purge_channel('news') AS purged_of_all;
 
 -- a receipt is that of one subscription, though the id stands in both
 SELECT pgpubsub.publish('news', '1') IS NOT NULL AS published;
-SELECT receipt FROM pgpubsub.claim('news') \gset a_
-SELECT receipt FROM pgpubsub.claim('news', subscription => 'mail') \gset b_
+SELECT receipt FROM pgpubsub.claim('news', lease => '1 hour') \gset a_
+SELECT receipt FROM pgpubsub.claim('news', lease => '1 hour', subscription => 'mail') \gset b_
 SELECT split_part(:'a_receipt', '-', 1) = split_part(:'b_receipt', '-', 1) AS same_id;
 SELECT pgpubsub.nack(ARRAY[:'b_receipt'], '1 hour', 'only here') AS nacked;
 SELECT subscription, state, last_error FROM pgpubsub.notifications ORDER BY subscription;
@@ -88,7 +88,7 @@ SELECT pgpubsub.publish('news', '{"level": "error"}') IS NOT NULL AS published;
 SELECT count(*) FROM pgpubsub.take('news', subscription => 'audit');
 SELECT pgpubsub.publish('news', '{"level": "error"}') IS NOT NULL AS published;
 SELECT pgpubsub.nack(array_agg(receipt), reject => true) AS rejected FROM pgpubsub.claim('news', subscription => 'audit');
-SELECT receipt FROM pgpubsub.claim('news', subscription => 'mail') \gset
+SELECT receipt FROM pgpubsub.claim('news', lease => '1 hour', subscription => 'mail') \gset
 SELECT (SELECT count(*) FROM pgpubsub.dead_letter) AS dead, (SELECT count(*) FROM pgpubsub.processed) AS processed;
 SELECT pgpubsub.unsubscribe('news', 'audit'), pgpubsub.unsubscribe('news', 'mail');
 SELECT (SELECT count(*) FROM pgpubsub.dead_letter) AS dead, (SELECT count(*) FROM pgpubsub.processed) AS processed;
