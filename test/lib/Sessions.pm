@@ -7,8 +7,9 @@ use warnings;
 use Exporter 'import';
 use POSIX ();
 use Test::More;
+use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(start_session end_well);
+our @EXPORT = qw(start_session end_well comes_back);
 
 sub start_session
 {
@@ -30,6 +31,19 @@ sub end_well
 		is($?, 0, "$what: $session->{name} is done");
 	}
 	return;
+}
+
+# Waits until a server that crashed takes sessions again, and tells whether it does. Not by poll_query_until(): it writes the query to
+# psql, and ends the test with a broken pipe where psql was refused before it read it.
+sub comes_back
+{
+	my ($node, $database) = @_;
+	foreach (1 .. 1800)
+	{
+		return 1 if system('psql', '-XAtq', '-o', '/dev/null', '-d', $node->connstr($database), '-c', 'SELECT 1') == 0;
+		sleep 0.1;
+	}
+	return 0;
 }
 
 1;

@@ -12,6 +12,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use StorageTest;
+use Sessions;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -113,7 +114,7 @@ sub end_in_mid_step
 	my $keeper = $bring_into{$step}->();
 	sql('CHECKPOINT');    # the process does not wait for its commits to reach the disk
 	$end{$how}->();
-	$node->poll_query_until('work', 'SELECT true');
+	comes_back($node, 'work');
 	becomes($is_over, "$how: it has ended");
 	eval { $keeper->quit } if $keeper;
 	open_gate();

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sessions;
 use Test::More;
 use IPC::Run ();
 
@@ -70,7 +71,7 @@ my $victim = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHE
 ok(kill('KILL', $victim), 'crash: a backend is killed');
 $takers->finish;
 isnt($takers->result(0), 0, 'crash: the takers lost their connections');
-$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not come back';
+comes_back($node, 'postgres') or die 'the server did not come back';
 my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM done');
 cmp_ok($before, '<', $rows, 'crash: it came amid the work');
 command_ok([ pgbench_command("--file=$take", '--transactions=200') ], 'crash: four new takers ran');

@@ -5,6 +5,7 @@ use warnings;
 
 use ClientTest;
 use PostgreSQL::Test::Cluster;
+use Sessions;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use WakeupTest;
@@ -164,11 +165,11 @@ $session = $node->background_psql('postgres');
 my $victim = $session->query_safe('SELECT pg_backend_pid()');
 $before = worker_pid($node, 'postgres');
 kill KILL => $victim;
-ok($node->poll_query_until('postgres', 'SELECT true'), 'the server has come back from a crash');
+ok(comes_back($node, 'postgres'), 'the server has come back from a crash');
 has_worker($node, 'postgres', 'with a worker', $before);
 wakes('postgres', 'that wakes');
 kill KILL => worker_pid($node, 'postgres');
-$before = worker_pid($node, 'postgres') if $node->poll_query_until('postgres', 'SELECT true');
+$before = worker_pid($node, 'postgres') if comes_back($node, 'postgres');
 has_worker($node, 'postgres', 'a worker that is killed comes back');
 wakes('postgres', 'and wakes');
 
