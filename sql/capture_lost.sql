@@ -47,7 +47,10 @@ DROP TABLE model;
 CREATE TABLE priced (id integer PRIMARY KEY, price integer, name text, secret text);
 SELECT pgpubsub.attach('priced', 'c', condition => 'NEW.price > 10', payload_columns => '{id,name}');
 ALTER TABLE priced DROP COLUMN price;
+-- terse: the words beside the message are others in PostgreSQL 19
+\set VERBOSITY terse
 ALTER TABLE priced ALTER COLUMN price TYPE bigint;
+\set VERBOSITY default
 ALTER TABLE priced ALTER COLUMN name TYPE varchar, DROP COLUMN secret;
 INSERT INTO priced VALUES (1, 11, 'dear'), (2, 1, 'cheap');
 SELECT * FROM captured();

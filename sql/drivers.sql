@@ -28,8 +28,11 @@ SELECT name, parameter_types FROM pg_prepared_statements ORDER BY name;
 EXECUTE publish('jobs', '{"n": 1}');
 -- a driver that sends a list as text[] casts it: jsonb has no implicit cast from text or json, and a second form of the function
 -- would leave parameters without a type without one
+-- terse: the words beside the message are others in PostgreSQL 19
+\set VERBOSITY terse
 SELECT pgpubsub.publish_batch('jobs', ARRAY['{"n": 2}']);
 SELECT pgpubsub.publish('jobs', '{"n": 2}'::json);
+\set VERBOSITY default
 EXECUTE publish_batch('jobs', ARRAY['{"n": 2}', '{"n": 3}', '{"n": 4}', '{"n": 5}', '{"n": 6}']::jsonb[], NULL);
 -- numbers of any width; beyond an integer there is no limit
 SELECT payload FROM pgpubsub.take('jobs', 1::bigint) UNION ALL SELECT payload FROM pgpubsub.take('jobs', 1::smallint);

@@ -57,8 +57,12 @@ SELECT count(*) AS left_over FROM pg_trigger WHERE tgname LIKE 'fire%';
 -- odd settings
 CREATE TABLE t (x integer);
 ALTER TABLE t OWNER TO regress_pgpubsub_owner;
+-- PostgreSQL 19 knows the strings of the standard only
+SELECT current_setting('server_version_num')::integer < 190000 AS has_other_strings \gset
+\if :has_other_strings
 SET standard_conforming_strings = off;
 SET escape_string_warning = on;
+\endif
 SET backslash_quote = off;
 SET quote_all_identifiers = on;
 SET transform_null_equals = on;
@@ -78,7 +82,9 @@ SELECT pgpubsub.grant_channel('it''s', 'regress_pgpubsub_app', 'publish');
 RESET ALL;
 SELECT subscription, paused, max_attempts, backoff_base, history, filter FROM pgpubsub.subscriptions ORDER BY subscription;
 SELECT role, privilege FROM pgpubsub.channel_privileges WHERE channel = 'it''s' ORDER BY role::text;
+\if :has_other_strings
 SET standard_conforming_strings = off;
+\endif
 SET session_replication_role = replica;
 SELECT pgpubsub.attach('public.t', 'it''s');
 SELECT pgpubsub.drop_channel('it''s');

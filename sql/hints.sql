@@ -1,6 +1,10 @@
 -- The hints of a transaction: their memory grows with the channels, and not with the rows or the sub-transactions.
 CREATE FUNCTION transaction_memory() RETURNS bigint LANGUAGE sql AS
-  $$ SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'TopTransactionContext' OR parent = 'TopTransactionContext' $$;
+  -- its children have it as their parent, and since PostgreSQL 18 as the last but one of their path
+  $$ WITH contexts AS MATERIALIZED (SELECT name, total_bytes, to_jsonb(c) AS c FROM pg_backend_memory_contexts c)
+     SELECT sum(total_bytes) FROM contexts
+      WHERE name = 'TopTransactionContext' OR c->>'parent' = 'TopTransactionContext' OR
+            c->'path'->-2 = (SELECT c->'path'->-1 FROM contexts WHERE name = 'TopTransactionContext') $$;
 SELECT count(pgpubsub.create_channel('hints' || i)) FROM generate_series(1, 20) i;
 
 -- 20 channels in turn
