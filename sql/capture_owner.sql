@@ -40,6 +40,61 @@ INSERT INTO given VALUES (8);
 SELECT * FROM captured();
 DROP TABLE given;
 
+-- each way to take the right says so; whoever still has it, or had none before, is not named
+CREATE ROLE regress_pgpubsub_group;
+GRANT regress_pgpubsub_group TO regress_pgpubsub_may;
+CREATE FUNCTION reset_rights() RETURNS void LANGUAGE sql AS $$
+  SELECT pgpubsub.alter_channel('c', owner => 'regress_pgpubsub_group');
+  SELECT pgpubsub.revoke_channel('c', r, 'publish')
+  FROM unnest('{regress_pgpubsub_may,regress_pgpubsub_may_not,regress_pgpubsub_group}'::regrole[]) r $$;
+SELECT pgpubsub.create_channel('other');
+SELECT pgpubsub.grant_channel('other', 'regress_pgpubsub_may', 'publish');
+SET ROLE regress_pgpubsub_may;
+CREATE TABLE one_table (id integer);
+CREATE TABLE two_tables (id integer) PARTITION BY LIST (id);
+CREATE TABLE two_one PARTITION OF two_tables DEFAULT;
+SELECT pgpubsub.attach('one_table', 'c'), pgpubsub.attach('two_tables', 'c'), pgpubsub.attach('one_table', 'other');
+SET ROLE regress_pgpubsub_may_not;
+CREATE TABLE never_could (id integer);
+CREATE TRIGGER by_hand AFTER INSERT ON never_could FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('c');
+RESET ROLE;
+SELECT reset_rights();
+-- the right to consume is another one; and this one is still there by membership
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_may', 'consume');
+SELECT pgpubsub.revoke_channel('c', 'regress_pgpubsub_may', 'consume');
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_may', 'publish');
+SELECT pgpubsub.revoke_channel('c', 'regress_pgpubsub_may', 'publish');
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_may', 'publish');
+SELECT pgpubsub.alter_channel('c', owner => 'regress_pgpubsub_may_not');
+SELECT pgpubsub.revoke_channel('c', 'regress_pgpubsub_may', 'publish');
+SELECT reset_rights();
+SELECT pgpubsub.alter_channel('c', owner => 'regress_pgpubsub_may');
+SELECT pgpubsub.alter_channel('c', owner => 'regress_pgpubsub_may_not');
+SELECT reset_rights();
+-- commands for roles
+REVOKE regress_pgpubsub_group FROM regress_pgpubsub_may;
+GRANT regress_pgpubsub_group TO regress_pgpubsub_may;
+ALTER GROUP regress_pgpubsub_group DROP USER regress_pgpubsub_may;
+GRANT regress_pgpubsub_group TO regress_pgpubsub_may;
+REASSIGN OWNED BY regress_pgpubsub_group TO regress_pgpubsub_may_not;
+SELECT reset_rights();
+CREATE ROLE regress_pgpubsub_between;
+GRANT regress_pgpubsub_group TO regress_pgpubsub_between;
+GRANT regress_pgpubsub_between TO regress_pgpubsub_may;
+REVOKE regress_pgpubsub_group FROM regress_pgpubsub_may;
+DROP ROLE regress_pgpubsub_between;
+GRANT regress_pgpubsub_group TO regress_pgpubsub_may;
+DROP OWNED BY regress_pgpubsub_group;
+ALTER ROLE regress_pgpubsub_may SUPERUSER;
+ALTER ROLE regress_pgpubsub_may NOSUPERUSER;
+ALTER ROLE regress_pgpubsub_may NOCREATEDB;
+DROP TABLE one_table, two_tables, never_could;
+SELECT pgpubsub.drop_channel('other');
+SELECT pgpubsub.alter_channel('c', owner => current_user::regrole);
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_may', 'publish');
+DROP FUNCTION reset_rights;
+DROP ROLE regress_pgpubsub_group;
+
 -- a stranger can't publish: neither by attach() nor by a trigger made by hand, whatever the arguments say
 SET ROLE regress_pgpubsub_may_not;
 CREATE TABLE strange (id integer);

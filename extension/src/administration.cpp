@@ -3,6 +3,7 @@
 
 #include "archive.hpp"
 #include "broadcast.hpp"
+#include "capture_right.hpp"
 #include "channel_settings.hpp"
 #include "channel_tables.hpp"
 #include "interval.hpp"
@@ -164,8 +165,10 @@ void change_owner(const channel& c, Oid owner) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", owner));
     if (!may_give_to(GetUserId(), owner))
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg(may_not_give_to, name));
+    const List* const captures = captures_with_right(&c);
     remove_owners(c.id);
     give_right(c.id, owner, privilege::owner);
+    warn_of_lost_rights(captures);
 }
 
 // The subscription that the argument names, or all where it is null.

@@ -34,23 +34,26 @@ List* channels_of(Oid table, Oid capture) {
     return channels;
 }
 
-void check_table(Oid table, Oid capture) {
+// A trigger may name what can't be a channel's name.
+bool find_named(std::string_view name, channel* result) {
+    return !name.empty() && name.size() <= max_channel_bytes && find_channel(name, result);
+}
+
+void check_table(Oid table, const List* channels) {
     const Oid owner = owner_of_relation(table);
     const char* const name = get_rel_name(table);
     const char* const schema = get_namespace_name(get_rel_namespace(table));
     if (!OidIsValid(owner) || name == nullptr || schema == nullptr)
         return;
     const ListCell* cell;
-    foreach (cell, channels_of(table, capture)) {
-        const std::string_view wanted = static_cast<const char*>(lfirst(cell));
-        channel c;
-        if (!wanted.empty() && wanted.size() <= max_channel_bytes && find_channel(wanted, &c) &&
-            !has_privilege(c.id, owner, privilege::publish))
+    foreach (cell, channels)
+        if (channel c; find_named(static_cast<const char*>(lfirst(cell)), &c) &&
+                       !has_privilege(c.id, owner, privilege::publish))
             warn_of_missing_right(schema, name, c, owner);
-    }
 }
 
-void check_tables_of(Oid owner, Oid capture) {
+// All tables that capture by triggers of their own, each once.
+List* capturing_tables(Oid capture) {
     List* tables = NIL;
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     const SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
@@ -58,15 +61,19 @@ void check_tables_of(Oid owner, Oid capture) {
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
         const auto& facts = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
         if (facts.tgfoid == capture && !OidIsValid(facts.tgparentid))
-            tables = list_append_unique_oid(tables, facts.tgrelid);
+            tables = lappend_oid(tables, facts.tgrelid);
     }
     systable_endscan(scan);
     table_close(triggers, AccessShareLock);
-    const ListCell* cell;
-    foreach (cell, tables)
-        if (owner_of_relation(lfirst_oid(cell)) == owner)
-            check_table(lfirst_oid(cell), capture);
+    list_sort(tables, list_oid_cmp);
+    list_deduplicate_oid(tables);
+    return tables;
 }
+
+struct capture_with_right {
+    Oid table;
+    const char* channel;
+};
 
 bool changes_owner(const AlterTableStmt& alter) {
     const ListCell* cell;
@@ -109,15 +116,51 @@ void warn_of_missing_right(const char* schema, const char* table, const channel&
 
 void check_capture_rights_after(const Node* command) {
     const RangeVar* const table = concerned_table(command);
-    const bool reassigns = IsA(command, ReassignOwnedStmt);
-    if ((table == nullptr && !reassigns) || creating_extension || !is_installed())
+    if (table == nullptr || creating_extension || !is_installed())
         return;
     CommandCounterIncrement();
+    if (const Oid oid = RangeVarGetRelid(table, NoLock, true); OidIsValid(oid))
+        check_table(oid, channels_of(oid, capture_function()));
+}
+
+List* captures_with_right(const channel* into) {
     const Oid capture = capture_function();
-    if (reassigns)
-        check_tables_of(get_rolespec_oid(reinterpret_cast<const ReassignOwnedStmt*>(command)->newrole, true), capture);
-    else if (const Oid oid = RangeVarGetRelid(table, NoLock, true); OidIsValid(oid))
-        check_table(oid, capture);
+    List* found = NIL;
+    const ListCell* table;
+    foreach (table, capturing_tables(capture)) {
+        CHECK_FOR_INTERRUPTS();
+        const Oid owner = owner_of_relation(lfirst_oid(table));
+        const ListCell* cell;
+        foreach (cell, channels_of(lfirst_oid(table), capture)) {
+            const auto* const name = static_cast<const char*>(lfirst(cell));
+            channel c;
+            if ((into != nullptr && strcmp(into->name, name) != 0) || !OidIsValid(owner) || !find_named(name, &c) ||
+                !has_privilege(c.id, owner, privilege::publish))
+                continue;
+            auto* const item = static_cast<capture_with_right*>(palloc(sizeof(capture_with_right)));
+            *item = {lfirst_oid(table), name};
+            found = lappend(found, item);
+        }
+    }
+    return found;
+}
+
+void warn_of_lost_rights(const List* captures) {
+    if (captures == NIL || !is_installed())
+        return;
+    CommandCounterIncrement();
+    const ListCell* cell;
+    foreach (cell, captures) {
+        const auto& item = *static_cast<const capture_with_right*>(lfirst(cell));
+        check_table(item.table, list_make1(const_cast<char*>(item.channel)));
+    }
+}
+
+List* captures_that_may_lose_right(const Node* command) {
+    const bool may_take_rights = IsA(command, DropOwnedStmt) || IsA(command, ReassignOwnedStmt) ||
+                                 IsA(command, GrantRoleStmt) || IsA(command, AlterRoleStmt) ||
+                                 IsA(command, DropRoleStmt);
+    return may_take_rights && !creating_extension && is_installed() ? captures_with_right() : NIL;
 }
 
 }  // namespace pgpubsub

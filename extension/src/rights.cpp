@@ -2,6 +2,7 @@
 #include "rights.hpp"
 
 #include "administration.hpp"
+#include "capture_right.hpp"
 #include "plain_grants.hpp"
 #include "role_rights.hpp"
 
@@ -56,8 +57,10 @@ PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
 PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
     PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
     const grant_arguments a = read_grant_arguments(fcinfo);
+    const List* const captures = a.what == privilege::publish ? captures_with_right(&a.on) : NIL;
     if (!remove_right(a.on.id, a.role, a.what))
         check_role_exists(a.role);
+    warn_of_lost_rights(captures);
     PG_RETURN_VOID();
 }
 

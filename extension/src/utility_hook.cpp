@@ -107,8 +107,7 @@ void send_away(shared_database* d) {
 }
 
 bool concerns_captures(const Node* command) {
-    return IsA(command, AlterTableStmt) || IsA(command, CreateTrigStmt) || IsA(command, RenameStmt) ||
-           IsA(command, ReassignOwnedStmt);
+    return IsA(command, AlterTableStmt) || IsA(command, CreateTrigStmt) || IsA(command, RenameStmt);
 }
 
 void capture_follows(const Node* command) {
@@ -129,43 +128,74 @@ void let_go(int, Datum held) {
     wake_launcher();
 }
 
-void execute(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
-             QueryEnvironment* environment, DestReceiver* destination, QueryCompletion* completion) {
-    if (has_shared_memory()) {
-        note_listening(planned->utilityStmt);
-        if (drops_extension(planned->utilityStmt))
-            look_at_extension_at_commit();
-        else if (creates_our_extension(planned->utilityStmt))
-            ask_for_worker_at_commit();
-        else if (IsA(planned->utilityStmt, CreatedbStmt) || IsA(planned->utilityStmt, AlterDatabaseStmt))
-            look_at_databases_at_commit();
-        else if (IsA(planned->utilityStmt, ListenStmt))
-            ask_for_worker_if_needed();
-    }
-    // Before it is executed: a ROLLBACK frees itself.
-    const bool reassigns = IsA(planned->utilityStmt, ReassignOwnedStmt);
-    const bool concerns = concerns_captures(planned->utilityStmt);
-    shared_database* const d = has_shared_memory() ? find_worker_in_the_way(planned->utilityStmt, context) : nullptr;
-    if (d == nullptr) {
-        // The plan may be gone when it has been executed.
-        const bool may_bring_extension = has_shared_memory() && commits_prepared(planned->utilityStmt);
+void note_before(const Node* command) {
+    note_listening(command);
+    if (drops_extension(command))
+        look_at_extension_at_commit();
+    else if (creates_our_extension(command))
+        ask_for_worker_at_commit();
+    else if (IsA(command, CreatedbStmt) || IsA(command, AlterDatabaseStmt))
+        look_at_databases_at_commit();
+    else if (IsA(command, ListenStmt))
+        ask_for_worker_if_needed();
+}
+
+// What a hook is called with.
+struct call {
+    PlannedStmt* planned;
+    const char* query;
+    bool read_only_tree;
+    ProcessUtilityContext context;
+    ParamListInfo params;
+    QueryEnvironment* environment;
+    DestReceiver* destination;
+    QueryCompletion* completion;
+
+    void pass_on() const {
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
-        if (may_bring_extension)
-            ask_for_worker_if_needed();
-        if (reassigns)
-            after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(planned->utilityStmt));
-        if (concerns)
-            capture_follows(planned->utilityStmt);
-        return;
     }
+};
+
+pg_noinline void execute_without_worker(const call& c, shared_database* d) {
     pg_atomic_fetch_add_u32(&d->holds, 1);
     PG_ENSURE_ERROR_CLEANUP(let_go, PointerGetDatum(d));
     {
         send_away(d);
-        next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+        c.pass_on();
     }
     PG_END_ENSURE_ERROR_CLEANUP(let_go, PointerGetDatum(d));
     let_go(0, PointerGetDatum(d));
+}
+
+void execute_and_follow(const call& c) {
+    const Node* const command = c.planned->utilityStmt;
+    // Before it is executed: a ROLLBACK frees itself, and its plan.
+    const bool reassigns = IsA(command, ReassignOwnedStmt);
+    const bool concerns = concerns_captures(command);
+    const bool may_bring_extension = has_shared_memory() && commits_prepared(command);
+    const List* const captures = captures_that_may_lose_right(command);
+    c.pass_on();
+    if (may_bring_extension)
+        ask_for_worker_if_needed();
+    if (reassigns)
+        after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(command));
+    if (concerns)
+        capture_follows(command);
+    warn_of_lost_rights(captures);
+}
+
+void execute(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+             QueryEnvironment* environment, DestReceiver* destination, QueryCompletion* completion) {
+    const call c = {planned, query, read_only_tree, context, params, environment, destination, completion};
+    shared_database* d = nullptr;
+    if (has_shared_memory()) {
+        note_before(planned->utilityStmt);
+        d = find_worker_in_the_way(planned->utilityStmt, context);
+    }
+    if (d != nullptr)
+        execute_without_worker(c, d);
+    else
+        execute_and_follow(c);
 }
 
 }  // namespace
