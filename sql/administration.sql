@@ -52,6 +52,9 @@ SELECT pgpubsub.create_channel('x', backoff_base => '2 s', backoff_max => '1 s')
 SELECT pgpubsub.create_channel('x', backoff_base => '2 hours');
 SELECT pgpubsub.create_channel('x', backoff_max => '1 ms');
 SELECT pgpubsub.subscribe('plain', 'x', backoff_base => '2 hours');
+-- what is too long for a count of microseconds is named as it was given
+SELECT pgpubsub.subscribe('plain', 'x', backoff_base => '170000000 years');
+SELECT pgpubsub.subscribe('plain', 'x', backoff_base => '170000000 years', backoff_max => '3 years');
 SELECT pgpubsub.alter_channel('plain', backoff_max => '1 ms');
 SELECT pgpubsub.alter_channel('loud', ordered => true);
 SELECT pgpubsub.alter_channel('loud', max_attempts => 1);

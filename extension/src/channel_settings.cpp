@@ -57,6 +57,11 @@ const char* subscription_settings::first_given() const {
     return nullptr;
 }
 
+// As it was given; else what is there.
+static const char* shown(const optional_argument& given, int64 present) {
+    return given.is_given ? shown_interval(given.value) : shown_span(present);
+}
+
 void check_settings(const subscription_settings& settings, const subscription& present) {
     if (settings.max_attempts.is_given) {
         const int32 value = DatumGetInt32(settings.max_attempts.value);
@@ -74,7 +79,7 @@ void check_settings(const subscription_settings& settings, const subscription& p
     if (base > max)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("\"backoff_base\" must not be more than \"backoff_max\""),
-                errdetail("They would be %s and %s.", shown_span(base), shown_span(max)));
+                errdetail("They would be %s and %s.", shown(settings.backoff_base, base), shown(settings.backoff_max, max)));
 }
 
 void store_settings(const subscription_settings& s, int32 subscription_id) {
