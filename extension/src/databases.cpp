@@ -175,8 +175,8 @@ void ask_for_worker() {
     shared_database* const d = our_database();
     if (d == nullptr)
         return;
-    pg_atomic_write_u32(&d->has_extension, 1);
-    if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0)
+    const bool is_news = pg_atomic_exchange_u32(&d->has_extension, 1) == 0;
+    if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0 || is_news)
         wake_launcher();
 }
 

@@ -273,6 +273,33 @@ bool lacks_worker(int place) {
            pg_atomic_read_u32(&d->holds) == 0;
 }
 
+void say_no_start(int place, const database_state& state) {
+    say_lack(&all[place].lack_was_said, database_at(place), NameStr(state.name), "no background worker could be started",
+             "Raise max_worker_processes");
+}
+
+// There is no place, and nobody who could make room: that goes for all that have no worker.
+void give_up_for_now() {
+    for (int i = 0; i < count; ++i) {
+        if (!lacks_worker(i))
+            continue;
+        pg_atomic_write_u32(&database_at(i)->lacks_worker, 1);
+        set_retry(database_at(i), pause_without_room);
+        all[i].waiting_since = never;
+    }
+}
+
+// Also of a database whose extension was found only after that.
+void say_who_lacks_worker() {
+    for (int i = 0; i < count; ++i) {
+        if (all[i].lack_was_said || !lacks_worker(i) || pg_atomic_read_u32(&database_at(i)->lacks_worker) == 0 ||
+            pg_atomic_read_u32(&database_at(i)->has_extension) == 0)
+            continue;
+        if (const database_state state = state_of(all[i].database); state.is == database_state::open)
+            say_no_start(i, state);
+    }
+}
+
 // Starts what is missing, and returns when to look again.
 int64 start_workers() {
     note_processes();
@@ -331,15 +358,13 @@ int64 start_workers() {
             break;
         }
         if (!start_worker(i)) {
-            say_lack(&s.lack_was_said, d, NameStr(state.name), "no background worker could be started", "Raise max_worker_processes");
             if (workers > 0 && is_needed) {
+                say_no_start(i, state);
                 next = Min(next, make_room(waiting));
                 next = Min(next, steady_now() + pause_without_room);
             } else {
-                pg_atomic_write_u32(&d->lacks_worker, 1);
-                set_retry(d, pause_without_room);
-                s.waiting_since = never;
-                next = Min(next, retry_time(d));
+                give_up_for_now();
+                next = Min(next, steady_now() + pause_without_room);
             }
             break;
         }
@@ -432,6 +457,7 @@ void pgpubsub_launcher_main(Datum) {
         if (databases_have_changed() || looks_at_databases)
             look_at_databases();
         int64 next = start_workers();
+        say_who_lacks_worker();
         next = Min(Min(next, start_storage_jobs()), steady_now() + longest_sleep);
         const long timeout = next == at_once ? 0 : static_cast<long>(Max(next - steady_now(), 0) / 1000 + 1);
         ends_at_once = false;

@@ -98,6 +98,22 @@ sql(q{SELECT pgpubsub.purge_channel('jobs')}, 'd4');
 eventually(sub { warnings('no background worker could be started to pack the notifications for database "d4"') == 1 || warnings('no background worker could be started') > 0 }, 'that nothing can be packed is said');
 ok($node->poll_query_until('d4', q{SELECT last_error LIKE '%max_worker_processes%' FROM pgpubsub.stat_wakeup}), 'in stat_wakeup too');
 end_probe($_) foreach values %listener;
+
+# ---- no place at all -----------------------------------------------------------------------------
+# The launcher of logical replication has the other one.
+$node->append_conf('postgresql.conf', "max_worker_processes = 2\nmax_logical_replication_workers = 4\n");
+my $log_ends_at = -s $node->logfile;
+$node->restart;
+is(sql(q{SELECT pgpubsub.publish('jobs', '1') > 0}, $_), 't', "no place for any worker: $_ publishes all the same") foreach ('d6', 'd7');
+my $unstarted = sub { scalar(() = slurp_file($node->logfile, $log_ends_at) =~ /WARNING:  no background worker could be started for database "$_[0]"/g) };
+foreach my $name ('d6', 'd7')
+{
+	ok($node->poll_query_until($name, q{SELECT mode = 'transaction' AND worker_pid IS NULL AND last_error LIKE '%max_worker_processes%' FROM pgpubsub.stat_wakeup}), "$name: stat_wakeup says why");
+	is($unstarted->($name), 1, "$name: the log says so, once");
+}
+sql(q{SELECT pgpubsub.publish('jobs', '1')}, 'd6');
+is($unstarted->('d6'), 1, 'not again');
+is($unstarted->('d8'), 0, 'nothing is said of a database in which nobody has found the extension');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 30');
 $node->restart;
 has_worker($node, $_, "with places for all, $_ has its worker") foreach ('d1', 'd12');
