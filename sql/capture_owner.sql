@@ -111,6 +111,18 @@ INSERT INTO strange_parted VALUES (1);
 RESET ROLE;
 SELECT * FROM captured();
 SELECT "table", channel, can_publish FROM pgpubsub.attachments ORDER BY 1;
+-- nor does a stranger's trigger keep the channel; one that publishes does
+SET ROLE regress_pgpubsub_may;
+CREATE TABLE of_publisher (id integer) PARTITION BY LIST (id);
+CREATE TABLE one_of_publisher PARTITION OF of_publisher DEFAULT;
+SELECT pgpubsub.attach('of_publisher', 'c');
+RESET ROLE;
+ALTER TABLE one_of_publisher OWNER TO regress_pgpubsub_may_not;
+SELECT pgpubsub.drop_channel('c');
+DROP TABLE of_publisher;
+BEGIN;
+SELECT pgpubsub.drop_channel('c');
+ROLLBACK;
 DROP TABLE strange, strange_parted;
 
 -- of a partition, the owner of the table that was attached is asked

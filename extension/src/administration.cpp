@@ -19,35 +19,35 @@ namespace {
 struct capture_trigger {
     Oid table;
     NameData name;
-    bool is_of_partition;
 };
 
-// Whether the trigger captures into the channel. Its arguments are stored one after the other, each with a zero byte
-// behind it; the channel is the first.
+// Whether the trigger captures into the channel: its table's owner may publish there, or else anybody's trigger would
+// keep the channel. Its arguments are stored one after the other, each with a zero byte behind it; the channel is the
+// first. Those of partitions stand beside that of the partitioned table, which counts.
 bool captures_into(HeapTuple trigger, TupleDesc columns, const channel& c) {
     const FormData_pg_trigger& form = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(trigger));
-    if (form.tgfoid != our_catalog().capture_function || form.tgisinternal || form.tgnargs == 0)
+    if (form.tgfoid != our_catalog().capture_function || OidIsValid(form.tgparentid) || form.tgnargs == 0)
         return false;
     bool null;
     const std::string_view arguments =
         view_of(DatumGetTextPP(heap_getattr(trigger, Anum_pg_trigger_tgargs, columns, &null)));
-    return arguments.substr(0, arguments.find('\0')) == c.name;
+    if (arguments.substr(0, arguments.find('\0')) != c.name)
+        return false;
+    const Oid owner = owner_of_relation(form.tgrelid);
+    return OidIsValid(owner) && has_privilege(c.id, owner, privilege::publish);
 }
 
-// As of now, whatever snapshot the transaction has. Of a partitioned table rather than one of its partitions.
+// As of now, whatever snapshot the transaction has.
 bool find_capture_trigger(const channel& c, capture_trigger* found) {
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, snapshot, 0, nullptr);
     bool is_there = false;
     HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        if (!captures_into(tuple, RelationGetDescr(triggers), c))
-            continue;
+    while (!is_there && HeapTupleIsValid(tuple = systable_getnext(scan))) {
         const FormData_pg_trigger& form = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-        if (!is_there || (found->is_of_partition && !OidIsValid(form.tgparentid)))
-            *found = {form.tgrelid, form.tgname, OidIsValid(form.tgparentid)};
-        is_there = true;
+        is_there = captures_into(tuple, RelationGetDescr(triggers), c);
+        *found = {form.tgrelid, form.tgname};
     }
     systable_endscan(scan);
     UnregisterSnapshot(snapshot);
