@@ -58,6 +58,8 @@ void write_payload(jsonb_writer* json, const capture_plan& plan, const row_chang
     const bool without_old = is_update && plan.payload == payload_choice::newest;
 
     json->clear();
+    if (!truncated)
+        json->want_whole();
     json->begin_object(shape_of_payload(truncated, plan.filter_lost));
     json->string(operation_names[static_cast<int>(change.what)]);
     add_row_or_null(json, plan, change.new_row, chosen);

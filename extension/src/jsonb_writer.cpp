@@ -97,7 +97,9 @@ void jsonb_writer::clear() {
         capacity_ = first_capacity;
     }
     used_ = VARHDRSZ;
-    truncated_ = false;
+    left_out_ = 0;
+    wants_whole_ = false;
+    strings_left_ = max_jsonb_bytes;
     excess_ = 0;
     uncounted_left_ = max_uncounted;
     depth_ = 0;
@@ -203,11 +205,16 @@ bool jsonb_writer::begin_array(int count) {
 
 // What begins behind the length word, and is aligned or not.
 void jsonb_writer::value(std::string_view bytes) {
-    if (!reserve(bytes.size() + max_padding) ||
+    // A container's text has at least a quarter of its bytes: a digit with its separator is stored in twelve.
+    const bool is_container = (word_at(bytes.data()) & uint32(layout::container::scalar)) == 0;
+    const bool is_string = !is_container && (word_at(bytes.data() + word) & uint32(layout::part::mask)) == JENTRY_ISSTRING;
+    const std::size_t strings = is_container ? bytes.size() / 4 : is_string ? bytes.size() - scalar_head_size : 0;
+    if (strings > strings_left_ || !reserve(bytes.size() + max_padding) ||
         (!is_uncounted(worst_of_jsonb * bytes.size()) && !has_text_room(json_text_size_of(bytes), bytes.size())))
         return leave_out();
+    strings_left_ -= strings;
     const uint32 start = used_;
-    if ((word_at(bytes.data()) & uint32(layout::container::scalar)) == 0) {
+    if (is_container) {
         pad();
         put(bytes.data(), bytes.size());
         add_entry(layout::part::container, start, used_);

@@ -98,8 +98,9 @@ public:
     // Neither NaN nor infinite.
     void number(Numeric n) { numeric({VARDATA_ANY(n), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(n))}); }
     void string(std::string_view s) {
-        if (!reserve(s.size()) || !has_room_for_text_of(s))
+        if (s.size() > strings_left_ || !reserve(s.size()) || !has_room_for_text_of(s))
             return leave_out();
+        strings_left_ -= s.size();
         const std::uint32_t begin = used_;
         put(s.data(), s.size());
         add_entry(jsonb_layout::part::string, begin, used_);
@@ -126,10 +127,23 @@ public:
     void keep_back(std::size_t bytes);
     // Puts null in the place of a value that is too large.
     void leave_out() {
-        truncated_ = true;
+        ++left_out_;
         null();
     }
-    bool is_truncated() const { return truncated_; }
+    bool is_truncated() const { return left_out_ != 0; }
+    // How many values have been left out.
+    std::uint32_t left_out() const { return left_out_; }
+
+    // Until clear() the strings, all together, may have no more bytes than these.
+    void limit_strings(std::size_t bytes) { strings_left_ = bytes; }
+    // The bytes that another string may have.
+    std::size_t room_for_string() const {
+        const std::size_t room = limit_ > used_ ? limit_ - used_ : 0;
+        return room < strings_left_ ? room : strings_left_;
+    }
+    // Until clear() the value is of use only as a whole: once it is truncated, whoever adds to it may add nulls.
+    void want_whole() { wants_whole_ = true; }
+    bool is_useless() const { return wants_whole_ && is_truncated(); }
 
     // The whole value, in the buffer: it is there until clear().
     const Jsonb* finish();
@@ -195,8 +209,10 @@ private:
     std::uint32_t writable_;  // bytes of the buffer that may be in use
     std::uint32_t limit_;     // bytes that the value may have
     std::uint32_t capacity_;
-    bool truncated_;
-    std::uint64_t excess_;          // of the text, in bytes
+    std::size_t strings_left_;
+    std::uint32_t left_out_;
+    bool wants_whole_;
+    std::uint64_t excess_;  // of the text, in bytes
     std::uint64_t uncounted_left_;
     level top_;
     level* outer_;

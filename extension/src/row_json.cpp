@@ -3,6 +3,7 @@
 // cast, and all else by its text output.
 #include "row_json.hpp"
 
+#include "element_memory.hpp"
 #include "guc_scope.hpp"
 #include "json_text.hpp"
 #include "limits.hpp"
@@ -14,13 +15,26 @@ namespace {
 // Kept back from the rows for the few members around them.
 constexpr std::size_t around_the_rows = 64 * 1024;
 
-void add(jsonb_writer& json, Datum value, type_facts& type);
+// An array that is being added, with all that is inside: its elements share what functions remember between calls. Its
+// number is no other array's, so what was kept for an array in whose midst an ERROR came, or another capture, is not taken
+// for that of the next.
+struct outer_array {
+    uint64 number;
+    MemoryContext memory;
 
-void add_or_null(jsonb_writer& json, Datum value, bool null, type_facts& type) {
-    if (null)
+    static outer_array begin() {
+        static uint64 last;
+        return {++last, CurrentMemoryContext};
+    }
+};
+
+void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* outer);
+
+void add_or_null(jsonb_writer& json, Datum value, bool null, type_facts& type, const outer_array* outer) {
+    if (null || json.is_useless())
         json.null();
     else
-        add(json, value, type);
+        add(json, value, type, outer);
 }
 
 std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(v))}; }
@@ -28,12 +42,26 @@ std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cas
 // Without its length word, aligned or not.
 std::string_view unpacked(Datum value) { return bytes_of(PG_DETOAST_DATUM_PACKED(value)); }
 
-// A copy to call the output function, or cast, by: what it remembers between calls goes into the current memory context
-// instead of staying for the session, and is not disturbed by a call that comes while another one runs.
-FmgrInfo callable(const type_facts& type) {
+// A copy to call the output function, or cast, by: what it remembers between calls goes into the memory context instead of
+// staying for the session, and is not disturbed by a call that comes while another one runs.
+FmgrInfo copy_of_function(const type_facts& type, MemoryContext memory) {
     FmgrInfo function = type.function;
-    function.fn_mcxt = CurrentMemoryContext;
+    function.fn_mcxt = memory;
     return function;
+}
+
+// In an array one copy serves for all values of the type; elsewhere it is made at *own.
+FmgrInfo* callable(type_facts& type, const outer_array* array, FmgrInfo* own) {
+    if (array == nullptr) {
+        *own = copy_of_function(type, CurrentMemoryContext);
+        return own;
+    }
+    if (type.called_for != array->number) {
+        type.called = static_cast<FmgrInfo*>(MemoryContextAlloc(array->memory, sizeof(FmgrInfo)));
+        *type.called = copy_of_function(type, array->memory);
+        type.called_for = array->number;
+    }
+    return type.called;
 }
 
 void add_json_text(jsonb_writer& json, std::string_view text) {
@@ -147,30 +175,41 @@ void add_uuid(jsonb_writer& json, Datum value) {
 struct array_values {
     const Datum* value;
     const bool* null;
-    void skip(int count) {
-        value += count;
-        null += count;
-    }
 };
 
-void add_dimension(jsonb_writer& json, type_facts& element, int dimensions, const int* lengths, array_values* rest) {
-    if (!json.begin_array(lengths[0])) {
-        rest->skip(ArrayGetNItems(dimensions, lengths));
+// The first value for which there is no room is the last that is looked at: those behind it are null.
+void add_dimension(jsonb_writer& json, type_facts& element, int dimensions, const int* lengths, array_values* rest,
+                   element_memory* memory, const outer_array& outer) {
+    const uint32 left_out = json.left_out();
+    if (!json.begin_array(lengths[0]))
         return;
-    }
     for (int i = 0; i < lengths[0]; ++i) {
         CHECK_FOR_INTERRUPTS();
-        if (dimensions > 1) {
-            add_dimension(json, element, dimensions - 1, lengths + 1, rest);
-            continue;
+        if (json.left_out() != left_out || json.is_useless()) {
+            json.null();
+        } else if (dimensions > 1) {
+            add_dimension(json, element, dimensions - 1, lengths + 1, rest, memory, outer);
+        } else {
+            memory->run([&] { add_or_null(json, *rest->value, *rest->null, element, &outer); });
+            ++rest->value;
+            ++rest->null;
         }
-        add_or_null(json, *rest->value, *rest->null, element);
-        rest->skip(1);
     }
     json.end();
 }
 
-void add_array(jsonb_writer& json, Datum value, const type_facts& type) {
+// Looked at before any of the texts is made, each of which may be large.
+bool has_room_for_texts(const jsonb_writer& json, array_values all, int count, const type_facts& element,
+                        element_memory* memory) {
+    const uint64 room = json.room_for_string();
+    uint64 size = 0;
+    for (int i = 0; i < count && size <= room; ++i)
+        if (!all.null[i])
+            memory->run([&] { size += text_size(all.value[i], element.base); });
+    return size <= room;
+}
+
+void add_array(jsonb_writer& json, Datum value, const type_facts& type, const outer_array* outer) {
     ArrayType* const array = DatumGetArrayTypeP(value);
     const int elements = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
     if (elements > max_jsonb_elements) {
@@ -182,13 +221,22 @@ void add_array(jsonb_writer& json, Datum value, const type_facts& type) {
             json.end();
         return;
     }
+    type_facts& element = *type.element;
+    if (element.form == json_form::unread)
+        read_type(&element);
     Datum* values;
     bool* nulls;
     int count;
     deconstruct_array(array, ARR_ELEMTYPE(array), type.element_length, type.element_by_value, type.element_alignment, &values,
                       &nulls, &count);
     array_values rest = {values, nulls};
-    add_dimension(json, *type.element, ARR_NDIM(array), ARR_DIMS(array), &rest);
+    element_memory memory = element_memory::begin(elements);
+    if (element.has_text_of_any_size && !has_room_for_texts(json, rest, count, element, &memory))
+        json.leave_out();
+    else
+        add_dimension(json, element, ARR_NDIM(array), ARR_DIMS(array), &rest, &memory,
+                      outer != nullptr ? *outer : outer_array::begin());
+    memory.end();
     pfree(values);
     pfree(nulls);
 }
@@ -201,18 +249,19 @@ const bool* included_members(const row_columns& columns, const bool* chosen) {
     return included;
 }
 
-void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
+void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen,
+                 const outer_array* outer) {
     if (!(chosen == nullptr ? json.begin_object(*columns.shape)
                             : json.begin_object(*columns.shape, included_members(columns, chosen))))
         return;
     const row_columns::member* const end = columns.members + columns.shape->count();
     for (row_columns::member* m = columns.members; m != end; ++m)
         if (chosen == nullptr || chosen[m->column])
-            add_or_null(json, values[m->column], nulls[m->column], m->type);
+            add_or_null(json, values[m->column], nulls[m->column], m->type, outer);
     json.end();
 }
 
-void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
+void add_composite(jsonb_writer& json, Datum value, const type_facts& type, const outer_array* outer) {
     CHECK_FOR_INTERRUPTS();
     const HeapTupleHeader header = DatumGetHeapTupleHeader(value);
     TupleDesc desc;
@@ -223,7 +272,9 @@ void add_composite(jsonb_writer& json, Datum value, const type_facts& type) {
     auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
     auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
     heap_deform_tuple(&tuple, desc, values, nulls);
-    add_members(json, *columns, values, nulls, nullptr);
+    // What is described for this value alone is gone after it, and so is what its functions remember.
+    const bool is_described_once = type.row == nullptr || columns != type.row->columns;
+    add_members(json, *columns, values, nulls, nullptr, is_described_once ? nullptr : outer);
 }
 
 // How much longer a value's text is than the value, where that is known.
@@ -254,7 +305,7 @@ Datum call(const type_facts& type, F f) {
     return with_settings(text_settings, f);
 }
 
-void add(jsonb_writer& json, Datum value, type_facts& type) {
+void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* outer) {
     if (is_too_large(value, type)) {
         json.leave_out();
         return;
@@ -262,7 +313,7 @@ void add(jsonb_writer& json, Datum value, type_facts& type) {
     switch (type.form) {
         case json_form::unread:
             read_type(&type);
-            add(json, value, type);
+            add(json, value, type, outer);
             return;
         case json_form::boolean:
             json.boolean(DatumGetBool(value));
@@ -306,22 +357,24 @@ void add(jsonb_writer& json, Datum value, type_facts& type) {
             if (stack_is_too_deep())
                 json.leave_out();
             else if (type.form == json_form::array)
-                add_array(json, value, type);
+                add_array(json, value, type, outer);
             else
-                add_composite(json, value, type);
+                add_composite(json, value, type, outer);
             return;
         case json_form::cast_to_json: {
-            FmgrInfo cast = callable(type);
-            add_json_text(json, unpacked(call(type, [&] { return FunctionCall1(&cast, value); })));
+            FmgrInfo own;
+            FmgrInfo* const cast = callable(type, outer, &own);
+            add_json_text(json, unpacked(call(type, [&] { return FunctionCall1(cast, value); })));
             return;
         }
         case json_form::output: {
-            if (type.has_text_of_any_size && text_size(value, type.base) > max_jsonb_bytes) {
+            if (type.has_text_of_any_size && text_size(value, type.base) > json.room_for_string()) {
                 json.leave_out();
                 return;
             }
-            FmgrInfo output = callable(type);
-            const Datum text = call(type, [&] { return CStringGetDatum(OutputFunctionCall(&output, value)); });
+            FmgrInfo own;
+            FmgrInfo* const output = callable(type, outer, &own);
+            const Datum text = call(type, [&] { return CStringGetDatum(OutputFunctionCall(output, value)); });
             json.string(DatumGetCString(text));
             return;
         }
@@ -332,10 +385,12 @@ void add(jsonb_writer& json, Datum value, type_facts& type) {
 
 void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
     json.keep_back(around_the_rows);
-    add_members(json, columns, values, nulls, chosen);
+    add_members(json, columns, values, nulls, chosen, nullptr);
     json.keep_back(0);
 }
 
-void add_value(jsonb_writer& json, Datum value, bool null, type_facts& type) { add_or_null(json, value, null, type); }
+void add_value(jsonb_writer& json, Datum value, bool null, type_facts& type) {
+    add_or_null(json, value, null, type, nullptr);
+}
 
 }  // namespace pgpubsub

@@ -51,6 +51,9 @@ const text* text_of_value(Datum value, type_facts& type) {
             break;
     }
     jsonb_writer json = jsonb_writer::make();
+    json.want_whole();
+    if (type.form == json_form::array || type.form == json_form::composite)
+        json.limit_strings(max_json_text);
     add_value(json, value, false, type);
     const Jsonb* const result = json.finish();
     if (json.is_truncated())
@@ -92,6 +95,8 @@ const text* key_text(std::span<key_part> key, const Datum* values, const bool* n
         return nulls[only] ? nullptr : text_of_value(values[only], key[0].type);
     }
     jsonb_writer json = jsonb_writer::make();
+    json.want_whole();
+    json.limit_strings(max_json_text);
     json.begin_array(static_cast<int>(key.size()));
     for (key_part& part : key)
         add_value(json, values[part.column - 1], nulls[part.column - 1], part.type);

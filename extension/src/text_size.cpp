@@ -1,5 +1,6 @@
 #include "text_size.hpp"
 
+#include "element_memory.hpp"
 #include "limits.hpp"
 
 namespace pgpubsub {
@@ -38,8 +39,10 @@ size_bound bound_of_multirange(Datum value, Oid type) {
     RangeType** ranges;
     multirange_deserialize(range, DatumGetMultirangeTypeP(value), &count, &ranges);
     size_bound sum = {2, 0};
+    element_memory memory = element_memory::begin(count);
     for (int i = 0; i < count && sum.bytes <= max_jsonb_bytes; ++i)
-        sum = sum + bound_of_range(range, ranges[i]) + size_bound{1, 0};
+        memory.run([&] { sum = sum + bound_of_range(range, ranges[i]) + size_bound{1, 0}; });
+    memory.end();
     return sum;
 }
 
@@ -55,9 +58,13 @@ size_bound bound_of_array(Datum value, Oid element) {
     deconstruct_array(array, element, length, by_value, alignment, &values, &nulls, &count);
     constexpr uint64 around = MAXDIM * sizeof "[-1234567890:-1234567890]{}";
     size_bound sum = {around, 0};
+    element_memory memory = element_memory::begin(count);
     for (int i = 0; i < count && sum.bytes <= max_jsonb_bytes; ++i)
-        sum = sum + size_bound{2 * MAXDIM, 0} +
-              (nulls[i] ? size_bound{sizeof "NULL", 0} : quoted(bound_of(values[i], element)));
+        memory.run([&] {
+            sum = sum + size_bound{2 * MAXDIM, 0} +
+                  (nulls[i] ? size_bound{sizeof "NULL", 0} : quoted(bound_of(values[i], element)));
+        });
+    memory.end();
     return sum;
 }
 

@@ -57,6 +57,8 @@ struct type_facts {
     bool is_varlena;    // false where it is unread
     type_graph* graph;
     FmgrInfo function;  // the output function, or the cast to json; where the form needs one
+    FmgrInfo* called;   // the copy of it that is in use for the array of this number (see row_json.cpp)
+    uint64 called_for;  // 0: none yet
     bool has_text_of_any_size;
     bool depends_on_settings;  // what the function gives
     // For arrays.
