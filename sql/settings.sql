@@ -1,5 +1,4 @@
 -- The settings that captured changes carry.
-\set superuser :USER
 CREATE TABLE t (x integer);
 SELECT pgpubsub.attach('t', 't');
 
@@ -93,14 +92,13 @@ SELECT name, setting FROM pg_settings WHERE name LIKE 'pgpubsub.%' AND context =
 -- a role sets it for itself: PostgreSQL lets it once the library is loaded, as any function of the extension does
 CREATE ROLE regress_pgpubsub_settings LOGIN;
 SELECT pgpubsub.grant_channel('t', 'regress_pgpubsub_settings', 'consume');
-\c - regress_pgpubsub_settings
-ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
-SELECT pgpubsub.has_channel_privilege('t', 'consume');
-ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
 \c -
+SET SESSION AUTHORIZATION regress_pgpubsub_settings;
+ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
 SELECT pgpubsub.has_channel_privilege('t', 'consume');
-SHOW pgpubsub.lease_scope;
-\c - :superuser
+ALTER ROLE CURRENT_USER SET pgpubsub.lease_scope = 'time';
+RESET SESSION AUTHORIZATION;
+SELECT rolconfig FROM pg_roles WHERE rolname = 'regress_pgpubsub_settings';
 DROP OWNED BY regress_pgpubsub_settings;
 DROP ROLE regress_pgpubsub_settings;
 DROP TABLE t;
