@@ -73,7 +73,7 @@ public:
             }
             if (running() == 0 && (stopping_ || !any_to_start())) return status_;
             const int signal = wait_for_signal();
-            if (signal == SIGCHLD) reap();
+            reap();  // first: of two signals that wait, SIGTERM is given before the SIGCHLD that was there before it
             if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) stop_requested();
         }
     }
@@ -142,10 +142,7 @@ private:
     void ended(slot& s, int wait_status) {
         const std::string who = "worker " + std::to_string(s.number) + " (pid " + std::to_string(s.pid) + ") ";
         s.pid = 0;
-        if (stopping_) {
-            if (!(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == success)) status_ = std::max<int>(status_, failure);
-            return;
-        }
+        if (stopping_) return ended_when_told(who, wait_status);
         switch (judge_worker(wait_status, settings_.drain)) {
             case verdict::finished:
                 if (WEXITSTATUS(wait_status) != success) status_ = failure;
@@ -160,6 +157,15 @@ private:
         s.start_at = clock::now() + s.pause;
         s.pause = std::min(s.pause * 2, longest_pause);
         s.replacement = true;
+    }
+
+    // A worker that dies of our SIGTERM had not begun to consume: from then on it catches the signal. What else goes wrong
+    // is said: by the worker itself, if it exits; here, if it was killed, but not by kill_all(), which has told it.
+    void ended_when_told(const std::string& who, int wait_status) {
+        if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == success) return;
+        if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM) return;
+        status_ = std::max<int>(status_, failure);
+        if (WIFSIGNALED(wait_status) && !killed_) report(who + describe_end(wait_status) + " while it was stopping");
     }
 
     void stop_requested() {
@@ -192,6 +198,7 @@ private:
         asked_ = clock::now();
         kill_at_ = asked_ + grace;
         if (running() > 0) report("killing " + std::to_string(running()) + " worker(s)");
+        killed_ = true;
         signal_all(SIGKILL);
     }
 
@@ -213,6 +220,7 @@ private:
     sigset_t former_;
     std::vector<slot> slots_;
     bool stopping_ = false;
+    bool killed_ = false;
     clock::time_point asked_{};                       // when we were last asked to stop
     std::optional<clock::time_point> hurry_at_;       // when the workers are asked a second time
     std::optional<clock::time_point> tell_again_at_;

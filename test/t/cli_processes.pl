@@ -123,8 +123,45 @@ my ($shell) = @commands;
 my ($owner) = text_of("/proc/$shell/stat") =~ /\) \w (\d+)/;
 kill KILL => $owner;
 eventually(sub { !grep { is_alive($_) } @commands }, 'both are gone when the worker is killed');
+eventually(sub { text_of($parent->{err}) =~ /was killed by signal 9/ }, 'which is said');
 kill TERM => $parent->{pid};
 is(wait_for_exit($parent), 0, 'stopped');
+
+# A worker that died before the request to stop is no failure of the stop, though both signals wait for the parent.
+$parent = listener('--processes', 2, '--stop-timeout', '60s');
+connected(2);
+@workers = children_of($parent->{pid});
+kill STOP => $parent->{pid};
+kill KILL => $workers[0];
+eventually(sub { !is_alive($workers[0]) }, 'a worker is killed while its parent is stopped');
+kill TERM => $parent->{pid};
+kill CONT => $parent->{pid};
+is(wait_for_exit($parent), 0, 'the request after it ends the parent with 0');
+like(text_of($parent->{err}), qr/^pgpubsub: worker 1 \(pid $workers[0]\) was killed by signal 9/m, 'and what became of the worker is said');
+
+# A worker that dies while it is stopping is a failure, and is named.
+$parent = listener('--processes', 2, '--stop-timeout', '60s');
+connected(2);
+@workers = children_of($parent->{pid});
+kill STOP => $workers[0];
+kill TERM => $parent->{pid};
+eventually(sub { !is_alive($workers[1]) }, 'one worker ends, the other is stopped');
+kill KILL => $workers[0];
+is(wait_for_exit($parent), 1, 'it is killed: 1');
+like(text_of($parent->{err}), qr/^pgpubsub: worker 1 \(pid $workers[0]\) was killed by signal 9 \(Killed\) while it was stopping$/m, 'and said');
+
+# A request to stop may come before the workers can catch it.
+my @early;
+for my $ms (0 .. 24)
+{
+	$parent = listener('--processes', 8);
+	eventually(sub { children_of($parent->{pid}) > 0 }, 'begins') if $ms == 0;
+	sleep $ms / 1000;
+	kill TERM => $parent->{pid};
+	my $status = wait_for_exit($parent);
+	push @early, "$ms ms: $status" unless $status == 0 || $status == 143;    # 143: before the program was one
+}
+is_deeply(\@early, [], 'a request to stop within the first milliseconds is no failure');
 
 # What makes no sense for one makes none for all.
 ($status, $out, my $err) = cli('listen', 'work', '--processes', 3, '--dsn', 'host=/nowhere dbname=x');
