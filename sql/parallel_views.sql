@@ -37,6 +37,8 @@ BEGIN
     END LOOP;
     RETURN false;
 END $$;
+-- Whatever the tables' sizes are; the setting has another name since PostgreSQL 16.
+SELECT count(set_config(name, 'on', false)) AS settings FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT is_parallel('SELECT count(*) FROM pgpubsub.channels') AS channels, is_parallel('SELECT count(*) FROM pgpubsub.notifications') AS notifications;
 SET parallel_leader_participation = off;
 SELECT name FROM pgpubsub.channels WHERE name IN ('hers', 'ours') ORDER BY 1;
