@@ -68,6 +68,37 @@ SELECT * FROM counted;
 SELECT pgpubsub.publish('counted', '1') > 0 AS published;
 SELECT * FROM counted;
 
+-- a role's first right on a channel brings plain grants on functions, which all others would wait for: that can't be prepared
+CREATE ROLE regress_pgpubsub_app;
+BEGIN;
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_app', 'publish');
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+SELECT count(*) AS rights FROM pgpubsub.channel_privileges WHERE role = 'regress_pgpubsub_app'::regrole;
+BEGIN;
+SELECT pgpubsub.alter_channel('c', owner => 'regress_pgpubsub_app');
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+BEGIN;
+SELECT pgpubsub.grant_usage('regress_pgpubsub_app');
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+-- rolled back to a savepoint, it is none; nor where the role has them
+BEGIN;
+SAVEPOINT s;
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_app', 'publish');
+ROLLBACK TO s;
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+COMMIT PREPARED 'regress_pgpubsub_grant';
+SELECT pgpubsub.grant_usage('regress_pgpubsub_app');
+BEGIN;
+SELECT pgpubsub.grant_channel('c', 'regress_pgpubsub_app', 'publish');
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+COMMIT PREPARED 'regress_pgpubsub_grant';
+SELECT privilege FROM pgpubsub.channel_privileges WHERE role = 'regress_pgpubsub_app'::regrole;
+BEGIN;
+SELECT pgpubsub.revoke_usage('regress_pgpubsub_app');
+PREPARE TRANSACTION 'regress_pgpubsub_grant';
+DROP OWNED BY regress_pgpubsub_app;
+DROP ROLE regress_pgpubsub_app;
+
 DROP VIEW counted;
 DROP TABLE t;
 DROP FUNCTION captured, pub, take;

@@ -4,13 +4,13 @@
 // before it changes anything: publishers and consumers wait for the update, but none of them fails for it, and none
 // waits longer than a deadlock takes to be looked for.
 //
-// Steps: the schema belongs to the extension. Then all locks are taken, one after the other, in the order in which our
-// functions take them. A session may hold one of these that comes later here and wait for one that comes earlier, since
-// its transaction called several functions; or just hold one for long. So all of it has a time limit below
-// deadlock_timeout, after which all locks are given back, and it begins anew a while later. Who waits stands in the queue of
-// the lock, so constant traffic can't keep the update out.
+// Steps: the schema belongs to the extension. Then all locks are taken (lock_all.hpp), in the order in which our
+// functions take them; and the rows of what rights may be granted on, for a GRANT that somebody has made by hand and not
+// committed would fail the script.
 #include "arguments.hpp"
+#include "catalog_row.hpp"
 #include "extension_members.hpp"
+#include "lock_all.hpp"
 #include "plain_grants.hpp"
 #include "script.hpp"
 
@@ -54,59 +54,24 @@ wanted_locks find_relations(Oid extension) {
     return found;
 }
 
-// Each lock is waited for as long as is left of the time.
-void take_all_within(const wanted_locks& wanted, int milliseconds) {
-    const TimestampTz deadline = GetCurrentTimestamp() + int64{milliseconds} * 1000;
+// What has rights of its own.
+bool has_rights(Oid of_class) {
+    return of_class == RelationRelationId || of_class == ProcedureRelationId || of_class == TypeRelationId ||
+           of_class == NamespaceRelationId;
+}
+
+void take_all(Oid extension, const wanted_locks& wanted, const lock_attempt& attempt) {
     for (int i = 0; i < wanted.count; ++i) {
-        LockTimeout = Max(1, static_cast<int>(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline)));
+        attempt.limit_next_wait();
         LockRelationOid(wanted.items[i].relation, wanted.items[i].mode);
     }
-    LockTimeout = Max(1, static_cast<int>(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline)));
+    attempt.limit_next_wait();
     lock_grants();
-}
-
-// In a sub-transaction, which keeps the locks, or gives them back when one of them is not to be had.
-bool try_to_take_all(const wanted_locks& wanted, int milliseconds) {
-    const MemoryContext context = CurrentMemoryContext;
-    const ResourceOwner owner = CurrentResourceOwner;
-    const int lock_timeout = LockTimeout;
-    volatile bool taken = false;
-    BeginInternalSubTransaction(nullptr);
-    PG_TRY();
-    {
-        take_all_within(wanted, milliseconds);
-        ReleaseCurrentSubTransaction();
-        taken = true;
-    }
-    PG_CATCH();
-    {
-        LockTimeout = lock_timeout;
-        const int sqlstate = geterrcode();
-        if (sqlstate != ERRCODE_LOCK_NOT_AVAILABLE && sqlstate != ERRCODE_T_R_DEADLOCK_DETECTED)
-            PG_RE_THROW();
-        MemoryContextSwitchTo(context);
-        FlushErrorState();
-        RollbackAndReleaseCurrentSubTransaction();
-    }
-    PG_END_TRY();
-    LockTimeout = lock_timeout;
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-    return taken;
-}
-
-void pause(int milliseconds) {
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-}
-
-// The pauses grow, so that a transaction that stays open holds up the others little.
-void take_all(const wanted_locks& wanted) {
-    constexpr int longest_pause_ms = 2000;
-    const int patience_ms = Max(DeadlockTimeout / 2, 1);
-    for (int pause_ms = 20; !try_to_take_all(wanted, patience_ms); pause_ms = Min(2 * pause_ms, longest_pause_ms))
-        pause(pause_ms);
+    for_each_member(extension, [&attempt](Oid of_class, Oid object) {
+        attempt.limit_next_wait();
+        if (has_rights(of_class))
+            lock_catalog_row(of_class, object, if_busy::wait);
+    });
 }
 
 }  // namespace
@@ -119,6 +84,7 @@ PGPUBSUB_FUNCTION(pgpubsub_begin_update) {
                 errmsg("schema \"pgpubsub\" does not belong to extension \"pgpubsub\""),
                 errdetail("The extension's schema is named %s now.", our_schema_name()),
                 errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
-    take_all(find_relations(extension));
+    const wanted_locks wanted = find_relations(extension);
+    take_all_locks([&](const lock_attempt& attempt) { take_all(extension, wanted, attempt); });
     PG_RETURN_VOID();
 }

@@ -33,9 +33,12 @@ extern "C" {
 #include "catalog/heap.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
@@ -43,7 +46,9 @@ extern "C" {
 #include "catalog/pg_language.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
 #include "catalog/pg_shdepend.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -346,6 +351,14 @@ inline bool owns_database(Oid database, Oid role) {
     return object_ownercheck(DatabaseRelationId, database, role);
 #else
     return pg_database_ownercheck(database, role);
+#endif
+}
+
+inline bool owns_extension(Oid extension, Oid role) {
+#if PG_VERSION_NUM >= 160000  // afbfc02983f8
+    return object_ownercheck(ExtensionRelationId, extension, role);
+#else
+    return pg_extension_ownercheck(extension, role);
 #endif
 }
 

@@ -1,6 +1,9 @@
 #include "plain_grants.hpp"
 
+#include "capture_right.hpp"
 #include "catalog.hpp"
+#include "catalog_row.hpp"
+#include "sub_transaction.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -148,9 +151,7 @@ Node* function_node(const char* schema, Oid oid) {
 // user back.
 template <typename F>
 void as_extension_owner(F f) {
-    const Relation table = table_open(our_catalog().channel, AccessShareLock);
-    const Oid owner = table->rd_rel->relowner;
-    table_close(table, AccessShareLock);
+    const Oid owner = owner_of_relation(our_catalog().channel);
     Oid caller;
     int context;
     GetUserIdAndSecContext(&caller, &context);
@@ -162,6 +163,7 @@ void as_extension_owner(F f) {
 // What a set is made of: an object, the right on it that goes with the set, and where pg_catalog has the object's rights.
 struct granted_object {
     ObjectType type;
+    Oid catalog;
     Oid oid;
     AclMode mode;
     const char* right;
@@ -172,16 +174,16 @@ struct granted_object {
 template <typename F>
 void for_each_object(unsigned sets, F f) {
     const Oid schema = our_schema();
-    f(granted_object{OBJECT_SCHEMA, schema, ACL_USAGE, "usage", NAMESPACEOID, Anum_pg_namespace_nspacl});
+    f(granted_object{OBJECT_SCHEMA, NamespaceRelationId, schema, ACL_USAGE, "usage", NAMESPACEOID, Anum_pg_namespace_nspacl});
     for (const grantable& one : functions) {
         const ListCell* cell;
         foreach (cell, (one.sets & sets) != 0 ? forms_of(one.name) : NIL)
-            f(granted_object{OBJECT_ROUTINE, lfirst_oid(cell), ACL_EXECUTE, "execute", PROCOID, Anum_pg_proc_proacl});
+            f(granted_object{OBJECT_ROUTINE, ProcedureRelationId, lfirst_oid(cell), ACL_EXECUTE, "execute", PROCOID, Anum_pg_proc_proacl});
     }
     for (const grantable& one : views) {
         const Oid view = get_relname_relid(one.name, schema);
         if ((one.sets & sets) != 0 && OidIsValid(view))
-            f(granted_object{OBJECT_TABLE, view, ACL_SELECT, "select", RELOID, Anum_pg_class_relacl});
+            f(granted_object{OBJECT_TABLE, RelationRelationId, view, ACL_SELECT, "select", RELOID, Anum_pg_class_relacl});
     }
 }
 
@@ -199,19 +201,45 @@ bool is_to_change(Oid role, const granted_object& o, direction d) {
     return has_right(role, o.cache, o.acl_column, o.oid, o.mode) != (d == direction::grant);
 }
 
-void change_all(Oid role, unsigned sets, direction d) {
-    bool is_needed = false;
-    for_each_object(sets, [&](const granted_object& o) { is_needed = is_needed || is_to_change(role, o, d); });
-    if (!is_needed)
-        return;
+bool is_any_to_change(Oid role, unsigned sets, direction d) {
+    bool result = false;
+    for_each_object(sets, [&](const granted_object& o) { result = result || is_to_change(role, o, d); });
+    return result;
+}
+
+// False: another transaction is changing one of them, which is told in `busy`.
+bool change_if_free(Oid role, unsigned sets, direction d, granted_object* busy) {
+    bool is_free = true;
     lock_grants();
     as_extension_owner([&] {
         for_each_object(sets, [&](const granted_object& o) {
-            if (is_to_change(role, o, d))
+            if (!is_free || !is_to_change(role, o, d))
+                return;
+            is_free = lock_catalog_row(o.catalog, o.oid, if_busy::give_up);
+            if (is_free)
                 run_grant(role, o.type, node_of(o), o.right, d);
+            else
+                *busy = o;
         });
     });
     CommandCounterIncrement();
+    return is_free;
+}
+
+// Somebody who has made a GRANT on one of our functions by hand may have to wait for us next, so nothing is held while
+// we wait for them.
+void wait_for_change_of(const granted_object& o) {
+    in_sub_transaction([&o] {
+        lock_catalog_row(o.catalog, o.oid, if_busy::wait);
+        return false;
+    });
+}
+
+void change_all(Oid role, unsigned sets, direction d) {
+    granted_object busy;
+    while (is_installed() && is_any_to_change(role, sets, d) &&
+           !in_sub_transaction([&] { return change_if_free(role, sets, d, &busy); }))
+        wait_for_change_of(busy);
 }
 
 struct wanted_change {
@@ -256,21 +284,36 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
     }
 }
 
-void carry_out_wanted() {
+// Calls act() for each, but where the role, or the extension, has been dropped since.
+template <typename F>
+void for_each_wanted(F act) {
     PushActiveSnapshot(GetTransactionSnapshot());
     const ListCell* cell;
     foreach (cell, wanted) {
-        const auto* const w = static_cast<const wanted_change*>(lfirst(cell));
-        // It may have been dropped since.
-        if (GetUserNameFromId(w->role, true) != nullptr)
-            change_all(w->role, w->sets, w->d);
+        const auto& w = *static_cast<const wanted_change*>(lfirst(cell));
+        if (is_installed() && GetUserNameFromId(w.role, true) != nullptr)
+            act(w);
     }
     PopActiveSnapshot();
 }
 
+// A prepared transaction may stay for days, and would hold up all who need such grants.
+void refuse_to_prepare(const wanted_change& w) {
+    if (is_any_to_change(w.role, w.sets, w.d))
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot PREPARE a transaction that changes what role \"%s\" may call",
+                       GetUserNameFromId(w.role, false)),
+                errdetail("The first right on a channel brings EXECUTE on functions of pgpubsub. Until COMMIT PREPARED no "
+                          "other role could be given that."),
+                errhint("Use COMMIT, or call pgpubsub.grant_usage() in a transaction of its own before; for a new owner "
+                        "with own_channels => true."));
+}
+
 void at_end(XactEvent event, void*) {
-    if ((event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE) && wanted != NIL)
-        carry_out_wanted();
+    if (event == XACT_EVENT_PRE_COMMIT && wanted != NIL)
+        for_each_wanted([](const wanted_change& w) { change_all(w.role, w.sets, w.d); });
+    else if (event == XACT_EVENT_PRE_PREPARE && wanted != NIL)
+        for_each_wanted(refuse_to_prepare);
     wanted = NIL;
 }
 

@@ -4,8 +4,9 @@
 // them, as they differ from what CREATE EXTENSION makes.
 //
 // A GRANT locks the function until the transaction ends, and two at the same time fail one of them. So they are made at
-// the very end of the transaction, one transaction after the other: one that stays open holds up nobody. Nothing is
-// done where the role has them.
+// the very end of the transaction, one transaction after the other: one that stays open holds up nobody, and one that
+// needs such a grant can't be prepared. For a GRANT that somebody has made by hand, and not committed, they wait.
+// Nothing is done where the role has them.
 #pragma once
 
 #include "channel.hpp"

@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "catalog.hpp"
+#include "catalog_row.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -22,6 +23,9 @@ void hide(Oid relation, bool wait) {
         LockRelationOid(relation, ShareUpdateExclusiveLock);
     else if (!ConditionalLockRelationOid(relation, ShareUpdateExclusiveLock))
         return;
+    // A GRANT on the table changes its row without any lock on the table.
+    if (!lock_catalog_row(RelationRelationId, relation, wait ? if_busy::wait : if_busy::give_up))
+        return;
     const Relation classes = table_open(RelationRelationId, RowExclusiveLock);
     const HeapTuple tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relation));
     if (HeapTupleIsValid(tuple)) {
@@ -39,7 +43,9 @@ void hide_from_decoding(bool wait) {
     const Oid tables[] = {ours.notification, ours.dead_letter,       ours.processed,
                           ours.broadcast,    ours.channel_privilege, ours.stat_count};
     for (const Oid table : tables) {
-        const Relation rel = table_open(table, AccessShareLock);
+        const Relation rel = try_table_open(table, AccessShareLock);
+        if (rel == nullptr)
+            return;  // the extension was just dropped
         const Oid toast = rel->rd_rel->reltoastrelid;
         table_close(rel, NoLock);
         hide(table, wait);

@@ -19,6 +19,7 @@
 #include "channel.hpp"
 #include "plain_table.hpp"
 #include "scan_keys.hpp"
+#include "sub_transaction.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -169,37 +170,16 @@ bool write_rows(TimestampTz now) {
     return true;
 }
 
-void log_failure(const ErrorData* error) {
-    ereport(LOG, errcode(error->sqlerrcode), errmsg("could not store the counts for pgpubsub.stat_channels"),
-            errdetail_internal("%s", error->message));
+bool log_failure(const ErrorData& error) {
+    ereport(LOG, errcode(error.sqlerrcode), errmsg("could not store the counts for pgpubsub.stat_channels"),
+            errdetail_internal("%s", error.message));
+    next_write = GetCurrentTimestamp() + retry_interval;
+    return true;
 }
 
 // Writes the rows in a sub-transaction of its own, so that an error costs only them.
 bool try_to_write_rows(TimestampTz now) {
-    const MemoryContext context = CurrentMemoryContext;
-    const ResourceOwner owner = CurrentResourceOwner;
-    volatile bool written = false;
-    BeginInternalSubTransaction(nullptr);
-    PG_TRY();
-    {
-        written = write_rows(now);
-        ReleaseCurrentSubTransaction();
-    }
-    PG_CATCH();
-    {
-        MemoryContextSwitchTo(context);
-        ErrorData* const error = CopyErrorData();
-        FlushErrorState();
-        RollbackAndReleaseCurrentSubTransaction();
-        log_failure(error);
-        FreeErrorData(error);
-        written = false;
-        next_write = now + retry_interval;
-    }
-    PG_END_TRY();
-    MemoryContextSwitchTo(context);
-    CurrentResourceOwner = owner;
-    return written;
+    return in_sub_transaction([now] { return write_rows(now); }, log_failure);
 }
 
 void before_commit() {
