@@ -162,6 +162,23 @@ bool can_be_without(const table_index& i) {
     return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
 }
 
+[[noreturn]] void not_installed() {
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_SCHEMA),
+            errmsg("extension \"pgpubsub\" is not installed in this database"),
+            errhint("Run CREATE EXTENSION pgpubsub."));
+    pg_unreachable();
+}
+
+// By a transaction that has committed since this statement began; it may have been made anew since.
+[[noreturn]] void was_dropped() {
+    if (!is_installed())
+        not_installed();
+    ereport(ERROR, errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+            errmsg("extension \"pgpubsub\" was dropped and made anew while this statement waited"),
+            errhint("Try again."));
+    pg_unreachable();
+}
+
 // What is wrong with the table for a library that knows so many of its columns; null: nothing.
 const char* find_problem(TupleDesc have, int columns) {
     if (have->natts < columns)
@@ -190,11 +207,11 @@ const catalog& our_catalog() {
         return known;
     const Oid extension = our_extension();
     if (!OidIsValid(extension))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_SCHEMA),
-                errmsg("extension \"pgpubsub\" is not installed in this database"),
-                errhint("Run CREATE EXTENSION pgpubsub."));
+        not_installed();
     catalog found{};
     find_members(extension, &found);
+    if (our_extension() != extension)
+        was_dropped();
     check_found(relations, found, "table or sequence", ERRCODE_UNDEFINED_TABLE);
     check_found(functions, found, "function", ERRCODE_UNDEFINED_FUNCTION);
     for (const table_index& i : indexes) {
@@ -226,7 +243,9 @@ const char* qualified_function_name(Oid function) {
 }
 
 Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
-    const Relation rel = table_open(table, mode);
+    const Relation rel = try_table_open(table, mode);
+    if (rel == nullptr)
+        was_dropped();
     if (const char* const problem = find_problem(RelationGetDescr(rel), columns))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("table \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",

@@ -66,7 +66,9 @@ const char* our_schema_name();
 const char* qualified_function_name(Oid function);
 
 // Opens one of the tables, which begins with the `columns` columns that this library knows. It may have more, at the end, that are
-// nullable: those of a later version. Errors: object_not_in_prerequisite_state (55000) when it is of another form.
+// nullable: those of a later version. Errors: object_not_in_prerequisite_state (55000) when it is of another form;
+// undefined_schema (3F000) when the extension was dropped while we waited for the table's lock, and
+// t_r_serialization_failure (40001) when it was made anew.
 Relation open_our_table(Oid table, LOCKMODE mode, int columns);
 bool has_our_form(Relation table, int columns);
 

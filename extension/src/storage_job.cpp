@@ -187,7 +187,9 @@ bool measure(sizes* found) {
     attempt([found] {
         if (!is_installed())
             return;
-        const Relation heap = table_open(our_catalog().notification, AccessShareLock);
+        const Relation heap = try_table_open(our_catalog().notification, AccessShareLock);
+        if (heap == nullptr)
+            return;
         found->table = RelationGetRelid(heap);
         namestrcpy(&found->schema, get_namespace_name(RelationGetNamespace(heap)));
         found->name = heap->rd_rel->relname;
@@ -255,7 +257,9 @@ bool is_small(const sizes& size) { return size.heap.pages <= rewritten_pages && 
 bool has_old_transaction(Oid table) {
     bool found = false;
     attempt([table, &found] {
-        const Relation heap = table_open(table, AccessShareLock);
+        const Relation heap = try_table_open(table, AccessShareLock);
+        if (heap == nullptr)
+            return;
         found = TransactionIdPrecedes(GetOldestNonRemovableTransactionId(heap), begun_at);
         table_close(heap, AccessShareLock);
     });

@@ -78,7 +78,9 @@ bool move_row(notification_table& table, ItemPointer place, TupleTableSlot* slot
 BlockNumber cut_off_end(Oid table) {
     LockRelationOid(table, AccessExclusiveLock);
     const stop_watch watch;
-    const Relation rel = table_open(table, NoLock);
+    const Relation rel = try_table_open(table, NoLock);
+    if (rel == nullptr)
+        return 0;
     const BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
     const BlockNumber pages = RelationGetNumberOfBlocks(rel);
     BlockNumber keep = pages;

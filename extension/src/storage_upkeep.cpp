@@ -69,7 +69,9 @@ findings look() {
     const Oid table = our_catalog().notification;
     if (!ConditionalLockRelationOid(table, AccessShareLock))
         return found;
-    const Relation heap = table_open(table, NoLock);
+    const Relation heap = try_table_open(table, NoLock);
+    if (heap == nullptr)
+        return found;
     const int64 dead = dead_rows(table);
     found.horizon = GetOldestNonRemovableTransactionId(heap);
     // While a snapshot is held that sees them, vacuuming would find the same rows again and again.

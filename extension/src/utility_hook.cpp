@@ -2,6 +2,7 @@
 
 #include "capture_right.hpp"
 #include "databases.hpp"
+#include "drop_extension.hpp"
 #include "filter_columns.hpp"
 #include "role_commands.hpp"
 #include "sessions.hpp"
@@ -37,10 +38,6 @@ void ask_for_worker_if_needed() {
     const bool is_known = d != nullptr && (has_worker(d) || pg_atomic_read_u32(&d->is_wanted) != 0);
     if (!is_known && OidIsValid(get_extension_oid("pgpubsub", true)))
         ask_for_worker();
-}
-
-bool drops_extension(const Node* command) {
-    return IsA(command, DropStmt) && reinterpret_cast<const DropStmt*>(command)->removeType == OBJECT_EXTENSION;
 }
 
 bool creates_our_extension(const Node* command) {
@@ -174,6 +171,8 @@ void execute_and_follow(const call& c) {
     const bool concerns = concerns_captures(command);
     const bool may_bring_extension = has_shared_memory() && commits_prepared(command);
     const List* const captures = captures_that_may_lose_right(command);
+    if (drops_extension(command))
+        lock_before_drop(reinterpret_cast<const DropStmt*>(command));
     c.pass_on();
     if (may_bring_extension)
         ask_for_worker_if_needed();

@@ -1,4 +1,5 @@
-// Commands that the shared memory must know of before they are executed.
+// Commands that the shared memory must know of before they are executed, and those that our rights, captures or locks
+// have to follow.
 //
 // - LISTEN and UNLISTEN: who listens (sessions.hpp).
 // - DROP EXTENSION: the worker ends.
