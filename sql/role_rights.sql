@@ -103,7 +103,32 @@ SET ROLE regress_pgpubsub_table;
 SELECT pgpubsub.detach('mine', 'b');
 RESET ROLE;
 
+-- GRANT and REVOKE by hand on the type that stands for the rights: the role is kept all the same
+CREATE ROLE regress_pgpubsub_kept IN ROLE regress_pgpubsub_group;
+SET ROLE regress_pgpubsub_kept;
+SELECT pgpubsub.create_channel('kept');
+RESET ROLE;
+GRANT USAGE ON TYPE pgpubsub.channel_rights TO regress_pgpubsub_kept;
+REVOKE USAGE ON TYPE pgpubsub.channel_rights FROM regress_pgpubsub_kept;
+\set VERBOSITY terse
+DROP ROLE regress_pgpubsub_kept;
+-- where the library is not loaded, after the next recover()
+\c -
+GRANT USAGE ON TYPE pgpubsub.channel_rights TO regress_pgpubsub_kept;
+REVOKE USAGE ON TYPE pgpubsub.channel_rights FROM regress_pgpubsub_kept;
+SELECT pgpubsub.recover();
+DROP ROLE regress_pgpubsub_kept;
+\c -
+REVOKE USAGE ON TYPE pgpubsub.channel_rights FROM regress_pgpubsub_kept;
+CALL pgpubsub.recover(NULL, 10);
+DROP ROLE regress_pgpubsub_kept;
+\set VERBOSITY default
+-- which also removes the rights of a role that is gone
+INSERT INTO pgpubsub.channel_privilege SELECT id, 987654321, 'publish' FROM pgpubsub.channel WHERE name = 'a';
+SELECT pgpubsub.recover();
+SELECT count(*) AS rights FROM pgpubsub.channel_privilege WHERE grantee = 987654321;
+
 DROP TABLE mine;
 SELECT count(pgpubsub.drop_channel(name)) AS dropped FROM (SELECT name FROM pgpubsub.channels) c;
-DROP OWNED BY regress_pgpubsub_group, regress_pgpubsub_table, regress_pgpubsub_other;
-DROP ROLE regress_pgpubsub_group, regress_pgpubsub_table, regress_pgpubsub_other;
+DROP OWNED BY regress_pgpubsub_group, regress_pgpubsub_table, regress_pgpubsub_other, regress_pgpubsub_kept;
+DROP ROLE regress_pgpubsub_group, regress_pgpubsub_table, regress_pgpubsub_other, regress_pgpubsub_kept;

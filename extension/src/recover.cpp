@@ -8,6 +8,7 @@
 // Steps: the leases of all the channels, in one pass, for the index of the leases does not know channels; then channel by channel.
 #include "arguments.hpp"
 #include "recovery.hpp"
+#include "role_rights.hpp"
 
 using namespace pgpubsub;
 
@@ -24,6 +25,12 @@ std::span<const channel> channels_argument(FunctionCallInfo fcinfo) {
     *named = get_channel(text_argument(fcinfo, 0, "channel"));
     check_privilege(*named, GetUserId(), privilege::consume);
     return {named, 1};
+}
+
+// What the worker does beside.
+void tidy_rights_if_all(FunctionCallInfo fcinfo) {
+    if (PG_ARGISNULL(0))
+        tidy_rights();
 }
 
 progress recover_leases(lease_pass* pass, int64 limit) {
@@ -52,6 +59,10 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
     SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0);
     const std::span<const channel> channels =
         with_context(context, [&] { return with_snapshot([&] { return channels_argument(fcinfo); }); });
+    with_snapshot([&] {
+        tidy_rights_if_all(fcinfo);
+        return true;
+    });
 
     int64 total = 0;
     const auto in_chunks = [&](auto step) {
@@ -91,6 +102,7 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
 PGPUBSUB_FUNCTION(pgpubsub_recover) {
     PreventCommandIfReadOnly("pgpubsub.recover()");
     const std::span<const channel> channels = channels_argument(fcinfo);
+    tidy_rights_if_all(fcinfo);
     if (channels.empty())
         PG_RETURN_INT64(0);
     lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN};

@@ -84,6 +84,8 @@ PGPUBSUB_FUNCTION(pgpubsub_revoke_usage) {
 
 PGPUBSUB_FUNCTION(pgpubsub_complete_usage) {
     complete_grants_at_commit();
+    // What a REVOKE of the script, of what default privileges gave on the type, has taken.
+    depend_on_all_roles();
     PG_RETURN_VOID();
 }
 

@@ -17,6 +17,15 @@ void for_each_role(List* specs, Act act) {
 
 }  // namespace
 
+// A REVOKE on the type that stands for the rights takes the dependency, too.
+void pgpubsub::after_grant(const GrantStmt* command) {
+    if (command->objtype != OBJECT_TYPE || creating_extension || !is_installed())
+        return;
+    PushActiveSnapshot(GetTransactionSnapshot());
+    depend_on_all_roles();
+    PopActiveSnapshot();
+}
+
 void pgpubsub::after_reassign_owned(const ReassignOwnedStmt* command) {
     if (!is_installed())
         return;

@@ -4,9 +4,10 @@
 // pgpubsub.channel_rights, as if it had a privilege on that. DROP OWNED BY takes its rights, and so frees it (an event
 // trigger, role_commands.cpp); REASSIGN OWNED hands over its channels, where the library is loaded (utility_hook.cpp).
 //
-// The dependency is not dumped. It is noted again when rights are restored (trigger channels_changed), and by the
-// worker, which also removes the rights of roles that are gone all the same, long before their numbers could come
-// again. Such a right is honoured for nobody: no role has that number.
+// The dependency is not dumped, and a REVOKE on the type takes it. It is noted again when rights are restored (trigger
+// channels_changed), after a GRANT or REVOKE on a type where the library is loaded, and by the worker and recover(),
+// which also remove the rights of roles that are gone all the same, long before their numbers could come again. Such a
+// right is honoured for nobody: no role has that number.
 #pragma once
 
 #include "channel.hpp"

@@ -168,6 +168,7 @@ void execute_and_follow(const call& c) {
     const Node* const command = c.planned->utilityStmt;
     // Before it is executed: a ROLLBACK frees itself, and its plan.
     const bool reassigns = IsA(command, ReassignOwnedStmt);
+    const bool grants = IsA(command, GrantStmt);
     const bool concerns = concerns_captures(command);
     const bool may_bring_extension = has_shared_memory() && commits_prepared(command);
     const List* const captures = captures_that_may_lose_right(command);
@@ -178,6 +179,8 @@ void execute_and_follow(const call& c) {
         ask_for_worker_if_needed();
     if (reassigns)
         after_reassign_owned(reinterpret_cast<const ReassignOwnedStmt*>(command));
+    if (grants)
+        after_grant(reinterpret_cast<const GrantStmt*>(command));
     if (concerns)
         capture_follows(command);
     warn_of_lost_rights(captures);

@@ -6,6 +6,7 @@ use warnings;
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sessions;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('upgrade_rights');
@@ -38,7 +39,20 @@ sql(q{SET ROLE owner; SELECT pgpubsub.grant_channel('jobs', 'late', 'publish'); 
 is(sql(q{SET ROLE late; SELECT pgpubsub.publish('jobs', '2') > 0}), 't', 'gives a right');
 sql(q{SET ROLE maker; SELECT pgpubsub.create_channel('made')});
 
+# Default privileges, and a GRANT by hand that is not committed when the update begins: that is waited for.
+sql(q{CREATE ROLE by_hand; ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO owner});
+my $hand = start_session($node, 'hand', q{
+	BEGIN;
+	GRANT EXECUTE ON FUNCTION pgpubsub.ack(text[]) TO by_hand;
+	GRANT SELECT ON pgpubsub.channels TO by_hand;
+	SELECT pg_advisory_lock(1);
+	DO 'BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE ''ALTER EXTENSION%'' AND wait_event_type = ''Lock'') LOOP PERFORM pg_sleep(0.01); PERFORM pg_stat_clear_snapshot(); END LOOP; END';
+	COMMIT});
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1});
 sql('ALTER EXTENSION pgpubsub UPDATE');
+end_well('a GRANT by hand', $hand);
+is(sql(q{SELECT has_function_privilege('by_hand', 'pgpubsub.ack(text[])', 'EXECUTE'), has_table_privilege('by_hand', 'pgpubsub.channels', 'SELECT')}), 't|t', 'a grant that was committed meanwhile stays');
+sql(q{DROP OWNED BY by_hand; DROP ROLE by_hand; ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM owner});
 is(may('publisher'), 'detach publish_batch', 'who may publish');
 is(may('late'), 'detach publish_batch', 'who was given that by this library before the update');
 is(may('consumer'), 'take', 'who may consume');
