@@ -76,6 +76,7 @@ $node->safe_psql('fresh', 'CREATE EXTENSION pgpubsub');
 my $fresh = $node->safe_psql('fresh', $catalog);
 cmp_ok(scalar(() = $fresh =~ /^object /mg), '>', 50, 'a fresh installation has its objects');
 
+my @views = split /\n/, $node->safe_psql('fresh', q{SELECT relname FROM pg_class WHERE relnamespace = 'pgpubsub'::regnamespace AND relkind = 'v'});
 my @old = split /\n/, $node->safe_psql('postgres',
 	qq{SELECT version FROM pg_available_extension_versions WHERE name = 'pgpubsub' AND version <> '$version' ORDER BY 1});
 ok(@old > 0, 'there is an earlier release');
@@ -84,7 +85,27 @@ foreach my $old (@old)
 	(my $database = "from_$old") =~ tr/./_/;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, "CREATE EXTENSION pgpubsub VERSION '$old'");
+	# Views of users' on ours, and on functions whose arguments and results stay, go on.
+	my @kept = map { "kept_$_" } 'functions', sort @views;
+	$node->safe_psql($database, "CREATE VIEW kept_$_ AS SELECT * FROM pgpubsub.$_") foreach @views;
+	$node->safe_psql($database, q{CREATE VIEW kept_functions AS SELECT pgpubsub.publish('jobs', '1'), pgpubsub.has_channel_privilege('jobs', 'consume'), pgpubsub.next_due('jobs')});
+	# One on a function that is replaced has to go for the update, which changes nothing before.
+	my $taking = 'CREATE VIEW taking AS SELECT pgpubsub.ack(array_agg(receipt)) FROM pgpubsub.claim(\'jobs\')';
+	if ($old eq '0.1.0')
+	{
+		$node->safe_psql($database, $taking);
+		my $before = $node->safe_psql($database, $catalog);
+		$node->psql($database, 'ALTER EXTENSION pgpubsub UPDATE', stderr => \my $error);
+		like($error, qr/cannot drop function [^\n]* because other objects depend on it\nDETAIL:  view public.taking depends/, "$old: a view on ack() and claim() is in the way");
+		is($node->safe_psql($database, $catalog), $before, "$old: nothing was changed");
+		$node->safe_psql($database, 'DROP VIEW taking');
+	}
 	$node->safe_psql($database, 'ALTER EXTENSION pgpubsub UPDATE');
+	$node->safe_psql($database, q{SELECT pgpubsub.create_channel('jobs')});
+	$node->safe_psql($database, "SELECT * FROM $_") foreach @kept;
+	pass("$old: views on what stays are there after the update");
+	$node->safe_psql($database, "DROP VIEW $_") foreach @kept;
+	$node->safe_psql($database, "$taking; SELECT * FROM taking; DROP VIEW taking; SELECT pgpubsub.drop_channel('jobs')");
 	my @differences = difference($fresh, $node->safe_psql($database, $catalog));
 	is(join("\n", @differences), '', "$old updated to $version is what a fresh $version is");
 }
