@@ -154,7 +154,7 @@ bool drops_extension(const Node* command) {
 
 void lock_before_drop(const DropStmt* command) {
     const Oid extension = our_extension();
-    if (!names_ours(command) || !OidIsValid(extension) || !owns_extension(extension, GetUserId()))
+    if (XactReadOnly || !names_ours(command) || !OidIsValid(extension) || !owns_extension(extension, GetUserId()))
         return;
     Oid last = InvalidOid;
     take_all_locks([&](const lock_attempt& attempt) {

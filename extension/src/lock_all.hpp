@@ -21,20 +21,19 @@ private:
     TimestampTz deadline_;
 };
 
-// Puts lock_timeout back, and tells how to go on.
 class lock_attempts {
 public:
     static lock_attempts begin();
-    void end_attempt() const { LockTimeout = lock_timeout_; }
     // Errors: lock_not_available (55P03) when the user's lock_timeout is over.
     void pause();
 
 private:
-    int lock_timeout_;
     TimestampTz began_at_;
     int pause_ms_;
 };
 
+// An attempt has ended, with or without an ERROR: lock_timeout is the user's again.
+void put_lock_timeout_back();
 bool is_lock_failure(const ErrorData& error);
 
 // Calls take(attempt) until it comes to its end; it calls attempt.limit_next_wait() before each wait.
@@ -48,7 +47,7 @@ void take_all_locks(Take take) {
                 return true;
             },
             is_lock_failure);
-        attempts.end_attempt();
+        put_lock_timeout_back();
         if (taken)
             return;
         attempts.pause();

@@ -11,6 +11,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('upgrade_rights');
 $node->init;
+$node->append_conf('postgresql.conf', 'max_prepared_transactions = 1');
 $node->start;
 sub sql { my ($query, $database) = @_; return $node->safe_psql($database // 'postgres', $query) }
 sub fails { my ($query) = @_; my $err; $node->psql('postgres', $query, stderr => \$err); return $err }
@@ -38,6 +39,17 @@ is(sql(q{SET ROLE owner; SELECT pgpubsub.alter_channel('jobs', max_attempts => 3
 sql(q{SET ROLE owner; SELECT pgpubsub.grant_channel('jobs', 'late', 'publish'); SELECT pgpubsub.subscribe('jobs', 'more'), pgpubsub.unsubscribe('jobs', 'more')});
 is(sql(q{SET ROLE late; SELECT pgpubsub.publish('jobs', '2') > 0}), 't', 'gives a right');
 sql(q{SET ROLE maker; SELECT pgpubsub.create_channel('made')});
+
+# An update that is in vain ends by the user's timeouts, and leaves the session as it was.
+sql(q{BEGIN; LOCK TABLE pgpubsub.channel IN SHARE MODE; PREPARE TRANSACTION 'in the way'});
+foreach my $timeout ('lock', 'statement')
+{
+	my ($code, $out, $err) = $node->psql('postgres', qq{SET ${timeout}_timeout = '1200ms'; ALTER EXTENSION pgpubsub UPDATE; RESET ${timeout}_timeout;
+		SET statement_timeout = '1300ms'; BEGIN; LOCK TABLE pgpubsub.channel IN ROW EXCLUSIVE MODE; ROLLBACK; SELECT 'alive'}, on_error_stop => 0);
+	like($err, qr/due to $timeout timeout.*due to statement timeout/s, "$timeout timeout of the update, and of what comes then");
+	is($out, 'alive', 'the session goes on');
+}
+sql(q{ROLLBACK PREPARED 'in the way'});
 
 # Default privileges, and a GRANT by hand that is not committed when the update begins: that is waited for.
 sql(q{CREATE ROLE by_hand; ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO owner});
