@@ -141,6 +141,23 @@ eventually(sub { publish('c1'); oldest() == $stopped->{pid_of_backend} }, 'one t
 is(sql(q{SELECT oldest_listener_since BETWEEN now() - interval '5 minutes' AND now() FROM pgpubsub.stat_wakeup}), 't', 'with the time since when');
 kill CONT => $stopped->{pid_of_backend};
 eventually(sub { oldest() == 0 }, 'until it goes on');
+# A client that is stopped keeps up nobody while its socket has room: the server's side of it reads. Once it is full, that one waits in the middle of
+# what it was reading. What fills it are NOTIFYs that are none of the worker's.
+kill STOP => $stopped->{pid};
+publish('c1');
+hears($reader, 'c1', 'the other one is told');
+sleep 1.1;
+eventually(sub { oldest() == 0 }, 'a client that does not read is not named while its socket has room');
+my $fill = q{SELECT pg_notify('c1', repeat('x', 7000) || i) FROM generate_series(1, 200) i};
+eventually(sub { sql($fill); oldest() == $stopped->{pid_of_backend} }, 'and is when it is full');
+is(sql(q{SELECT queue_usage > 0 AND oldest_listener_since BETWEEN now() - interval '5 minutes' AND now() FROM pgpubsub.stat_wakeup}), 't', 'with the time since when, and the queue is not emptied');
+kill CONT => $stopped->{pid};
+eventually(sub { oldest() == 0 }, 'until it reads');
+kill STOP => $stopped->{pid};
+eventually(sub { sql($fill); oldest() == $stopped->{pid_of_backend} }, 'it is stopped again');
+sql("SELECT pg_terminate_backend($stopped->{pid_of_backend})");
+eventually(sub { oldest() == 0 && sql('SELECT listeners FROM pgpubsub.stat_wakeup') == 1 }, 'or its session is ended, which the server can do while it waits');
+kill CONT => $stopped->{pid};
 end_probe($_) foreach ($reader, $stopped);
 $session = open_session();
 run('LISTEN c1');
