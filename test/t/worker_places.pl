@@ -13,7 +13,7 @@ use WakeupTest;
 my $node = PostgreSQL::Test::Cluster->new('places');
 $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pgpubsub'\nfsync = off\nautovacuum = off\nmax_worker_processes = 8\nmax_connections = 120\n" .
-	"max_prepared_transactions = 5\npgpubsub.storage_interval = 500ms\nmax_parallel_workers_per_gather = 2\n");
+	"max_prepared_transactions = 5\npgpubsub.storage_interval = 500ms\nmax_parallel_workers_per_gather = 2\nwal_retrieve_retry_interval = 500ms\n");
 $node->start;
 sub sql { my ($query, $database) = @_; return $node->safe_psql($database // 'postgres', $query) }
 sub publish { my ($database) = @_; return sql(q{SELECT pgpubsub.publish('jobs', '1')}, $database) }
@@ -78,11 +78,33 @@ wait_for_exit($busy);
 
 # ---- places for others ---------------------------------------------------------------------------
 sql(q{CREATE TABLE t AS SELECT i FROM generate_series(1, 100000) i; ANALYZE t}, 'd2');
-like(sql(q{SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT count(*) FROM t}, 'd2'),
-	qr/Workers Launched: 2/, 'a parallel query gets its workers');
+my $parallel = q{SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT count(*) FROM t};
+like(sql($parallel, 'd2'), qr/Workers Launched: 2/, 'a parallel query gets its workers');
 sql(q{SELECT count(pgpubsub.publish_batch('jobs', array_fill('1'::jsonb, '{60000}')))}, 'd3');
 sql(q{SELECT pgpubsub.purge_channel('jobs')}, 'd3');
 eventually(sub { sql(q{SELECT pg_relation_size('pgpubsub.notification')}, 'd3') < 1_000_000 }, 'and the storage is packed');
+
+# A subscription to another server gets places for the worker that applies, and for one at least that copies a table, while all of the twelve want
+# theirs; and so does a parallel query beside it.
+my $source = PostgreSQL::Test::Cluster->new('source');
+$source->init(allows_streaming => 'logical');
+$source->start;
+my @tables = map { "copied$_" } 1 .. 4;
+$source->safe_psql('postgres', join(';', (map { "CREATE TABLE $_ AS SELECT i AS id FROM generate_series(1, 1000) i; ALTER TABLE $_ ADD PRIMARY KEY (id)" } @tables),
+	'CREATE PUBLICATION p FOR TABLE ' . join(', ', @tables)));
+sql(join(';', map { "CREATE TABLE $_ (id integer PRIMARY KEY)" } @tables), 'd2');
+sql("CREATE SUBSCRIPTION s CONNECTION '" . $source->connstr . " dbname=postgres' PUBLICATION p", 'd2');
+my $all_publish = sub { publish($_) foreach @names; return 1 };
+eventually(sub { $all_publish->() && sql(q{SELECT count(*) FILTER (WHERE srsubstate = 'r') FROM pg_subscription_rel}, 'd2') == @tables }, 'a subscription copies its tables');
+$source->safe_psql('postgres', join ';', map { "INSERT INTO $_ VALUES (1001)" } @tables);
+my $rows = join ' + ', map { "(SELECT count(*) FROM $_)" } @tables;
+eventually(sub { $all_publish->() && sql("SELECT $rows", 'd2') == 1001 * @tables }, 'and applies what comes then');
+eventually(sub { $all_publish->() && sql($parallel, 'd2') =~ /Workers Launched: [12]/ }, 'a parallel query gets a worker beside it');
+forget($_) foreach values %listener;
+publish($_) foreach @names;
+hears($listener{$_}, 'jobs', "beside a subscription, $_ is woken") foreach @names;
+sql('DROP SUBSCRIPTION s', 'd2');
+$source->stop;
 
 # ---- a shortage that others make -----------------------------------------------------------------
 end_probe($_) foreach values %listener;
