@@ -39,6 +39,7 @@ worker::worker(const consumer_options& settings, const conninfo& target, std::ve
 void worker::connect() {
     patience_.until_connected([this] {
         server.reset();
+        has_worked_ = false;
         server.emplace(target_, log, &in);
         shared.worker_pid = check_extension(*server);
         if (options.listen) server->exec(stay_connected);
@@ -162,6 +163,7 @@ void worker::process(channel_state& c) {
             },
             c.handler);
         c.missing.reset();
+        has_worked_ = true;
         waits_.found = waits_.found || outcome.any;
         if (outcome.any) c.vain_hints = 0;
         if (asked && !outcome.any)
@@ -258,6 +260,7 @@ void worker::failed(channel_state& c, const error& e) {
             if (b.name == c.from.channel) is_broadcast_channel(*this, b);  // an error if we may not use it
         return;
     }
+    if (is_outdated(e)) server.reset();
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {
         lost(e.what());
@@ -272,6 +275,10 @@ void worker::failed(channel_state& c, const error& e) {
     patience_.pause(fmt::format("{}: {}{}{}{}", c.label, e.what(), e.hint().empty() ? "" : " (", e.hint(),
                                 e.hint().empty() ? "" : ")"));
 }
+
+// The extension was updated, and the server's side of this connection still has the former library, which lacks what the new
+// functions call. A new connection gets the new library.
+bool worker::is_outdated(const error& e) const { return has_worked_ && e.sqlstate() == sqlstate::undefined_function; }
 
 void worker::sleep() {
     auto until = clock::time_point::max();

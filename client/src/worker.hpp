@@ -122,6 +122,7 @@ private:
     bool is_worth_a_take(channel_state& c);
     void rest(channel_state& c, std::optional<milliseconds> due_in);
     void failed(channel_state& c, const error& e);
+    bool is_outdated(const error& e) const;
     void set_aside(channel_state& c, const unreadable& u);
     void check_all_exist() const;
     void check_broadcast_channels();
@@ -134,6 +135,7 @@ private:
     std::vector<channel_state> channels_;
     std::vector<broadcast_state> broadcasts_;
     bool broadcast_channels_checked_ = false;
+    bool has_worked_ = false;  // the present connection has: what this client calls was there
     waiting_rounds waits_;
     reconnector patience_;
 };
