@@ -46,7 +46,8 @@ struct catalog {
 
 // The extension in this database; InvalidOid where it is not installed.
 Oid our_extension();
-inline bool is_installed() { return OidIsValid(our_extension()); }
+// Whether it is, and is whole: pg_upgrade makes its parts one by one, by commands that are none of ours.
+inline bool is_installed() { return !IsBinaryUpgrade && OidIsValid(our_extension()); }
 
 // Whether the table, or whatever else it is that pg_class has, belongs to the extension.
 bool is_part_of_extension(Oid relation);
