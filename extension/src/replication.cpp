@@ -7,9 +7,13 @@
 namespace pgpubsub {
 namespace {
 
+bool is_hidden(Form_pg_class relation) {
+    return OidIsValid(relation->relrewrite) && relation->relreplident == REPLICA_IDENTITY_NOTHING;
+}
+
 bool is_hidden(Oid relation) {
     const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    const bool hidden = HeapTupleIsValid(tuple) && OidIsValid(reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relrewrite);
+    const bool hidden = HeapTupleIsValid(tuple) && is_hidden(reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple)));
     if (HeapTupleIsValid(tuple))
         ReleaseSysCache(tuple);
     return hidden;
@@ -29,7 +33,9 @@ void hide(Oid relation, bool wait) {
     const Relation classes = table_open(RelationRelationId, RowExclusiveLock);
     const HeapTuple tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relation));
     if (HeapTupleIsValid(tuple)) {
-        reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relrewrite = relation;
+        const auto form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+        form->relrewrite = relation;
+        form->relreplident = REPLICA_IDENTITY_NOTHING;
         CatalogTupleUpdate(classes, &tuple->t_self, tuple);
     }
     table_close(classes, RowExclusiveLock);

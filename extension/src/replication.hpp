@@ -12,8 +12,13 @@
 //     trigger.
 //
 // Decoding skips a table whose pg_class.relrewrite is set: PostgreSQL sets it for the tables that it makes to rewrite
-// others, and reads it in decoding alone (reorderbuffer.c). pg_upgrade does not carry it, nor does the new TOAST table that
-// VACUUM FULL makes, so the worker looks at it when it starts.
+// others, and reads it in decoding alone (reorderbuffer.c). VACUUM FULL and the like keep it; but pg_upgrade does not
+// carry it, nor does the new TOAST table that an ALTER TABLE makes which rewrites the table. So the worker looks at it
+// when it starts.
+//
+// REPACK (CONCURRENTLY) of PostgreSQL 19 copies a table and then decodes what happened to it meanwhile. Of a marked
+// table it would find nothing, and so lose that. It refuses tables without a replica identity: so these have none, also
+// where they have a primary key, or somebody gives them one.
 #pragma once
 
 #include "pg.hpp"
