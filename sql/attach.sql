@@ -79,10 +79,10 @@ DROP TRIGGER pgpubsub_products_update ON product;
 SELECT events, enabled FROM pgpubsub.attachments;
 SELECT attach('') = triggers AS attached FROM forms WHERE arguments = '';
 DROP TRIGGER pgpubsub_products_update ON product;
-CREATE CONSTRAINT TRIGGER pgpubsub_products_update AFTER UPDATE ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('products', 'nonsense');
+CREATE CONSTRAINT TRIGGER pgpubsub_products_update AFTER UPDATE ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('products', 'payload=new');
 SELECT attach('') = triggers AS attached FROM forms WHERE arguments = '';
 DROP TRIGGER pgpubsub_products_update ON product;
-CREATE TRIGGER pgpubsub_products_update BEFORE UPDATE OF name ON product FOR EACH ROW WHEN (OLD.id > 0) EXECUTE FUNCTION pgpubsub.capture('products');
+CREATE TRIGGER pgpubsub_products_update AFTER UPDATE OF name ON product FOR EACH ROW WHEN (OLD.id > 0) EXECUTE FUNCTION pgpubsub.capture('products');
 SELECT attach('') = triggers AS attached FROM forms WHERE arguments = '';
 
 -- detach() leaves nothing
@@ -99,8 +99,13 @@ SELECT * FROM pgpubsub.attachments;
 -- triggers made by hand are shown as one attachment, and are nobody's to change
 CREATE TRIGGER by_hand AFTER UPDATE ON product FOR EACH ROW WHEN (NEW.id > 0) EXECUTE FUNCTION pgpubsub.capture('products', 'payload=new');
 CREATE TRIGGER "Other" AFTER TRUNCATE ON product EXECUTE FUNCTION pgpubsub.capture('products', 'payload=new');
-CREATE TRIGGER unknown AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('elsewhere', 'payload=old');
-CREATE TRIGGER nothing AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture();
+CREATE TRIGGER unknown AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('elsewhere');
+CREATE TRIGGER nothing AFTER INSERT ON product FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('elsewhere');
+-- those that CREATE TRIGGER would have refused too
+SET allow_system_table_mods = on;
+UPDATE pg_trigger SET tgnargs = 2, tgargs = 'elsewhere\000payload=old\000' WHERE tgrelid = 'product'::regclass AND tgname = 'unknown';
+UPDATE pg_trigger SET tgnargs = 0, tgargs = '' WHERE tgrelid = 'product'::regclass AND tgname = 'nothing';
+RESET allow_system_table_mods;
 SELECT channel, events, granularity, payload, triggers FROM pgpubsub.attachments ORDER BY channel COLLATE "C";
 SELECT pgpubsub.attach('product', 'products');
 SELECT pgpubsub.detach('product', 'products');
@@ -345,13 +350,15 @@ SELECT pgpubsub.attach('parted', 'parted', granularity => 'row');
 SELECT "table", channel, triggers FROM pgpubsub.attachments;
 DROP TABLE parted;
 
--- a filter that somebody wrote by hand is read only if it has the form of attach()'s
+-- a filter that somebody wrote by hand is read only if it has the form of attach()'s; one that may fire is refused
 CREATE TABLE handmade (a integer, b integer);
 CREATE TRIGGER capture AFTER UPDATE ON handmade FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('hand', 'filtered');
 CREATE FUNCTION read_as(filter text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('CREATE OR REPLACE TRIGGER filter AFTER UPDATE ON handmade FOR EACH ROW WHEN (%s) EXECUTE FUNCTION pgpubsub.capture(''hand'', ''filter'')', filter);
   RETURN (SELECT concat_ws(' ', columns, condition, payload_columns, key_columns) FROM pgpubsub.attachments);
+EXCEPTION WHEN trigger_protocol_violated THEN
+  RETURN SQLERRM;
 END $$;
 SELECT filter, read_as(filter) FROM unnest(ARRAY[
   '(false AND pgpubsub.capture_filter(NEW.a > 0, ROW(NEW.a), NULL, ROW(OLD.b))) IS TRUE',

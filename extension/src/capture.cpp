@@ -2,13 +2,15 @@
 //
 // Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
 // of the user who changes the rows. The owner of the table that the trigger was made for must be allowed to publish to
-// the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's fault.
+// the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's fault. The
+// same holds for a trigger that can't capture (capture_trigger.hpp).
 //
 // Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The first one
 // that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row for each
 // subscription, or a broadcast; at the end, one hint.
 #include "broadcast.hpp"
 #include "capture_right.hpp"
+#include "capture_trigger.hpp"
 #include "change_payload.hpp"
 #include "channel_lock.hpp"
 #include "notification_batch.hpp"
@@ -21,10 +23,11 @@ namespace {
 
 const TriggerData& guarded_trigger(FunctionCallInfo fcinfo) {
     if (!CALLED_AS_TRIGGER(fcinfo))
-        wrong_capture_trigger("pgpubsub.capture() was not called as a trigger");
+        raise({ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "pgpubsub.capture() was not called as a trigger", nullptr, capture_usage});
     const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
-    if (!TRIGGER_FIRED_AFTER(trigger.tg_event))
-        wrong_capture_trigger("pgpubsub.capture() must be an AFTER trigger");
+    // Such a trigger is the write: without it, nothing would be written.
+    if (TRIGGER_FIRED_INSTEAD(trigger.tg_event))
+        raise(problem_of(*trigger.tg_trigger));
     return trigger;
 }
 
@@ -34,6 +37,13 @@ operation operation_of(const TriggerData& trigger) {
            : TRIGGER_FIRED_BY_UPDATE(event) ? operation::update
            : TRIGGER_FIRED_BY_DELETE(event) ? operation::erase
                                             : operation::truncate;
+}
+
+int16 event_bit(operation what) {
+    return what == operation::insert   ? TRIGGER_TYPE_INSERT
+           : what == operation::update ? TRIGGER_TYPE_UPDATE
+           : what == operation::erase  ? TRIGGER_TYPE_DELETE
+                                       : TRIGGER_TYPE_TRUNCATE;
 }
 
 // Where the changes of one firing of a trigger go.
@@ -149,14 +159,6 @@ void capture_row(const TriggerData& trigger, const capture_plan& plan) {
     sink.end();
 }
 
-Tuplestorestate* required(Tuplestorestate* rows, const char* clause) {
-    if (rows == nullptr)
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("pgpubsub.capture() as a trigger FOR EACH STATEMENT needs REFERENCING %s", clause),
-                errhint("Call pgpubsub.attach(), which makes the triggers that are needed, or add the clause."));
-    return rows;
-}
-
 // Adds the rows of one firing, each in a memory context that is emptied after it; a single one in that of the call.
 class row_loop {
 public:
@@ -214,12 +216,8 @@ void capture_updates(change_sink* sink, Tuplestorestate* old_rows, Tuplestoresta
 
 void capture_statement(const TriggerData& trigger, const capture_plan& plan) {
     const operation what = operation_of(trigger);
-    Tuplestorestate* const old_rows = what == operation::update || what == operation::erase
-                                          ? required(trigger.tg_oldtable, "OLD TABLE AS ...")
-                                          : nullptr;
-    Tuplestorestate* const new_rows = what == operation::update || what == operation::insert
-                                          ? required(trigger.tg_newtable, "NEW TABLE AS ...")
-                                          : nullptr;
+    Tuplestorestate* const old_rows = what == operation::insert ? nullptr : trigger.tg_oldtable;
+    Tuplestorestate* const new_rows = what == operation::erase ? nullptr : trigger.tg_newtable;
     const auto count = [](Tuplestorestate* rows) { return rows == nullptr ? 0 : tuplestore_tuple_count(rows); };
     change_sink sink = change_sink::make(trigger, plan, Max(count(old_rows), count(new_rows)) > 1);
     if (what == operation::truncate)
@@ -229,6 +227,25 @@ void capture_statement(const TriggerData& trigger, const capture_plan& plan) {
     else
         capture_rows(&sink, new_rows != nullptr ? new_rows : old_rows, plan.format, what);
     sink.end();
+}
+
+problem problem_now(const TriggerData& trigger, const capture_plan& plan) {
+    return plan.unusable.exists() ? plan.unusable : problem_of_tables(*trigger.tg_trigger, event_bit(operation_of(trigger)));
+}
+
+// Once for a statement, which is as long as what the trigger is called with stays.
+void warn_once(FunctionCallInfo fcinfo, const problem& p, const TriggerData& trigger, const capture_plan& plan) {
+    if (fcinfo->flinfo->fn_extra != nullptr)
+        return;
+    fcinfo->flinfo->fn_extra = fcinfo->flinfo;
+    warn_of(p, *trigger.tg_trigger, plan);
+}
+
+// With what PostgreSQL goes on after the trigger: of a BEFORE trigger, nothing would mean that the row is not written.
+Datum row_to_write(const TriggerData& trigger) {
+    if (!TRIGGER_FIRED_BEFORE(trigger.tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
+        return no_row;
+    return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger.tg_event) ? trigger.tg_newtuple : trigger.tg_trigtuple);
 }
 
 // Tells in the context of an error whose capture failed.
@@ -248,10 +265,12 @@ PGPUBSUB_FUNCTION(pgpubsub_capture) {
     ErrorContextCallback context = {error_context_stack, add_context, const_cast<TriggerData*>(&trigger)};
     error_context_stack = &context;
     const capture_plan& plan = plan_of(trigger);
-    if (TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
+    if (const problem p = problem_now(trigger, plan); p.exists())
+        warn_once(fcinfo, p, trigger, plan);
+    else if (TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
         capture_row(trigger, plan);
     else
         capture_statement(trigger, plan);
     error_context_stack = context.previous;
-    return no_row;
+    return row_to_write(trigger);
 }

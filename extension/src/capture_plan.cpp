@@ -4,6 +4,7 @@
 // its own condition made. A plan that was replaced is given back when the transaction ends, and nothing runs any more.
 #include "capture_plan.hpp"
 
+#include "capture_trigger.hpp"
 #include "row_key.hpp"
 
 namespace pgpubsub {
@@ -145,19 +146,20 @@ Oid origin_of(Oid trigger, Oid table) {
 
 // In the current memory context.
 capture_plan* make_plan(const TriggerData& trigger) {
-    const capture_settings settings = settings_of(*trigger.tg_trigger);
-    if (settings.is_filter)
-        wrong_capture_trigger("a trigger with the argument \"filter\" must not fire");
     const Relation table = trigger.tg_relation;
     const char* const schema = get_namespace_name(RelationGetNamespace(table));
 
     auto* const plan = static_cast<capture_plan*>(palloc0(sizeof(capture_plan)));
+    plan->unusable = problem_of(*trigger.tg_trigger);
     plan->publisher = trigger.tg_trigger->tgisclone ? origin_of(trigger.tg_trigger->tgoid, RelationGetRelid(table))
                                                     : RelationGetRelid(table);
-    plan->has_warned = static_cast<bool*>(palloc0(sizeof(bool)));
-    plan->channel = pstrdup(settings.channel);
     plan->schema = schema == nullptr ? "" : schema;
     plan->table = pstrdup(RelationGetRelationName(table));
+    if (plan->unusable.exists())
+        return plan;
+    const capture_settings settings = settings_of(*trigger.tg_trigger);
+    plan->has_warned = static_cast<bool*>(palloc0(sizeof(bool)));
+    plan->channel = pstrdup(settings.channel);
     plan->payload = settings.payload;
     plan->format = CreateTupleDescCopyConstr(RelationGetDescr(table));
 

@@ -4,6 +4,7 @@
 
 #include "capture_settings.hpp"
 #include "change_filter.hpp"
+#include "problem.hpp"
 #include "row_key.hpp"
 #include "type_facts.hpp"
 
@@ -12,6 +13,7 @@
 namespace pgpubsub {
 
 struct capture_plan {
+    problem unusable;     // if it exists, nothing can be captured; then there is nothing more here than the names
     Oid publisher;        // the table whose owner must be allowed to publish: that which the trigger was made for
     bool* has_warned;     // that it is not
     const char* channel;
@@ -32,8 +34,7 @@ static_assert(survives_longjmp<capture_plan>);
 // Registers the callbacks that keep the plans up to date. Called once, when the library is loaded.
 void watch_capture_plans();
 
-// The plan of the trigger that is firing; it stays until the transaction ends. Errors: of wrong arguments (39P01); what planning
-// the condition reports.
+// The plan of the trigger that is firing; it stays until the transaction ends. Errors: what planning the condition reports.
 const capture_plan& plan_of(const TriggerData& trigger);
 
 }  // namespace pgpubsub

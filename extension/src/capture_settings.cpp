@@ -172,7 +172,7 @@ capture_settings settings_of(const Trigger& trigger) {
     capture_settings settings;
     const char* problem;
     if (!read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, &settings, &problem))
-        wrong_capture_trigger(problem);
+        elog(ERROR, "%s", problem);
     return settings;
 }
 
@@ -216,12 +216,6 @@ bool find_filter(Relation table, const char* channel, capture_filter* result) {
 }
 
 Oid capture_function() { return our_catalog().capture_function; }
-
-void wrong_capture_trigger(const char* problem) {
-    ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("%s", problem),
-            errhint("Use it as CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW EXECUTE FUNCTION "
-                    "pgpubsub.capture('channel'), or call pgpubsub.attach()."));
-}
 
 }  // namespace pgpubsub
 

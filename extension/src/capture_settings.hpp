@@ -37,7 +37,7 @@ struct capture_settings {
 // What the arguments of a capture trigger say; false, and what is wrong with them, if they are not of the form above.
 bool read_settings(std::span<char* const> arguments, capture_settings* result, const char** problem);
 
-// The same. Errors: e_r_i_e_trigger_protocol_violated (39P01).
+// The same of a trigger of which it is known that they are.
 capture_settings settings_of(const Trigger& trigger);
 
 // The filter of a table for a channel. Column lists hold attribute numbers (List of int); NIL: not given.
@@ -61,8 +61,5 @@ Oid capture_function();
 
 // A system column that the expression refers to; InvalidAttrNumber: none.
 AttrNumber system_column_in(Node* expression);
-
-// Errors: as settings_of.
-[[noreturn]] void wrong_capture_trigger(const char* problem);
 
 }  // namespace pgpubsub

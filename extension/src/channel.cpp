@@ -253,14 +253,19 @@ void watch_channels() { CacheRegisterRelcacheCallback(forget_on_change, 0); }
 
 uint64 channels_generation() { return generation; }
 
-void check_name(std::string_view name, const char* what) {
+problem problem_of_name(std::string_view name, const char* what) {
     if (name.empty())
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s name is empty", what),
-                errhint("A %s name has 1 to %d bytes.", what, NAMEDATALEN - 1));
+        return {ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s name is empty", what), nullptr,
+                psprintf("A %s name has 1 to %d bytes.", what, NAMEDATALEN - 1)};
     if (name.size() > max_channel_bytes)
-        ereport(ERROR, errcode(ERRCODE_NAME_TOO_LONG), errmsg("%s name \"%s\" is too long", what, c_string(name)),
-                errdetail("It has %d bytes; the limit is %d bytes.", static_cast<int>(name.size()),
-                          NAMEDATALEN - 1));
+        return {ERRCODE_NAME_TOO_LONG, psprintf("%s name \"%s\" is too long", what, c_string(name)),
+                psprintf("It has %d bytes; the limit is %d bytes.", static_cast<int>(name.size()), NAMEDATALEN - 1), nullptr};
+    return {};
+}
+
+void check_name(std::string_view name, const char* what) {
+    if (const problem p = problem_of_name(name, what); p.exists())
+        raise(p);
 }
 
 bool find_channel(std::string_view name, channel* result) {

@@ -7,6 +7,7 @@
 #include "backoff.hpp"
 #include "limits.hpp"
 #include "pg.hpp"
+#include "problem.hpp"
 
 #include <span>
 
@@ -56,8 +57,10 @@ void watch_channels();
 // while other code runs (a function of a user's, that may drop it) looks again.
 uint64 channels_generation();
 
-// Refuses a name that can't be a channel's or, as `what` says, a subscription's.
-// Errors: name_too_long (42622), invalid_parameter_value (22023) for an empty one.
+// Why a name can't be a channel's or, as `what` says, a subscription's: name_too_long (42622),
+// invalid_parameter_value (22023) for an empty one.
+problem problem_of_name(std::string_view name, const char* what);
+// Reports it as an error.
 void check_name(std::string_view name, const char* what);
 
 // Looks a channel up; false where there is none.

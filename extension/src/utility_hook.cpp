@@ -1,6 +1,7 @@
 #include "utility_hook.hpp"
 
 #include "capture_right.hpp"
+#include "capture_trigger.hpp"
 #include "databases.hpp"
 #include "drop_extension.hpp"
 #include "filter_columns.hpp"
@@ -108,6 +109,7 @@ bool concerns_captures(const Node* command) {
 }
 
 void capture_follows(const Node* command) {
+    check_trigger_after(command);
     update_column_arguments_after(command);
     check_capture_rights_after(command);
 }
