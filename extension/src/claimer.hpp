@@ -1,7 +1,8 @@
 // The walk that take() and claim() have in common: from row to row, in order, until there are enough.
 //
 // Steps: by age, and by priority before that; in an ordered channel key_order.hpp says which rows may be handed out,
-// and where too many may not, the walk goes on by key. Rows whose attempts are used up become dead letters on the way.
+// and where too many may not, the walk goes on by key. Rows whose attempts are used up, or that can't be handed out
+// (readable.hpp), become dead letters on the way.
 #pragma once
 
 #include "arguments.hpp"
@@ -11,6 +12,7 @@
 #include "failure.hpp"
 #include "key_order.hpp"
 #include "key_walk.hpp"
+#include "readable.hpp"
 
 namespace pgpubsub {
 
@@ -155,11 +157,21 @@ private:
         return ok;
     }
 
+    // Whether the row is to become a dead letter instead of being handed out, and its error then; null: the one that it has.
+    bool is_dead(const row_values& row, const char** error) const {
+        if (is_used_up(row, request_.s)) {
+            *error = error_if_leased(row, lease_is_over);
+            return true;
+        }
+        *error = too_long_to_read;
+        return mode_ != claim_mode::look && !is_readable(row);
+    }
+
     bool try_plain(ItemPointer tid, const row_values& row) {
         if (!passes(row.get(column::payload), request_.filter))
             return false;
-        if (is_used_up(row, request_.s)) {
-            buried_ += bury(table_, tid, row) == TM_Ok;
+        if (const char* error; is_dead(row, &error)) {
+            buried_ += bury(table_, tid, row, error) == TM_Ok;
             return false;
         }
         if (hand_out_(tid, row) != TM_Ok)
@@ -179,12 +191,13 @@ private:
         }
         if (!order_.admits(key, id))
             return false;
-        const bool is_dead = is_used_up(row, request_.s);
-        if ((is_dead ? bury(table_, tid, row) : hand_out_(tid, row)) != TM_Ok) {
+        const char* error;
+        const bool dead = is_dead(row, &error);
+        if ((dead ? bury(table_, tid, row, error) : hand_out_(tid, row)) != TM_Ok) {
             order_.block(key);
             return false;
         }
-        if (is_dead) {
+        if (dead) {
             ++buried_;
             order_.passed(key, id);
         } else {

@@ -37,12 +37,11 @@ failure failure_arguments(FunctionCallInfo fcinfo, int first) {
     return f;
 }
 
-TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* lost_lease) {
+TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* error) {
     const TM_Result outcome = table.remove(tid, false);
     if (outcome != TM_Ok)
         return outcome;
-    const bool was_leased = !row.is_null(column::lease_token);
-    store_dead_letter(row, was_leased ? cstring_to_text(lost_lease) : nullptr);
+    store_dead_letter(row, error == nullptr ? nullptr : cstring_to_text(error));
     count_failed(DatumGetInt32(row.get(column::subscription_id)));
     return outcome;
 }

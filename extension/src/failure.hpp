@@ -32,10 +32,16 @@ inline bool is_dead(const row_values& row, const subscription& s, const failure&
 // Makes the row what is to be stored for its next attempt.
 void prepare_retry(row_values* row, const subscription& s, const failure& f);
 
-// Makes a dead letter of a row whose attempts are used up: its last consumer let the lease run out, or the limit was
-// lowered. Not TM_Ok: another transaction is or was at it. lost_lease: the error of one that was leased.
+// Makes a dead letter of a row: its attempts are used up, since its last consumer let the lease run out or the limit was
+// lowered, or it can't be handed out at all. Not TM_Ok: another transaction is or was at it. error: null for the one that it has.
+TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* error);
+
 inline constexpr const char* lease_is_over = "the lease ended without an ack";
 inline constexpr const char* owner_is_gone = "the session that held the lease ended without an ack";
-TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* lost_lease = lease_is_over);
+
+// The error of a row whose attempts are used up, given that of a lost lease: only one that was leased has lost it.
+inline const char* error_if_leased(const row_values& row, const char* lost_lease) {
+    return row.is_null(column::lease_token) ? nullptr : lost_lease;
+}
 
 }  // namespace pgpubsub

@@ -5,7 +5,7 @@
 #include "dedup.hpp"
 #include "notification.hpp"
 #include "notification_batch.hpp"
-#include "text_size.hpp"
+#include "readable.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;
@@ -46,14 +46,16 @@ TimestampTz deliver_at_argument(FunctionCallInfo fcinfo, int index) {
     return at;
 }
 
-// A text that no consumer could be sent would hold up all that is stored behind it. A few bytes may stand for one: numbers with
-// many zeros, characters that are escaped. `element`: its number in an array, from 1 on; 0: it is not in one.
-const Jsonb* with_readable_text(const Jsonb* json, const char* what, int element) {
-    constexpr uint64 max_text = 1000 * 1024 * 1024;  // a little below what PostgreSQL can allocate
-    constexpr uint64 longest_of_a_byte = 12 * 1024;  // a numeric in jsonb, with all the zeros that it can have
-    if (VARSIZE(json) <= max_text / longest_of_a_byte || json_text_size(json, max_text) <= max_text)
-        return json;
-    const char* const limit = "As text it is longer than 1,000 MB";
+// What no consumer could be sent is not stored. `element`: its number in an array, from 1 on; 0: it is not in one.
+void check_readable(const new_notification& n, int element) {
+    const sent_values all = sent_values::of(n);
+    if (is_readable(all))
+        return;
+    constexpr NullableDatum none = {0, true};
+    const char* const what = !is_readable({all.payload, none, none})   ? "payload is"
+                             : !is_readable({none, all.headers, none}) ? "headers are"
+                                                                       : "payload, headers and key are together";
+    const char* const limit = "The text is longer than 1,000 MB";
     ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s too long to be read", what),
             element == 0 ? errdetail("%s.", limit) : errdetail("%s. It is element %d of the array.", limit, element),
             errhint("Publish a reference to where it is stored."));
@@ -65,7 +67,7 @@ const Jsonb* checked_headers(const Jsonb* headers, int element) {
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("headers must be a JSON object"),
                 element == 0 ? 0 : errdetail("Element %d of argument \"headers\" is another JSON value.", element),
                 errhint("Pass headers such as {\"trace\": \"4711\"}, or null for none."));
-    return headers == nullptr ? nullptr : with_readable_text(headers, "headers are", element);
+    return headers;
 }
 
 [[noreturn]] void contradiction(const char* argument, const channel& c, const char* setting, const char* why) {
@@ -132,7 +134,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
     const std::string_view name = text_argument(fcinfo, 0, "channel");
     require(fcinfo, 1, "payload");
     const new_notification n = {
-        .payload = with_readable_text(PG_GETARG_JSONB_P(1), "payload is", 0),
+        .payload = PG_GETARG_JSONB_P(1),
         .key = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2),
         .headers = checked_headers(optional_jsonb_argument(fcinfo, 3), 0),
         .has_deliver_at = !PG_ARGISNULL(4),
@@ -140,6 +142,7 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
         .priority = priority_argument(fcinfo, 5),
         .dedup_key = dedup_key_argument(fcinfo, 6),
     };
+    check_readable(n, 0);
     require(fcinfo, 7, "replace");
     const bool replace = PG_GETARG_BOOL(7);
     if (replace && n.dedup_key == nullptr)
@@ -186,9 +189,10 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("payload must not be null"),
                     errdetail("It is element %d of argument \"payloads\".", i + 1));
         const int64 id = with_context(per_row, [&] {
-            n.payload = with_readable_text(DatumGetJsonbP(payloads.values[i]), "payload is", i + 1);
+            n.payload = DatumGetJsonbP(payloads.values[i]);
             n.key = has(keys, i) ? DatumGetTextPP(keys.values[i]) : nullptr;
             n.headers = has(headers, i) ? checked_headers(DatumGetJsonbP(headers.values[i]), i + 1) : nullptr;
+            check_readable(n, i + 1);
             return c.kind == channel_kind::broadcast ? broadcast(c, n) : batch.add(n);
         });
         ids[i] = Int64GetDatum(id);

@@ -15,7 +15,7 @@ namespace {
 // Ends the wait of a row: it is ready, or a dead letter. False when that needs no change, or another transaction is at it.
 bool end_wait(notification_table& table, ItemPointer tid, row_values row, const subscription& s, const char* error) {
     if (is_used_up(row, s))
-        return bury(table, tid, row, error) == TM_Ok;
+        return bury(table, tid, row, error_if_leased(row, error)) == TM_Ok;
     if (row.is_null(column::lease_token))
         return false;  // claims find it where it is
     make_ready(&row);

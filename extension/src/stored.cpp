@@ -1,6 +1,7 @@
 #include "stored.hpp"
 
 #include "archive.hpp"
+#include "readable.hpp"
 
 #include <algorithm>
 
@@ -12,6 +13,21 @@ constexpr std::string_view dead = "dead";  // of a dead letter
 
 Datum text_of(std::string_view s) {
     return PointerGetDatum(cstring_to_text_with_len(s.data(), static_cast<int>(s.size())));
+}
+
+// What can't be sent is null, so that it keeps nobody from seeing the rest.
+void hide_unreadable(shown_row* r) {
+    const auto value = [r](int c) { return NullableDatum{r->values[c], r->nulls[c]}; };
+    constexpr NullableDatum none = {0, true};
+    const auto whole = [&value] {
+        return sent_values{value(shown_column::payload), value(shown_column::headers), value(shown_column::key)};
+    };
+    if (is_readable(whole()))
+        return;
+    for (const int c : {shown_column::payload, shown_column::headers})
+        r->nulls[c] = r->nulls[c] || !is_readable({value(c), none, none});
+    for (const int c : {shown_column::payload, shown_column::headers, shown_column::key})
+        r->nulls[c] = r->nulls[c] || !is_readable(whole());
 }
 
 // get(column, &null) gives the values that a notification and a dead letter have in the same columns.
@@ -34,6 +50,7 @@ shown_row shown(const channel& c, const subscription& s, std::string_view state,
     r.values[shown_column::channel] = CStringGetTextDatum(c.name);
     r.values[shown_column::subscription] = CStringGetTextDatum(s.name);
     r.values[shown_column::state] = text_of(state);
+    hide_unreadable(&r);
     r.nulls[shown_column::due_at] = r.nulls[shown_column::dedup_key] = r.nulls[shown_column::last_error] = true;
     return r;
 }

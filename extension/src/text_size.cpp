@@ -165,7 +165,12 @@ uint64 json_text_size(std::string_view string) {
     return size;
 }
 
-uint64 json_text_size(const Jsonb* json, uint64 limit) {
+namespace {
+
+uint64 longest_json_text(std::string_view string) { return 2 + 6 * uint64{string.size()}; }
+
+template <typename StringSize>
+uint64 json_text_size(const Jsonb* json, uint64 limit, StringSize string_size) {
     JsonbIterator* at = JsonbIteratorInit(const_cast<JsonbContainer*>(&json->root));
     uint64 size = 0;
     JsonbValue part;
@@ -176,13 +181,23 @@ uint64 json_text_size(const Jsonb* json, uint64 limit) {
         if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
             continue;
         if (part.type == jbvString)
-            size += json_text_size({part.val.string.val, static_cast<std::size_t>(part.val.string.len)});
+            size += string_size(std::string_view{part.val.string.val, static_cast<std::size_t>(part.val.string.len)});
         else if (part.type == jbvNumeric)
             size += numeric_text_size(VARDATA_ANY(part.val.numeric));
         else
             size += sizeof "false";
     }
     return size;
+}
+
+}  // namespace
+
+uint64 json_text_size(const Jsonb* json, uint64 limit) {
+    return json_text_size(json, limit, [](std::string_view s) { return json_text_size(s); });
+}
+
+uint64 longest_json_text(const Jsonb* json, uint64 limit) {
+    return json_text_size(json, limit, [](std::string_view s) { return longest_json_text(s); });
 }
 
 bool has_text_of_any_size(Oid base) {
