@@ -216,6 +216,24 @@ int32 channel_behind(int32 id) {
     return next;
 }
 
+// Goes on from channel to channel, in the order of their ids, from the one behind *last, until the step is over. visit(c):
+// false when there is more to do in it, and the next step is to begin with it. Returns whether all were visited.
+template <typename Visit>
+bool visit_channels(int32* last, int64 began_at, Visit visit) {
+    do {
+        const int32 before = *last;
+        const int32 next = channel_behind(before);
+        if (next == 0)
+            return true;
+        *last = next;  // an ERROR in it must not keep the others waiting
+        if (channel c; find_channel(next, &c) && !visit(c)) {
+            *last = before;
+            return false;
+        }
+    } while (!is_over(began_at));
+    return false;
+}
+
 bool may_have_ready(const notification_table& table, const subscription& s, TimestampTz now) {
     ScanKeyData key = equals_int4(1, s.id);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -252,19 +270,8 @@ bool sweep(int64 now) {
     bool is_done = false;
     const bool ran = in_transaction("pgpubsub: sweeping", [&] {
         notification_table table = notification_table::open();
-        do {
-            const int32 before = swept_channel;
-            const int32 next = channel_behind(before);
-            is_done = next == 0;
-            channel c;
-            if (is_done)
-                break;
-            swept_channel = next;  // an ERROR in it must not keep the others waiting
-            if (find_channel(next, &c) && !sweep_channel(table, c, GetCurrentTimestamp())) {
-                swept_channel = before;
-                break;
-            }
-        } while (!is_over(now));
+        is_done = visit_channels(&swept_channel, now,
+                                 [&table](const channel& c) { return sweep_channel(table, c, GetCurrentTimestamp()); });
         table.close();
     });
     const int64 ended_at = steady_now();
@@ -284,7 +291,10 @@ bool sweep(int64 now) {
 
 int64 shorten_at = never;
 int32 shortened_channel = 0;  // the last one
-wait_position shorten_from{};
+struct {
+    int32 channel_id;
+    wait_position at;  // in that channel, which may be gone by the next step
+} shorten_from{};
 
 // At once, from the first channel on.
 void shorten_again() {
@@ -297,22 +307,11 @@ bool shorten(int64 now) {
     bool is_done = false;
     const bool ran = in_transaction("pgpubsub: looking at times of a clock that was set back", [&] {
         notification_table table = notification_table::open();
-        do {
-            const int32 before = shortened_channel;
-            const int32 next = channel_behind(before);
-            is_done = next == 0;
-            channel c;
-            if (is_done)
-                break;
-            wait_position at = shorten_from;
-            shortened_channel = next;  // an ERROR in it must not keep the others waiting
-            shorten_from = {};
-            if (find_channel(next, &c) && shorten_waits(table, c, &at, step_limits).has_more) {
-                shortened_channel = before;
-                shorten_from = at;
-                break;
-            }
-        } while (!is_over(now));
+        is_done = visit_channels(&shortened_channel, now, [&table](const channel& c) {
+            if (shorten_from.channel_id != c.id)
+                shorten_from = {c.id, {}};
+            return !shorten_waits(table, c, &shorten_from.at, step_limits).has_more;
+        });
         table.close();
     });
     const int64 ended_at = steady_now();
