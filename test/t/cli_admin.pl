@@ -97,6 +97,17 @@ kill_off(1);
 is(works('purge-dead-letters', 'work', '--all'), "1\n", 'all');
 is(left('dead_letters'), 0, 'and they are gone');
 
+# What is too long to be sent, which an earlier version has stored, holds up neither what is behind it nor the list.
+sql(q{DO $$ DECLARE too_long bigint := pgpubsub.publish('work', '0'); BEGIN
+	UPDATE pgpubsub.notification SET payload = ('[' || repeat('1e131000,', 8400) || '0]')::jsonb WHERE id = too_long;
+	PERFORM pgpubsub.publish('work', '{"n": 9}');
+	END $$});
+is(payloads(works('listen', 'work', '--drain')), '{"n": 9}', 'what is behind one that is too long is delivered');
+like(works('dead-letters', 'work'), qr/^ *\d+ +default +0 .* too long to be read: [ \w]+,000 MB +-$/m, 'it is listed, without its payload');
+is_deeply([map { @$_{qw(payload headers last_error)} } objects(works('dead-letters', 'work', '--json'))],
+	[undef, undef, 'too long to be read: as text it is longer than 1,000 MB'], 'as JSON, too');
+is(works('purge-dead-letters', 'work', '--all'), "1\n", 'and can be purged');
+
 # What is to go must be said.
 for my $command ('redrive', 'purge-dead-letters')
 {
