@@ -61,7 +61,20 @@ UPDATE deep SET t = 'second';
 SELECT payload #>> '{new,t}' AS t, payload -> 'truncated' AS truncated, length(payload #>> '{new,v}') > 6 AS has_value FROM pgpubsub.take('deep', 10);
 RESET max_stack_depth;
 
-DROP TABLE doubled, wides, trips, deep, deep_source;
+-- an array that takes long can be cancelled: here some seconds, where all else takes milliseconds. (Of what no subscription wants
+-- nothing is stored, which could be cancelled as well.)
+CREATE TABLE longs (id integer PRIMARY KEY, moods mood[]);
+INSERT INTO longs VALUES (1, array_fill('ok'::mood, '{4000000}'));
+SELECT pgpubsub.attach('longs', 'longs');
+SELECT pgpubsub.alter_channel('longs', filter => '{"none": true}');
+\set VERBOSITY terse
+SET statement_timeout = '200ms';
+UPDATE longs SET id = 2;
+RESET statement_timeout;
+\set VERBOSITY default
+SELECT id FROM longs;
+
+DROP TABLE longs, doubled, wides, trips, deep, deep_source;
 SET client_min_messages = warning;
 DO $$ BEGIN FOR i IN 0..99 LOOP EXECUTE (SELECT 'DROP TYPE ' || string_agg('d' || 1000 - i * 10 - j, ', ') FROM generate_series(0, 9) j); END LOOP; END $$;
 DO $$ BEGIN FOR i IN REVERSE 16..1 LOOP EXECUTE format('DROP TYPE t%s', i); END LOOP; END $$;
