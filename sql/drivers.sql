@@ -39,6 +39,9 @@ SELECT payload FROM pgpubsub.take('jobs', 1::bigint) UNION ALL SELECT payload FR
 BEGIN;
 SELECT payload FROM pgpubsub.take('jobs', 9223372036854775807);
 ROLLBACK;
+BEGIN;
+SELECT count(*) > 1 AS all_of_them FROM pgpubsub.take('jobs', 4294967297);
+ROLLBACK;
 SELECT count(*) FROM pgpubsub.take('jobs', -3000000000);
 CALL pgpubsub.recover('jobs', 5000000000);
 CALL pgpubsub.recover('jobs', 100::smallint);
@@ -81,6 +84,7 @@ SELECT planned_rows($$SELECT * FROM pgpubsub.take('jobs')$$) AS one, planned_row
        planned_rows($$SELECT * FROM pgpubsub.take('jobs', NULL)$$) AS unknown, planned_rows($$SELECT * FROM pgpubsub.take('jobs', -1)$$) AS refused;
 PREPARE take AS SELECT * FROM pgpubsub.take('jobs', $1);
 SELECT planned_rows('EXECUTE take(70)') AS "70";
+SELECT planned_rows($$SELECT * FROM pgpubsub.take('jobs', length(current_setting('search_path')) * 0 + 40)$$) AS "40";
 DEALLOCATE take;
 DROP FUNCTION planned_rows;
 SELECT pgpubsub.drop_channel('jobs');
