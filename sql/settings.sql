@@ -77,6 +77,7 @@ SET pgpubsub.wakeup = 'bogus';
 SET pgpubsub.db_version = 'seven';
 SET pgpubsub.max_skip_time = '5 apples';
 SET pgpubsub.notification_context = '[]';
+SET pgpubsub.max_workers = 'many';
 SELECT count(*) FROM pgpubsub.take('t', 100);
 SELECT name, setting FROM pg_settings WHERE name LIKE 'pgpubsub.%' AND context = 'user' ORDER BY name COLLATE "C";
 -- those that are good are taken silently

@@ -156,6 +156,7 @@ void define_settings() {
     const given_before wakeup_delay_given("pgpubsub.wakeup_delay");
     const given_before shared_channels_given("pgpubsub.shared_channels");
     const given_before storage_interval_given("pgpubsub.storage_interval");
+    const given_before max_workers_given("pgpubsub.max_workers");
     DefineCustomEnumVariable("pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
                              "auto: the worker where there is one, else transaction; worker: a background worker sends NOTIFY "
                              "after the commit; transaction: NOTIFY at commit; off: consumers find the work when they poll.",
@@ -199,6 +200,7 @@ void define_settings() {
     wakeup_delay_given.tell_if_refused(wakeup_delay_given.is_number(wakeup_delay_setting, GUC_UNIT_MS));
     shared_channels_given.tell_if_refused(shared_channels_given.is_number(shared_channels_setting, 0));
     storage_interval_given.tell_if_refused(storage_interval_given.is_number(storage_interval_setting, GUC_UNIT_MS));
+    max_workers_given.tell_if_refused(max_workers_given.is_number(max_workers_setting, 0));
 }
 
 lease_scope_mode lease_scope() { return static_cast<lease_scope_mode>(lease_scope_setting); }
