@@ -345,18 +345,21 @@ CREATE OR REPLACE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
       LEFT JOIN pgpubsub.stat_rates() r ON r.subscription_id = b.subscription_id;
 
 CREATE OR REPLACE VIEW pgpubsub.attachments WITH (security_barrier) AS
-    SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
-           a.always, a.enabled, a.filter_lost, a.triggers,
-           NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
-           OR EXISTS (SELECT FROM pgpubsub.channel c
-                        JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
-                       WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
-           OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
-      FROM pgpubsub.attachment_list() a
-      JOIN pg_catalog.pg_class t ON t.oid = a."table"
-     WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
-        OR pgpubsub.has_channel_privilege(a.channel, 'publish')
-        OR pgpubsub.has_channel_privilege(a.channel, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
+               a.always, a.enabled, a.filter_lost, a.triggers,
+               NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
+               OR EXISTS (SELECT FROM pgpubsub.channel c
+                            JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
+                           WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
+               OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
+          FROM pgpubsub.attachment_list() a
+          JOIN pg_catalog.pg_class t ON t.oid = a."table"
+         WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
+            OR pgpubsub.has_channel_privilege(a.channel, 'publish')
+            OR pgpubsub.has_channel_privilege(a.channel, 'consume')
+    )
+    SELECT * FROM shown;
 
 -- FOR UPDATE on a view locks no row of the tables behind it.
 CREATE OR REPLACE VIEW pgpubsub.channels WITH (security_barrier) AS

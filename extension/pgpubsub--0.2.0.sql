@@ -599,18 +599,21 @@ COMMENT ON VIEW pgpubsub.channel_privileges IS 'who owns, publishes to and consu
 
 -- A table's owner sees its attachments even while its channel does not exist yet.
 CREATE VIEW pgpubsub.attachments WITH (security_barrier) AS
-    SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
-           a.always, a.enabled, a.filter_lost, a.triggers,
-           NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
-           OR EXISTS (SELECT FROM pgpubsub.channel c
-                        JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
-                       WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
-           OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
-      FROM pgpubsub.attachment_list() a
-      JOIN pg_catalog.pg_class t ON t.oid = a."table"
-     WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
-        OR pgpubsub.has_channel_privilege(a.channel, 'publish')
-        OR pgpubsub.has_channel_privilege(a.channel, 'consume');
+    WITH shown AS NOT MATERIALIZED (
+        SELECT a."table", a.channel, a.events, a.granularity, a.payload, a.columns, a.condition, a.payload_columns, a.key_columns,
+               a.always, a.enabled, a.filter_lost, a.triggers,
+               NOT EXISTS (SELECT FROM pgpubsub.channel c WHERE c.name = a.channel)
+               OR EXISTS (SELECT FROM pgpubsub.channel c
+                            JOIN pgpubsub.channel_privilege p ON p.channel_id = c.id AND p.privilege IN ('owner', 'publish')
+                           WHERE c.name = a.channel AND pg_catalog.pg_has_role(t.relowner, p.grantee, 'USAGE'))
+               OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.relowner AND r.rolsuper) AS can_publish
+          FROM pgpubsub.attachment_list() a
+          JOIN pg_catalog.pg_class t ON t.oid = a."table"
+         WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')
+            OR pgpubsub.has_channel_privilege(a.channel, 'publish')
+            OR pgpubsub.has_channel_privilege(a.channel, 'consume')
+    )
+    SELECT * FROM shown;
 COMMENT ON VIEW pgpubsub.attachments IS
     'which changes of which tables are captured into the channels that the current user may use, and of the tables that the user owns';
 

@@ -169,6 +169,8 @@ DROP ROLE regress_pgpubsub_owner, regress_pgpubsub_app, regress_pgpubsub_writer;
 
 -- the views are for looking: FOR UPDATE and FOR SHARE lock none of what is behind them
 SELECT pgpubsub.create_channel('looked at'), pgpubsub.publish('looked at', '1') IS NOT NULL AS published;
+CREATE TABLE looked_at (id integer PRIMARY KEY);
+SELECT pgpubsub.attach('looked_at', 'looked at');
 BEGIN;
 SELECT channel, payload FROM pgpubsub.notifications WHERE channel = 'looked at' FOR UPDATE;
 SELECT name FROM pgpubsub.channels WHERE name = 'looked at' FOR SHARE;
@@ -176,6 +178,8 @@ SELECT subscription FROM pgpubsub.subscriptions WHERE channel = 'looked at' FOR 
 SELECT privilege FROM pgpubsub.channel_privileges WHERE channel = 'looked at' FOR UPDATE;
 SELECT count(*) FROM (SELECT FROM pgpubsub.dead_letters FOR UPDATE) d;
 SELECT count(*) FROM (SELECT FROM pgpubsub.history FOR UPDATE) h;
-SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation::regclass::text ~ '^pgpubsub\.(channel|subscription|channel_privilege|notification|dead_letter|processed)$' AND mode <> 'AccessShareLock';
+SELECT "table" FROM pgpubsub.attachments WHERE channel = 'looked at' FOR UPDATE;
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation::regclass::text ~ '^(pg_class|pgpubsub\.(channel|subscription|channel_privilege|notification|dead_letter|processed))$' AND mode <> 'AccessShareLock';
 ROLLBACK;
+DROP TABLE looked_at;
 SELECT pgpubsub.drop_channel('looked at');
