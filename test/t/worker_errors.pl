@@ -26,24 +26,42 @@ hears($listener, 'jobs', 'which wakes');
 my $worker = worker_pid($node, 'postgres');
 sub last_error { return sql('SELECT last_error FROM pgpubsub.stat_wakeup') }
 
-# ---- an index that is gone -----------------------------------------------------------------------
+# ---- an index that goes while the worker is at work ----------------------------------------------
+my $leased = sql(q{SELECT pg_get_indexdef('pgpubsub.notification_leased'::regclass)});
+forget_log();
+my $begun = time;
+sql('DROP INDEX pgpubsub.notification_leased; DROP EXTENSION IF EXISTS nosuch');    # the second one makes it look
+ok($node->poll_query_until('postgres', q{SELECT last_error LIKE '%notification_leased%' FROM pgpubsub.wakeup_state()}), 'an index that goes is an error');
+sleep 9;
+my $seconds = time - $begun;
+my $count = errors();
+# Of the worker alone, with pauses of 1, 2, 4 and 8 s.
+cmp_ok($count, '>', 1, 'what the worker has to do is tried again');
+cmp_ok($count, '<=', 6, sprintf('by a worker that stays ever less often: %d errors in %.0f s', $count, $seconds));
+$begun = time;
+sql($leased);
+eventually(sub { publish('jobs'); heard($listener) =~ /^jobs .*\[$worker\]$/m }, 'when it is there again, that worker gives hints again');
+cmp_ok(time - $begun, '<', 5, sprintf('at once (%.1f s)', time - $begun));
+forget($listener);
+
+# ---- an index that is gone when a worker begins ---------------------------------------------------
 my $definition = sql(q{SELECT pg_get_indexdef('pgpubsub.notification_due'::regclass)});
 forget_log();
 sql('DROP INDEX pgpubsub.notification_due');
-my $begun = time;
+$begun = time;
 # A new worker meets it at once, and can't begin.
 sql("SELECT pg_terminate_backend($worker)");
 ok($node->poll_query_until('postgres', q{SELECT last_error LIKE '%notification_due%' FROM pgpubsub.wakeup_state()}), 'an index that is gone is an error, which stat_wakeup shows');
 sleep 9;
-my $seconds = time - $begun;
-my $count = errors();
+$seconds = time - $begun;
+$count = errors();
 # With pauses of 0, 1, 2, 4 and 8 s, after the first one; with a pause of a second it would be one each second.
 cmp_ok($count, '>', 1, 'it is tried again');
 cmp_ok($count, '<=', 6, sprintf('ever less often: %d errors in %.0f s', $count, $seconds));
 
 $begun = time;
 sql($definition);
-eventually(sub { my $before = errors(); publish('jobs'); heard($listener) =~ /^jobs /m }, 'when it is there again, hints are given again');
+eventually(sub { publish('jobs'); heard($listener) =~ /^jobs /m }, 'when it is there again, hints are given again');
 cmp_ok(time - $begun, '<', 5, sprintf('at once (%.1f s)', time - $begun));
 forget($listener);
 sql(q{SELECT pgpubsub.publish('late', '1', deliver_at => clock_timestamp() + interval '0.5 second')});
