@@ -124,8 +124,13 @@ sub try_all
 	my $before = $sql->($planted);
 	$unchanged->('planted');
 	is($sql->($use), $expected, "$where: and still while a stranger has a schema of the old name");
+	my $error;
+	isnt($node->psql('postgres', q{SELECT mq.attach('mq.notification', 'jobs')}, stderr => \$error), 0, "$where: a private table can't be attached");
+	like($error, qr/cannot capture changes of "notification": it belongs to pgpubsub itself/, 'and that is why');
 	$sql->('SELECT mq.compact(); DROP EXTENSION IF EXISTS nosuch');
 	$unchanged->('after all that a superuser does');
+	ok($node->poll_query_until('postgres', q{SELECT pg_stat_get_vacuum_count('mq.notification'::regclass) > 0}), "$where: the table is vacuumed under its new name");
+	is($sql->(q{SELECT pg_stat_get_vacuum_count('pgpubsub.notification'::regclass)}), 0, "$where: and the stranger's is not");
 
 	if ($has_worker)
 	{
