@@ -90,6 +90,9 @@ SELECT count(attach(arguments)), count(pgpubsub.detach('product', 'products')) F
 SELECT count(*) AS left_over FROM pg_trigger WHERE tgrelid = 'product'::regclass;
 SELECT * FROM pgpubsub.attachments;
 SELECT pgpubsub.detach('product', 'products');
+SELECT pgpubsub.attach('product', 'products');
+SELECT pgpubsub.detach('product', 'others');
+SELECT pgpubsub.detach('product', 'products');
 -- a transaction that rolls back changes nothing
 BEGIN;
 SELECT pgpubsub.attach('product', 'products');

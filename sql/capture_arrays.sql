@@ -7,7 +7,7 @@ CREATE SEQUENCE most;
 CREATE FUNCTION mood_json(m mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN
   PERFORM nextval('public.calls');
   IF m = 'sad' THEN
-    PERFORM setval('public.most', (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts WHERE name = 'AfterTriggerTupleContext'));
+    PERFORM setval('public.most', (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts WHERE name IN ('AfterTriggerTupleContext', 'pgpubsub element')));
   END IF;
   RETURN to_json(CASE m WHEN 'long' THEN repeat('x', 32 * 1024 * 1024) ELSE m::text END);
 END $$;
@@ -39,6 +39,12 @@ INSERT INTO lists (id, dr, nr, js, ip, pr, dd)
 SELECT 2, array_agg(daterange('2026-01-01', '2026-01-01'::date + i)), array_agg(numrange(i, NULL)), array_agg(json_build_array(i)), array_agg('10.0.0.0'::inet + i),
        array_agg(ROW(numrange(i, i + 1), '2026-01-01')::priced), array_agg(ARRAY[daterange('2026-01-01', '2026-01-01'::date + i), NULL]) FROM generate_series(1, 200) i;
 SELECT payload -> 'new' = to_jsonb(l) AS same FROM pgpubsub.take('lists', 100), lists l;
+
+-- nor does the memory grow before the end of an array: the last element tells
+ALTER TABLE lists ADD COLUMN moods mood[];
+INSERT INTO lists (id, moods) SELECT 3, array_fill('ok'::mood, '{20000}') || 'sad'::mood;
+SELECT last_value < 8000000 AS little, CASE WHEN last_value >= 8000000 THEN last_value END AS bytes FROM most;
+SELECT count(*) FROM pgpubsub.take('lists');
 
 -- after the value for which there is no room the function is not called; the other columns are there
 CREATE TABLE long_lists (id integer, v mood[], vv mood[], zz text DEFAULT 'told');

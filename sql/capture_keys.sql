@@ -78,6 +78,8 @@ SELECT pgpubsub.attach('huge_keys', 'keys', key_columns => '{n}', payload_column
 INSERT INTO huge_keys (n, id) VALUES ('1e100000', 5);
 SELECT pgpubsub.attach('huge_keys', 'keys', key_columns => '{j}', payload_columns => '{id}');
 INSERT INTO huge_keys (j, id) SELECT jsonb_object_agg(i, repeat(E'\\"\t', 10)), 6 FROM generate_series(1, 1000) i;
+-- a text that could be made, and is no key
+INSERT INTO huge_keys (j, id) VALUES (to_jsonb(numbers(700)), 7);
 SELECT payload ->> 'op' AS op, length(key) FROM pgpubsub.take('keys', 100) t ORDER BY t.id;
 
 SET client_min_messages = warning;

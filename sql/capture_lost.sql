@@ -121,5 +121,14 @@ INSERT INTO parted VALUES (1, 'secret'), (2, 'secret');
 SELECT * FROM captured();
 SELECT * FROM lists();
 DROP TABLE parted;
+-- a column that was renamed unseen, as where the library is not loaded, and another one with its former name: nothing tells which
+-- was meant
+CREATE TABLE twice (id integer PRIMARY KEY, a integer);
+SELECT pgpubsub.attach('twice', 'c', payload_columns => '{id,a}');
+UPDATE pg_attribute SET attname = 'former' WHERE attrelid = 'twice'::regclass AND attname = 'a';
+ALTER TABLE twice ADD COLUMN a integer;
+INSERT INTO twice (id, former, a) VALUES (1, 2, 3);
+SELECT * FROM captured();
+DROP TABLE twice;
 SELECT pgpubsub.drop_channel('c');
 DROP FUNCTION captured, lists;
