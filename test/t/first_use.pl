@@ -82,6 +82,23 @@ eventually(sub { channels() =~ /sixth app/ }, 'the worker goes on');
 is(worker_pid($node, 'postgres'), $worker, 'it is the same one');
 is(sql('SELECT last_error IS NULL FROM pgpubsub.stat_wakeup'), 't', 'without an error');
 
+# ---- a channel that the worker fails at ----------------------------------------------------------
+sql(q{CREATE FUNCTION public.not_by_worker(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid() AND backend_type = 'pgpubsub worker') THEN
+		RAISE EXCEPTION 'not by the worker';
+	END IF;
+	RETURN $1;
+END $$});
+sql(q{CREATE INDEX theirs ON pgpubsub.channel (public.not_by_worker(name))});
+sql(q{CREATE TRIGGER w AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('seventh')});
+sql(q{INSERT INTO a VALUES (8)});
+is(sql(q{SELECT count(*) FROM pgpubsub.take('seventh', 10)}), 1, 'the writer makes the channel that the worker fails at');
+like(sql('SELECT last_error FROM pgpubsub.stat_wakeup'), qr/not by the worker/, 'it did fail');
+sql(q{DROP INDEX pgpubsub.theirs; DROP TRIGGER w ON a; SELECT pgpubsub.drop_channel('seventh')});
+sql(q{CREATE TRIGGER w AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION pgpubsub.capture('eighth')});
+eventually(sub { sql(q{BEGIN; INSERT INTO a VALUES (9); ROLLBACK}); channels() =~ /eighth app/ }, 'it goes on with another one');
+unlike(channels(), qr/seventh/, 'and does not try again what nobody waits for');
+
 # ---- rights of roles that are gone ---------------------------------------------------------------
 sql(q{INSERT INTO pgpubsub.channel_privilege SELECT id, 987654321, 'publish' FROM pgpubsub.channel WHERE name = 'first'});
 $node->restart;
