@@ -155,6 +155,16 @@ sql('CREATE DATABASE prepared');
 sql(q{BEGIN; CREATE EXTENSION pgpubsub; PREPARE TRANSACTION 'extension'}, 'prepared');
 sql(q{COMMIT PREPARED 'extension'}, 'prepared');
 has_worker($node, 'prepared', 'CREATE EXTENSION in a prepared transaction brings a worker');
+
+# A worker that comes before the commit finds no extension, and goes.
+sql('CREATE DATABASE slow');
+my $maker = $node->background_psql('slow');
+$maker->query_safe('BEGIN');
+$maker->query_safe('CREATE EXTENSION pgpubsub');
+sleep 1;
+$maker->query_safe('COMMIT');
+has_worker($node, 'slow', 'CREATE EXTENSION in a transaction that stays open for a while brings a worker');
+$maker->quit;
 sql('DROP DATABASE prepared');
 
 # ---- crash ---------------------------------------------------------------------------------------
