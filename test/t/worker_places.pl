@@ -30,7 +30,7 @@ foreach my $seconds (4, 12, 40)    # a machine may be so slow that it is due bef
 	sql("SELECT pgpubsub.publish('later', '1', deliver_at => clock_timestamp() + interval '$seconds seconds')", 'pattern');
 	sql('CREATE DATABASE copy TEMPLATE pattern');
 	$later = listener($node, 'copy', 'later');
-	last if sql(q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'delayed'}, 'copy') > 0;
+	last if sql(q{SELECT count(*) FROM pgpubsub.notifications WHERE state = 'delayed'}, 'pattern') > 0;    # in the copy it would ask for a worker
 	end_probe($later);
 	sql('DROP DATABASE copy');
 }
