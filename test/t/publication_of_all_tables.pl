@@ -70,7 +70,8 @@ $blue->wait_for_catchup('s');
 is(subscriber('SELECT string_agg(id || v, $$ $$ ORDER BY id) FROM item'), '-1ychanged 1xchanged', 'the user\'s table is replicated');
 is(subscriber($own), 'mine others|1|2|5|0|0|0', 'and nothing of channels and notifications');
 is(subscriber(q{SELECT string_agg(payload::text, ' ' ORDER BY id) FROM pgpubsub.take('mine', 100)}), '1 2 3 4 5', 'a consumer of the subscriber gets what is its own');
-is(subscriber(q{SELECT apply_error_count, sync_error_count FROM pg_stat_subscription_stats}), '0|0', 'no attempt has failed');
+# PostgreSQL 19 counts tables and sequences apart.
+is(subscriber(q{SELECT sum(count::bigint) FROM pg_stat_subscription_stats s, jsonb_each_text(to_jsonb(s)) AS c (name, count) WHERE name ~ 'error_count$'}), '0', 'no attempt has failed');
 
 # CDC
 my $changes = q{SELECT count(*) FILTER (WHERE data ~ 'public.item'), count(*) FILTER (WHERE data ~ 'pgpubsub.(notification|channel_privilege|dead_letter|processed|broadcast|stat_count):') FROM pg_logical_slot_get_changes('%s', NULL, NULL)};
