@@ -18,16 +18,11 @@ using namespace pgpubsub;
 
 namespace {
 
-struct wanted_lock {
-    Oid relation;
-    LOCKMODE mode;
-};
-
 constexpr int most_locks = 64;
 
 struct wanted_locks {
     int count;
-    wanted_lock items[most_locks];
+    relation_lock items[most_locks];
 
     void add(Oid relation, LOCKMODE mode) {
         if (count == most_locks)
@@ -61,10 +56,8 @@ bool has_rights(Oid of_class) {
 }
 
 void take_all(Oid extension, const wanted_locks& wanted, const lock_attempt& attempt) {
-    for (int i = 0; i < wanted.count; ++i) {
-        attempt.limit_next_wait();
-        LockRelationOid(wanted.items[i].relation, wanted.items[i].mode);
-    }
+    for (int i = 0; i < wanted.count; ++i)
+        attempt.lock(wanted.items[i].relation, wanted.items[i].mode);
     attempt.limit_next_wait();
     lock_grants();
     for_each_member(extension, [&attempt](Oid of_class, Oid object) {

@@ -106,26 +106,14 @@ List* members(Oid extension, bool views) {
     return found;
 }
 
-// One attempt to have all locks. It begins with the one that the attempt before did not get: its holder may have
-// waited for one that we had, and would so each time again.
-struct drop_locks {
-    const lock_attempt& attempt;
-    Oid* last;
-
-    void take(Oid relation) {
-        *last = relation;
-        attempt.limit_next_wait();
-        LockRelationOid(relation, AccessExclusiveLock);
-    }
-    void take_all(List* relations) {
-        const ListCell* cell;
-        foreach (cell, relations)
-            take(lfirst_oid(cell));
-    }
-};
+void take_all(List* relations, const lock_attempt& attempt) {
+    const ListCell* cell;
+    foreach (cell, relations)
+        attempt.lock(lfirst_oid(cell), AccessExclusiveLock);
+}
 
 // What comes to depend on us while we wait is taken as well.
-void take_dependent_tables(Oid extension, drop_locks locks) {
+void take_dependent_tables(Oid extension, const lock_attempt& attempt) {
     int locked = -1;
     for (List* tables = NIL; list_length(tables) != locked;) {
         locked = list_length(tables);
@@ -134,7 +122,7 @@ void take_dependent_tables(Oid extension, drop_locks locks) {
         foreach (cell, find_dependent_tables(extension))
             if (!is_part_of_extension(lfirst_oid(cell)))
                 tables = lappend_oid(tables, lfirst_oid(cell));
-        locks.take_all(tables);
+        take_all(tables, attempt);
     }
 }
 
@@ -156,16 +144,12 @@ void lock_before_drop(const DropStmt* command) {
     const Oid extension = our_extension();
     if (XactReadOnly || !names_ours(command) || !OidIsValid(extension) || !owns_extension(extension, GetUserId()))
         return;
-    Oid last = InvalidOid;
     take_all_locks([&](const lock_attempt& attempt) {
-        drop_locks locks = {attempt, &last};
-        if (OidIsValid(last))
-            locks.take(last);
         // Without CASCADE nothing of others is dropped.
         if (command->behavior == DROP_CASCADE)
-            take_dependent_tables(extension, locks);
-        locks.take_all(members(extension, true));
-        locks.take_all(members(extension, false));
+            take_dependent_tables(extension, attempt);
+        take_all(members(extension, true), attempt);
+        take_all(members(extension, false), attempt);
     });
 }
 

@@ -7,16 +7,31 @@ namespace {
 constexpr int first_pause_ms = 20;
 constexpr int longest_pause_ms = 2000;
 
+// Beyond deadlock_timeout, so that what is done then has an effect.
+constexpr int reserve_ms = 200;
+
 // The user's.
 int lock_timeout;
 
+int within_lock_timeout(int ms) { return Max(lock_timeout > 0 ? Min(ms, lock_timeout) : ms, 1); }
+
 }  // namespace
 
-lock_attempt lock_attempt::begin() {
+lock_attempt lock_attempt::begin(relation_lock* last) {
+    if (OidIsValid(last->relation)) {
+        LockTimeout = within_lock_timeout(DeadlockTimeout + reserve_ms);
+        LockRelationOid(last->relation, last->mode);
+    }
     lock_attempt attempt;
-    const int patience_ms = lock_timeout > 0 ? Min(DeadlockTimeout / 2, lock_timeout) : DeadlockTimeout / 2;
-    attempt.deadline_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Max(patience_ms, 1));
+    attempt.deadline_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), within_lock_timeout(DeadlockTimeout / 2));
+    attempt.last_ = last;
     return attempt;
+}
+
+void lock_attempt::lock(Oid relation, LOCKMODE mode) const {
+    *last_ = {relation, mode};
+    limit_next_wait();
+    LockRelationOid(relation, mode);
 }
 
 void lock_attempt::limit_next_wait() const {
@@ -28,6 +43,7 @@ lock_attempts lock_attempts::begin() {
     lock_timeout = LockTimeout;
     attempts.began_at_ = GetCurrentTimestamp();
     attempts.pause_ms_ = first_pause_ms;
+    attempts.last_ = {InvalidOid, NoLock};
     return attempts;
 }
 
