@@ -248,6 +248,14 @@ ALTER TABLE pgpubsub.processed         ENABLE REPLICA TRIGGER skip_replicated;
 ALTER TABLE pgpubsub.broadcast         ENABLE REPLICA TRIGGER skip_replicated;
 ALTER TABLE pgpubsub.stat_count        ENABLE REPLICA TRIGGER skip_replicated;
 
+-- Claims remember where nothing is left to claim. What is written by hand, or by a restore, may be anywhere.
+CREATE FUNCTION pgpubsub.notifications_changed() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgpubsub_notifications_changed' LANGUAGE C;
+COMMENT ON FUNCTION pgpubsub.notifications_changed() IS 'private: tells claims to forget where they have found nothing';
+CREATE TRIGGER notifications_changed AFTER INSERT OR UPDATE ON pgpubsub.notification
+    FOR EACH STATEMENT EXECUTE FUNCTION pgpubsub.notifications_changed();
+ALTER TABLE pgpubsub.notification      ENABLE ALWAYS TRIGGER notifications_changed;
+
 -- Nor does logical decoding hand on what happens to the notifications here: see replication.hpp in extension/src.
 CREATE FUNCTION pgpubsub.hide_from_decoding() RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_hide_from_decoding' LANGUAGE C;

@@ -1,5 +1,5 @@
--- Claims begin at a remembered place (extension/src/place.hpp). What comes back, and what is new in front of it, is found all the
--- same; a sweep finds even what could not have been expected. Sweeps are kept off here, but where they are shown.
+-- Claims pass over what is remembered to be gone (extension/src/place.hpp). What comes back, and what is new in front of it, is found
+-- all the same, and so is what could not have been expected. Without preload all is forgotten now and then: not here.
 SET pgpubsub.max_skip_time = '1h';
 SELECT pgpubsub.create_channel('jobs');
 
@@ -34,7 +34,7 @@ DECLARE before bigint; n bigint; BEGIN
       n := n + pg_stat_get_xact_tuples_returned('pgpubsub.notification_ready'::regclass) - before;
       IF commits THEN COMMIT; END IF;
     END LOOP;
-    IF n < 40 THEN RAISE NOTICE 'few entries are read'; RETURN; END IF;
+    IF n < 400 THEN RAISE NOTICE 'few entries are read'; RETURN; END IF;
     PERFORM pg_sleep(0.1);
   END LOOP;
 END $$;
@@ -110,44 +110,33 @@ SELECT setval('pgpubsub.notification_id_seq', 1) AS began_anew;
 SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 100) i;
 CALL take_all();
 
--- What could not have been expected, here since somebody sets the sequence back, is found by a sweep; next_due() by itself knows
--- nothing of it. As long as others in the cluster delay that the place is remembered, a claim finds it.
-CREATE PROCEDURE publish_unexpected() LANGUAGE plpgsql AS $$
-BEGIN
-  FOR attempt IN 1 .. 100 LOOP
-    PERFORM setval('pgpubsub.notification_id_seq', 1);
-    PERFORM pgpubsub.publish('jobs', '"unexpected"');
-    COMMIT;
-    EXIT WHEN NOT EXISTS (SELECT FROM pgpubsub.take('jobs'));
-    COMMIT;
-    PERFORM pg_sleep(0.1);
-    PERFORM setval('pgpubsub.notification_id_seq', 100 + 10 * attempt);
-    PERFORM pgpubsub.publish('jobs', '"expected"');
-    COMMIT;
-    CALL take_some(2);
-  END LOOP;
-END $$;
-CALL publish_unexpected();
-SELECT payload FROM pgpubsub.take('jobs');
-SELECT pgpubsub.next_due('jobs');
-SET pgpubsub.max_skip_time = 0;
-SELECT pgpubsub.next_due('jobs') < clock_timestamp() AS is_there;
-SET pgpubsub.max_skip_time = '1h';
-SELECT payload FROM pgpubsub.take('jobs');
--- at a time of its own, too
-CALL take_all();
+-- what could not have been expected: somebody sets the sequence back
 SELECT setval('pgpubsub.notification_id_seq', 1) AS set_back;
-SELECT pgpubsub.publish('jobs', to_jsonb(i)) IS NOT NULL FROM generate_series(1, 3) i;
-SET pgpubsub.max_skip_time = '200ms';
-DO $$ BEGIN
-  FOR i IN 1 .. 100 LOOP
-    EXIT WHEN (SELECT payload FROM pgpubsub.take('jobs')) = '1';
-    PERFORM pg_sleep(0.01);
-    ASSERT i < 100, 'it is passed over for longer than max_skip_time';
-  END LOOP;
-END $$;
--- and then those behind it without another sweep
+SELECT pgpubsub.publish('jobs', '"unexpected"') IS NOT NULL AS published;
+SELECT pgpubsub.next_due('jobs') < clock_timestamp() AS is_there;
+SELECT payload FROM pgpubsub.take('jobs', 10);
+-- or writes, or changes, rows by hand; also where triggers are not to fire
+INSERT INTO pgpubsub.notification (id, created_at, subscription_id, priority, attempts, payload)
+    SELECT -1, now(), s.id, 0, 0, '"by hand"' FROM pgpubsub.subscription s JOIN pgpubsub.channel c ON c.id = s.channel_id AND c.name = 'jobs';
+SELECT payload FROM pgpubsub.take('jobs', 10);
+SET session_replication_role = replica;
+INSERT INTO pgpubsub.notification (id, created_at, subscription_id, priority, attempts, payload)
+    SELECT -2, now(), s.id, 0, 0, '"as a replica"' FROM pgpubsub.subscription s JOIN pgpubsub.channel c ON c.id = s.channel_id AND c.name = 'jobs';
+RESET session_replication_role;
+SELECT payload FROM pgpubsub.take('jobs', 10);
+-- or behind the triggers' back: then recover() finds it, and a setting that has claims look everywhere
+ALTER TABLE pgpubsub.notification DISABLE TRIGGER notifications_changed;
+INSERT INTO pgpubsub.notification (id, created_at, subscription_id, priority, attempts, payload)
+    SELECT i, now(), s.id, 0, 0, '"unnoticed"' FROM generate_series(-4, -3) i, pgpubsub.subscription s JOIN pgpubsub.channel c ON c.id = s.channel_id AND c.name = 'jobs';
+ALTER TABLE pgpubsub.notification ENABLE ALWAYS TRIGGER notifications_changed;
+SET pgpubsub.max_skip_time = 0;
+SELECT payload FROM pgpubsub.take('jobs', 1);
 SET pgpubsub.max_skip_time = '1h';
+SELECT pgpubsub.recover('jobs') AS recovered;
+SELECT payload FROM pgpubsub.take('jobs', 1);
+SELECT pgpubsub.publish('jobs', '"moved"', deliver_at => now() + interval '1 day') IS NOT NULL AS published;
+SELECT count(*) FROM pgpubsub.take('jobs', 10);
+UPDATE pgpubsub.notification SET due_at = '2000-01-01';
 SELECT payload FROM pgpubsub.take('jobs', 10);
 
 -- That a number is drawn shows in the transaction, though no row is stored: it has an id by then, also where the sequence needs none.

@@ -1,10 +1,11 @@
 # What the tests need built. Included by the Makefile; test/lib/run-tests.sh runs the suites.
 #
-# The unit tests are of the extension's pure headers: those that include nothing of PostgreSQL.
+# The unit tests are of the extension's pure code: what includes nothing of PostgreSQL.
 # The client has unit tests of its own (client/client.mk).
 
 UNIT_SRCS := $(filter-out test/unit/client_%,$(sort $(wildcard test/unit/*.cpp)))
-UNIT_OBJS := $(UNIT_SRCS:test/unit/%.cpp=$(BUILD)/test/unit/%.o)
+UNIT_PURE := finished_ranges
+UNIT_OBJS := $(UNIT_SRCS:test/unit/%.cpp=$(BUILD)/test/unit/%.o) $(UNIT_PURE:%=$(BUILD)/test/pure/%.o)
 UNIT_CXXFLAGS := -std=c++20 -O1 -g -Wall -Wextra $(if $(WERROR),-Werror)
 
 .PHONY: everything-for-tests unit
@@ -18,6 +19,10 @@ $(BUILD)/test/unit/unit: $(UNIT_OBJS) $(BUILD)/test/unit/doctest_main.o
 $(BUILD)/test/unit/%.o: test/unit/%.cpp
 	@mkdir -p $(@D)
 	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -Iextension/src -MMD -MP -c -o $@ $<
+
+$(BUILD)/test/pure/%.o: extension/src/%.cpp
+	@mkdir -p $(@D)
+	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/unit/doctest_main.o:
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
 #include "interval.hpp"
 #include "jsonb_writer.hpp"
 #include "settings.hpp"
+#include "unstored.hpp"
 
 using namespace pgpubsub;
 
@@ -86,7 +87,7 @@ bool may_fit(const Jsonb* envelope) { return VARSIZE(envelope) <= 4 * notify_lim
 }  // namespace
 
 int64 broadcast(const channel& c, const new_notification& n) {
-    const int64 id = next_notification_id();
+    const int64 id = draw_id();
     const Jsonb* const envelope = whole_envelope(c, id, n);
     const char* message = may_fit(envelope) ? text_of(envelope) : nullptr;
     if (message == nullptr || strlen(message) > notify_limit) {

@@ -27,11 +27,13 @@ claimable_rows claimable_rows::begin(const notification_table& table, const chan
     claimable_rows rows{};
     rows.table_ = &table;
 
-    rows.due_ = due_walk::begin(table, c, subscription_id, snapshot);
+    rows.known_ = static_cast<known_place*>(palloc(sizeof(known_place)));
+    *rows.known_ = known_place::recall(table.heap(), c, subscription_id, snapshot);
+    rows.due_ = due_walk::begin(table, subscription_id, snapshot, rows.known_);
     rows.chunk_capacity_ = Min(expected_count, chunk_limit) + chunk_reserve;
     rows.read_due_chunk();
 
-    rows.ready_ = ready_walk::begin(table, c, subscription_id, snapshot);
+    rows.ready_ = ready_walk::begin(table, subscription_id, snapshot, rows.known_);
     rows.advance_ready();
     return rows;
 }
@@ -41,14 +43,9 @@ void claimable_rows::advance_ready() {
     ready_has_row_ = ready_.next();
 }
 
-void claimable_rows::settle_due_chunk() {
-    for (int i = 0; i < chunk_size_; ++i)
-        due_.settled(chunk_[i].due_at, &chunk_[i].tid, chunk_[i].is_removed);
-    chunk_size_ = chunk_next_ = 0;
-}
-
 void claimable_rows::read_due_chunk() {
-    settle_due_chunk();
+    due_.all_are_settled();
+    chunk_size_ = chunk_next_ = 0;
     while (chunk_size_ < chunk_capacity_ && due_.next()) {
         if (chunk_ == nullptr) {
             chunk_ = static_cast<due_row*>(palloc(chunk_capacity_ * sizeof(due_row)));
@@ -58,7 +55,7 @@ void claimable_rows::read_due_chunk() {
                                  .id = DatumGetInt64(due_.get(column::id)),
                                  .due_at = DatumGetTimestampTz(due_.get(column::due_at)),
                                  .tid = *due_.tid(),
-                                 .is_removed = false};
+                                 .number = due_.number()};
     }
     if (chunk_size_ > 1)
         qsort(chunk_, chunk_size_, sizeof(due_row), by_priority_and_age);
@@ -96,13 +93,13 @@ void claimable_rows::removed() {
     if (ready_was_given_)
         ready_.removed();
     else
-        chunk_[chunk_next_ - 1].is_removed = true;
+        due_.removed(chunk_[chunk_next_ - 1].number);
 }
 
 void claimable_rows::end() {
     ready_.end();
-    settle_due_chunk();
     due_.end();
+    known_->remember_stepped_over(ready_.stepped_over() + due_.stepped_over());
     if (due_slot_ != nullptr)
         ExecDropSingleTupleTableSlot(due_slot_);
 }

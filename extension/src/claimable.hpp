@@ -20,6 +20,8 @@ public:
     // Tells that the present row is gone when this transaction commits, or due later.
     void removed();
     void end();
+    // Whether rows were passed over that another transaction is removing.
+    bool passed_busy() const { return ready_.passed_busy() || due_.passed_busy(); }
 
 private:
     struct due_row {
@@ -27,16 +29,16 @@ private:
         int64 id;
         TimestampTz due_at;
         ItemPointerData tid;
-        bool is_removed;
+        int number;  // in the walk
     };
     static int by_priority_and_age(const void* a, const void* b);
 
     void read_due_chunk();
-    void settle_due_chunk();
     bool due_comes_first() const;
     void advance_ready();
 
     const notification_table* table_;
+    known_place* known_;
     ready_walk ready_;
     bool ready_has_row_;
     bool ready_was_given_;  // it is the present row

@@ -82,6 +82,8 @@ public:
     int count() const { return count_; }
     // Whether there are more than were asked for.
     bool has_more() const { return has_more_; }
+    // Whether rows that another transaction is removing were not looked at.
+    bool passed_busy() const { return passed_busy_; }
 
 private:
     enum class walk_result { done, too_many_blocked };
@@ -116,6 +118,7 @@ private:
         }
         has_more_ = looks_further_ && count_ == request_.max_count && rows.next(&tid, &row);
         rows.end();
+        passed_busy_ = rows.passed_busy();
         has_given_up_ = buried_ == buried_limit;
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
     }
@@ -218,6 +221,7 @@ private:
     int buried_ = 0;
     bool has_given_up_ = false;
     bool has_more_ = false;
+    bool passed_busy_ = false;
 };
 
 }  // namespace pgpubsub

@@ -9,6 +9,7 @@
 
 #include "catalog.hpp"
 #include "locks.hpp"
+#include "unstored.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -69,20 +70,31 @@ attempt try_to_join(notification_table& table, const subscription& s, const new_
     return result;
 }
 
-// For one subscription: joins the row that waits, and gives its id; or stores one with *new_id.
+// The id of what is stored, drawn when it is first needed.
+struct own_id {
+    int64 id;  // 0: not drawn
+    bool has_announced;
+
+    int64 get(const channel& c) {
+        if (id == 0) {
+            has_announced = announce_ids(c.id);
+            id = draw_id();
+        }
+        return id;
+    }
+};
+
+// For one subscription: joins the row that waits, and gives its id; or stores one with an id of its own.
 void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n, bool replace,
-                   int64* new_id, int64* waiting_id) {
+                   own_id* own, int64* waiting_id) {
     momentary_lock lock;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         TransactionId busy = InvalidTransactionId;
         lock.acquire(lock_of(s, n.dedup_key));
         const attempt outcome = try_to_join(table, s, n, replace, waiting_id, &busy);
-        if (outcome == attempt::none_waits) {
-            if (*new_id == 0)
-                *new_id = next_notification_id();
-            store_for(table, c, s, *new_id, n);
-        }
+        if (outcome == attempt::none_waits)
+            store_for(table, c, s, own->get(c), n);
         lock.release();
         if (outcome != attempt::changed)
             return;
@@ -97,12 +109,16 @@ int64 store_once(notification_table& table, const channel& c, std::span<const su
                  const new_notification& n, bool replace) {
     // What this statement has published before counts too.
     CommandCounterIncrement();
-    int64 new_id = 0;
+    own_id own{};
     int64 waiting_id = 0;
     for (const subscription& s : subscriptions)
         if (passes(JsonbPGetDatum(n.payload), s.filter))
-            join_or_store(table, c, s, n, replace, &new_id, &waiting_id);
-    return new_id != 0 ? new_id : waiting_id != 0 ? waiting_id : next_notification_id();
+            join_or_store(table, c, s, n, replace, &own, &waiting_id);
+    if (own.id == 0 && waiting_id == 0)
+        own.get(c);
+    if (own.has_announced)
+        ids_are_stored();
+    return own.id != 0 ? own.id : waiting_id;
 }
 
 }  // namespace pgpubsub

@@ -3,34 +3,105 @@
 #include "catalog.hpp"
 
 namespace pgpubsub {
+namespace {
 
-due_walk due_walk::begin(const notification_table& table, const channel& c, int32 subscription_id, Snapshot snapshot) {
+// So many entries are cheaper to step over than to begin a scan behind them.
+constexpr uint32 leap_limit = 32;
+
+}  // namespace
+
+due_walk due_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known) {
     due_walk walk{};
-    walk.watch_ = lane_watch::begin(table, c, subscription_id, column::due_at, snapshot);
-    const lane_memory* known = nullptr;
-    for (const lane_memory& lane : walk.watch_.remembered())
-        if (lane.lane == due_lane)
-            known = &lane;
-    walk.watch_.enter(known);
-    walk.watch_.comes_to(due_lane);
-    ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, walk.watch_.from()), until_time(2, walk.watch_.now())};
-    walk.scan_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
+    walk.subscription_id_ = subscription_id;
+    walk.snapshot_ = snapshot;
+    walk.known_ = known;
+    walk.recorder_ = range_recorder::begin(known);
+    walk.recorder_.enter(due_lane, bottom);
+    walk.fates_ = fate_finder::begin(table);
+    walk.ahead_ = known->at_or_behind(due_lane, bottom);
+    const int64 from = walk.ahead_ != nullptr && walk.ahead_->from == bottom ? walk.ahead_->to : bottom;
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, from), until_time(2, known->now())};
+    walk.scan_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, notification_scan::with_keys);
+    if (from != bottom) {
+        walk.recorder_.skip(*walk.ahead_);
+        walk.passed_busy_ = known->is_in_other_hands(*walk.ahead_);
+    }
     return walk;
+}
+
+void due_walk::add(const event& e) {
+    if (event_count_ == event_capacity_) {
+        event_capacity_ = Max(event_capacity_ * 2, 64);
+        const Size size = event_capacity_ * sizeof(event);
+        events_ = static_cast<event*>(events_ == nullptr ? palloc(size) : repalloc(events_, size));
+    }
+    events_[event_count_++] = e;
+}
+
+void due_walk::note_entry(int64 at, entry_fate fate) {
+    event* const last = event_count_ > 0 ? &events_[event_count_ - 1] : nullptr;
+    if (last != nullptr && last->kind == event::entries && last->fate == fate) {
+        last->last = at;
+        ++last->count;
+    } else {
+        add({.kind = event::entries, .first = at, .last = at, .fate = fate, .count = 1});
+    }
+}
+
+// Where the entry is in a range that is known, goes on behind that, or says to do so.
+bool due_walk::passes_over(int64 at) {
+    if (ahead_ != nullptr && ahead_->to <= at)
+        ahead_ = known_->at_or_behind(due_lane, at);
+    if (ahead_ == nullptr || ahead_->from > at)
+        return false;
+    passed_busy_ = passed_busy_ || known_->is_in_other_hands(*ahead_);
+    const event* const last = event_count_ > 0 ? &events_[event_count_ - 1] : nullptr;
+    if (last == nullptr || last->kind != event::known_range || last->last != ahead_->to)
+        add({.kind = event::known_range, .first = ahead_->from, .last = ahead_->to, .fate = {}, .count = 0});
+    if (ahead_->entries > leap_limit) {
+        ScanKeyData keys[] = {equals_int4(1, subscription_id_), from_time(2, ahead_->to), until_time(2, known_->now())};
+        scan_.restart(snapshot_, keys);
+    }
+    return true;
 }
 
 bool due_walk::next() {
     while (!is_at_end_) {
         if (!scan_.next_entry()) {
             is_at_end_ = true;
-        } else if (scan_.fetch()) {
-            watch_.met(DatumGetTimestampTz(get(column::due_at)));
-            return true;
-        } else {
-            CHECK_FOR_INTERRUPTS();
-            watch_.stepped_over(scan_);
+            break;
         }
+        CHECK_FOR_INTERRUPTS();
+        const int64 at = DatumGetTimestampTz(scan_.entry_key(2));
+        if (passes_over(at))
+            continue;
+        if (scan_.fetch()) {
+            add({.kind = event::row, .first = at, .last = at, .fate = {entry_fate::stays, 0}, .count = 1});
+            return true;
+        }
+        ++stepped_over_;
+        note_entry(at, fates_.of_entry(scan_.entry_tid(), scan_.is_entry_dead()));
     }
     return false;
+}
+
+void due_walk::removed(int number) { events_[number].fate = fates_.of_removed(); }
+
+void due_walk::all_are_settled() {
+    for (int i = 0; i < event_count_; ++i) {
+        const event& e = events_[i];
+        if (e.kind == event::known_range) {
+            finished_range range{};
+            range.from = e.first;
+            range.to = e.last;
+            recorder_.skip(range);
+            continue;
+        }
+        recorder_.note(e.first, e.fate, e.last == e.first ? e.count : e.count - 1);
+        if (e.last != e.first)
+            recorder_.note(e.last, e.fate);
+    }
+    event_count_ = 0;
 }
 
 Datum due_walk::get(AttrNumber c) const {
@@ -39,8 +110,12 @@ Datum due_walk::get(AttrNumber c) const {
 }
 
 void due_walk::end() {
-    watch_.leave(is_at_end_);
-    watch_.end();
+    all_are_settled();
+    if (is_at_end_)
+        recorder_.leave(top);
+    else
+        recorder_.leave_before_last();  // others may be due at the same time
+    fates_.end();
     scan_.end();
 }
 

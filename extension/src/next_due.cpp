@@ -19,7 +19,8 @@ bool find_claimable(notification_table& table, const claim_request& request, bus
         *since = row.get(column::created_at);
         return TM_Ok;
     };
-    const bool has_looked_at_all = claimer(table, request, claim_mode::look, look).run();
+    claimer rows(table, request, claim_mode::look, look);
+    const bool has_looked_at_all = rows.run() && !(busy == busy_rows::count && rows.passed_busy());
     if (!found && !has_looked_at_all)
         *since = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
     return found || !has_looked_at_all;
@@ -52,10 +53,9 @@ bool pgpubsub::find_next_due(const claim_request& request, busy_rows busy, Times
     bool found = find_claimable(table, request, busy, &due);
     if (!found) {
         found = find_waiting(table, request.s.id, &due);
-        // What may have been passed over is found then.
-        const TimestampTz sweep = next_sweep_of(key_of_place(table.heap(), request.s.id));
-        if (sweep != DT_NOEND && (!found || sweep < DatumGetTimestampTz(due))) {
-            due = TimestampTzGetDatum(sweep);
+        const TimestampTz look = next_look(table.heap(), request.s.id);
+        if (look != DT_NOEND && (!found || look < DatumGetTimestampTz(due))) {
+            due = TimestampTzGetDatum(look);
             found = true;
         }
     }

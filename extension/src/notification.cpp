@@ -6,6 +6,7 @@
 #include "plain_table.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
+#include "unstored.hpp"
 
 namespace pgpubsub {
 
@@ -130,10 +131,7 @@ void notification_table::keep_unknown_columns(ItemPointer tid) {
     ExecDropSingleTupleTableSlot(old);
 }
 
-void set_due(row_values* row, TimestampTz at) {
-    GetTopTransactionId();  // before the clock is read: see place.hpp
-    row->set(column::due_at, TimestampTzGetDatum(Max(at, GetCurrentTimestamp())));
-}
+void set_due(row_values* row, TimestampTz at) { row->set(column::due_at, TimestampTzGetDatum(Max(at, announce_due()))); }
 
 void make_ready(row_values* row) {
     row->set_null(column::lease_token);
@@ -150,6 +148,7 @@ void notification_table::insert(const row_values& row) {
     put_into_slot(row);
     table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
     insert_index_entries(row, slot_);
+    due_is_stored();
 }
 
 void notification_table::insert_again(const row_values& row, ItemPointer old) {
@@ -157,12 +156,14 @@ void notification_table::insert_again(const row_values& row, ItemPointer old) {
     keep_unknown_columns(old);
     table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
     insert_index_entries(row, slot_);
+    due_is_stored();
 }
 
 void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows) {
     table_multi_insert(heap_, slots.data(), static_cast<int>(slots.size()), GetCurrentCommandId(true), 0, nullptr);
     for (std::size_t i = 0; i < slots.size(); ++i)
         insert_index_entries(rows[i], slots[i]);
+    due_is_stored();
 }
 
 // Whose row it plainly is is seen first, and costs little: the lock asks the server's table of locks.
@@ -184,9 +185,12 @@ TM_Result notification_table::lock(ItemPointer tid) {
 // Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With the lock
 // it has nobody to wait for.
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
-    if (!wait)
-        if (const TM_Result locked = lock(tid); locked != TM_Ok)
+    if (!wait) {
+        if (const TM_Result locked = lock(tid); locked != TM_Ok) {
+            due_is_stored();  // there is no due_at to store
             return locked;
+        }
+    }
     put_into_slot(row);
     keep_unknown_columns(tid);
     TM_FailureData failure;
@@ -196,6 +200,7 @@ TM_Result notification_table::update(ItemPointer tid, const row_values& row, boo
         insert_index_entries(row, slot_);
     else if (result == TM_Ok && told == index_update::summarizing && has_other_indexes_)
         all_indexes_.insert(slot_, true);
+    due_is_stored();
     return result;
 }
 
@@ -270,11 +275,12 @@ int64 notification_table::remove_all(int32 subscription_id, bool wait) {
 }
 
 notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
-                                           std::span<ScanKeyData> keys) {
+                                           std::span<ScanKeyData> keys, entry_keys wanted) {
     notification_scan scan;
     scan.slot_ = table_slot_create(table.heap(), nullptr);
     scan.index_ = index_open(index, RowExclusiveLock);
     scan.scan_ = begin_index_scan(table.heap(), scan.index_, snapshot, static_cast<int>(keys.size()));
+    scan.scan_->xs_want_itup = wanted == with_keys;
     scan.restart(snapshot, keys);
     return scan;
 }
@@ -324,11 +330,6 @@ void set_order_key(row_values* row, const channel& c) {
     }
 }
 
-int64 next_notification_id() {
-    GetTopTransactionId();  // first: see place.hpp
-    return nextval_internal(our_catalog().notification_id_seq, false);
-}
-
 bool passes(Datum payload, const Jsonb* filter) {
     return filter == nullptr || DatumGetBool(DirectFunctionCall2(jsonb_contains, payload, JsonbPGetDatum(filter)));
 }
@@ -365,10 +366,13 @@ void store_for(notification_table& table, const channel& c, const subscription& 
 
 int64 store(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
             const new_notification& n) {
-    const int64 id = next_notification_id();
+    const bool announced = announce_ids(c.id);
+    const int64 id = draw_id();
     for (const subscription& s : subscriptions)
         if (passes(JsonbPGetDatum(n.payload), s.filter))
             store_for(table, c, s, id, n);
+    if (announced)
+        ids_are_stored();
     return id;
 }
 

@@ -129,8 +129,10 @@ static_assert(survives_longjmp<notification_table>);
 class notification_scan {
 public:
     // keys: of the index's columns. The snapshot must be registered or active for as long as the scan is open.
+    // with_keys: entry_key() is wanted.
+    enum entry_keys { without_keys, with_keys };
     static notification_scan begin(const notification_table& table, Oid index, Snapshot snapshot,
-                                   std::span<ScanKeyData> keys);
+                                   std::span<ScanKeyData> keys, entry_keys wanted = without_keys);
     // Begins anew, with as many keys as before. The snapshot as above.
     void restart(Snapshot snapshot, std::span<ScanKeyData> keys);
     // Moves to the next row; false at the end.
@@ -138,6 +140,11 @@ public:
     // The same in two steps: to the next entry of the index, and to the row that it stands for, if the snapshot sees one.
     bool next_entry() { return index_getnext_tid(scan_, ForwardScanDirection) != nullptr; }
     bool fetch() { return index_fetch_heap(scan_, slot_); }
+    // A column of the entry.
+    Datum entry_key(int column) const {
+        bool null;
+        return index_getattr(scan_->xs_itup, column, scan_->xs_itupdesc, &null);
+    }
     // Where an entry leads to that fetch() found no row for; and whether nobody can see one there any more.
     ItemPointer entry_tid() const { return &scan_->xs_heaptid; }
     bool is_entry_dead() const { return scan_->kill_prior_tuple; }
@@ -177,8 +184,6 @@ struct new_notification {
 
 // Sets the row's order_key by its key, or to null where the channel is not ordered.
 void set_order_key(row_values* row, const channel& c);
-
-int64 next_notification_id();
 
 // Whether the filter lets the payload pass, as payload @> filter; null lets all.
 bool passes(Datum payload, const Jsonb* filter);

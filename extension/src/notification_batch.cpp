@@ -2,6 +2,7 @@
 
 #include "plain_table.hpp"
 #include "stat_count.hpp"
+#include "unstored.hpp"
 
 #include <utility>
 
@@ -43,14 +44,23 @@ int64 notification_batch::add(const new_notification& n) {
             write();
         read_subscriptions();
     }
-    const int64 id = next_notification_id();
+    has_announced_ = announce_ids(channel_->id) || has_announced_;
+    const int64 id = draw_id();
     for (const subscription& s : subscriptions_) {
         if (!passes(JsonbPGetDatum(n.payload), s.filter))
             continue;
         add_row(new_row(*channel_, s, id, n));
         count_published(s.id);
     }
+    if (count_ == 0)
+        all_are_stored();
     return id;
+}
+
+void notification_batch::all_are_stored() {
+    if (has_announced_)
+        ids_are_stored();
+    has_announced_ = false;
 }
 
 void notification_batch::add_row(const row_values& row) {
@@ -96,6 +106,7 @@ void notification_batch::write() {
     MemoryContextReset(tuples_);
     count_ = 0;
     bytes_ = 0;
+    all_are_stored();
 }
 
 void notification_batch::end() {

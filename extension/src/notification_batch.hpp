@@ -25,6 +25,7 @@ private:
     void grow();
     void add_row(const row_values& row);
     void write();
+    void all_are_stored();
     void read_subscriptions();
     void leave_out_the_gone();
 
@@ -32,6 +33,7 @@ private:
     const channel* channel_;
     std::span<const subscription> subscriptions_;
     uint64 generation_;  // of channels, when they were read
+    bool has_announced_;  // the ids of those that wait (unstored.hpp)
     MemoryContext memory_;  // of the two arrays and the slots
     MemoryContext tuples_;  // the tuples that wait to be written
     row_values* rows_;

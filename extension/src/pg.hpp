@@ -272,6 +272,15 @@ inline TM_Result delete_tuple(Relation heap, ItemPointer tid, bool wait, TM_Fail
 #endif
 }
 
+// The caller holds XactTruncationLock.
+inline TransactionId oldest_in_commit_log() {
+#if PG_VERSION_NUM >= 170000  // another name: transam.h
+    return TransamVariables->oldestClogXid;
+#else
+    return ShmemVariableCache->oldestClogXid;
+#endif
+}
+
 // Another one for each transaction of the session.
 inline LocalTransactionId local_transaction_id() {
 #if PG_VERSION_NUM >= 170000  // ab355e3a88de: in a struct of its own

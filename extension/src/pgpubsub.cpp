@@ -5,6 +5,7 @@
 #include "lease_owner.hpp"
 #include "pg.hpp"
 #include "place.hpp"
+#include "unstored.hpp"
 #include "plain_grants.hpp"
 #include "settings.hpp"
 #include "shared_memory.hpp"
@@ -34,5 +35,6 @@ void _PG_init(void) {
     pgpubsub::watch_key_locks();
     pgpubsub::watch_counts();
     pgpubsub::watch_places();
+    pgpubsub::watch_unstored();
     pgpubsub::watch_leases();
 }

@@ -1,337 +1,351 @@
+// Two tables of places: most have room for a few ranges; one that outgrows it moves to a larger one. Each table is made of sets of a
+// few places with a lock, which is held for less than a microsecond. A set that is full forgets the place that was not used for the longest time.
 #include "place.hpp"
 
+#include "catalog.hpp"
 #include "settings.hpp"
+#include "transactions.hpp"
+#include "unstored.hpp"
 
 namespace pgpubsub {
 namespace {
 
-// A table of places: sets of a few, each with its lock, which is held for nanoseconds. A set that is full forgets the place
-// that was not used for the longest time.
-constexpr int set_size = 8;
+constexpr uint32 small_capacity = 24;
+constexpr uint32 large_capacity = 512;
 
+struct place_state {
+    place_key key;
+    uint32 used;  // the higher, the later
+    uint32 count;
+    uint64 generation;
+    bool is_large;   // the ranges are in the other table
+    int64 highest_id;         // up to where something may be remembered
+    TimestampTz highest_due;
+    // Only in the session's: see place.hpp, 1.
+    stored_below safe;
+    stored_below noted;
+    uint64 horizon;  // a transaction; 0: nothing is noted
+    bool is_guess;   // something is taken for finished that was not proved to be
+    uint32 stepped_over;  // by the last walk: entries that were not known
+    TimestampTz made_at;
+};
+
+template <uint32 Capacity>
+struct place {
+    place_state state;
+    finished_range ranges[Capacity];
+};
+
+template <uint32 Capacity, int Ways>
 struct place_set {
     slock_t lock;
     uint32 uses;
-    place places[set_size];
+    place<Capacity> places[Ways];
 };
+using small_set = place_set<small_capacity, 8>;
+using large_set = place_set<large_capacity, 2>;
 
 struct place_table {
-    pg_atomic_uint64 epoch;
-    uint32 set_count;
-    place_set sets[FLEXIBLE_ARRAY_MEMBER];
+    pg_atomic_uint64 generation;
+    uint32 small_count;
+    uint32 large_count;
+    small_set* small;
+    large_set* large;
 };
 
-constexpr uint32 session_sets = 8;
-
+Oid table_of_places = InvalidOid;  // that the session's are of
 place_table* shared_table = nullptr;
 place_table* session_table = nullptr;
 
-Size table_size(uint32 sets) { return offsetof(place_table, sets) + sets * sizeof(place_set); }
+constexpr uint32 session_small_sets = 8;
+constexpr uint32 session_large_sets = 1;
 
-uint32 shared_sets() { return static_cast<uint32>((shared_channels() + set_size - 1) / set_size); }
+uint32 shared_small_sets() { return static_cast<uint32>((shared_channels() + 7) / 8); }
+uint32 shared_large_sets() { return Max(shared_small_sets() / 8, 4); }
 
-void fill(place_table* table, uint32 sets) {
-    memset(static_cast<void*>(table), 0, table_size(sets));
-    pg_atomic_init_u64(&table->epoch, 1);
-    table->set_count = sets;
-    for (uint32 i = 0; i < sets; ++i)
-        SpinLockInit(&table->sets[i].lock);
+Size table_size(uint32 small, uint32 large) {
+    return MAXALIGN(sizeof(place_table)) + MAXALIGN(small * sizeof(small_set)) + large * sizeof(large_set);
 }
 
-// The table that this session uses; null before it is first needed.
-place_table* present_table() { return shared_table != nullptr ? shared_table : session_table; }
+template <typename Set>
+void clear(Set* sets, uint32 count) {
+    for (uint32 i = 0; i < count; ++i) {
+        SpinLockInit(&sets[i].lock);
+        sets[i].uses = 0;
+        for (auto& p : sets[i].places)
+            p.state = {};
+    }
+}
+
+place_table* fill(void* memory, uint32 small, uint32 large) {
+    auto* const table = static_cast<place_table*>(memory);
+    auto* const bytes = static_cast<char*>(memory) + MAXALIGN(sizeof(place_table));
+    pg_atomic_init_u64(&table->generation, 1);
+    table->small_count = small;
+    table->large_count = large;
+    table->small = reinterpret_cast<small_set*>(bytes);
+    table->large = reinterpret_cast<large_set*>(bytes + MAXALIGN(small * sizeof(small_set)));
+    clear(table->small, small);
+    clear(table->large, large);
+    return table;
+}
+
+bool is_shared() { return shared_table != nullptr; }
 
 place_table& table_to_use() {
-    if (present_table() == nullptr) {
-        auto* const table = static_cast<place_table*>(MemoryContextAlloc(TopMemoryContext, table_size(session_sets)));
-        fill(table, session_sets);
-        session_table = table;
-    }
-    return *present_table();
+    if (is_shared())
+        return *shared_table;
+    if (session_table == nullptr)
+        session_table = fill(MemoryContextAlloc(TopMemoryContext, table_size(session_small_sets, session_large_sets)),
+                             session_small_sets, session_large_sets);
+    return *session_table;
 }
 
-// Calls f(place, table) with the set locked; f must neither report an error nor take long. With `make`, a place that is not
-// there is made; else, where it is not there, f is not called.
-template <typename F>
-void with_place(const place_key& key, bool make, F f) {
-    place_table* const table = present_table();
-    if (table == nullptr)
-        return;
-    const uint32 hash = hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
-    place_set& set = table->sets[hash % table->set_count];
-    SpinLockAcquire(&set.lock);
-    place* found = nullptr;
-    place* oldest = &set.places[0];
-    for (place& p : set.places) {
-        if (p.key.database == key.database && p.key.subscription_id == key.subscription_id) {
-            found = &p;
-            break;
-        }
-        if (set.uses - p.used > set.uses - oldest->used)
-            oldest = &p;
-    }
-    if (make && (found == nullptr || found->key.file != key.file)) {
-        if (found == nullptr)
-            found = oldest;
-        found->key = key;
-        found->lane_count = found->hole_count = 0;
-    }
-    if (found != nullptr && found->key.file == key.file) {
-        found->used = ++set.uses;
-        f(*found, *table);
-    }
-    SpinLockRelease(&set.lock);
-}
-
-lane_memory* lane_of(place& p, int32 lane) {
-    for (int i = 0; i < p.lane_count; ++i)
-        if (p.lanes[i].lane == lane)
-            return &p.lanes[i];
-    return nullptr;
-}
-
-bool has_room_for(place& p, int32 lane) {
-    const int ready_lanes = p.lane_count - (lane_of(p, due_lane) != nullptr);
-    return lane == due_lane || ready_lanes < max_ready_lanes;
-}
-
-uint64 new_epoch(place_table& table) { return pg_atomic_fetch_add_u64(&table.epoch, 1); }
-
-void lower(place_table& table, lane_memory* lane, int64 to) {
-    if (to < lane->floor) {
-        lane->floor = to;
-        lane->epoch = new_epoch(table);
-    }
-}
-
-// Microseconds. At most one part of so many of the time is spent on sweeping.
-constexpr int64 smallest_interval = 100'000;
-constexpr int64 sweep_share = 50;
-
-int64 max_interval() { return int64{1000} * max_skip_time(); }
-
-int64 first_interval(const lane_memory& lane) { return Max(lane.sweep_cost * sweep_share, smallest_interval); }
-
-void note_sweep(lane_memory* lane, const walked_lane& walked, TimestampTz now) {
-    lane->last_sweep = now;
-    lane->sweep_cost = walked.sweep_cost;
-    if (!TransactionIdPrecedes(walked.oldest_running, lane->weak_horizon))
-        lane->weak_horizon = InvalidTransactionId;
-    // Longer each time, for a transaction that may still store a row below the floor may go on for hours.
-    lane->sweep_interval = Max(lane->sweep_interval * 2, first_interval(*lane));
-}
-
-// --- what is to happen when the transaction commits ---
-
-struct pending_move {
-    place_key key;
-    int32 lane;
-    uint64 epoch;
-    int64 floor;
-    TransactionId weak_horizon;
-    int hole_count;
-    hole holes[max_holes];
-};
-
-constexpr int max_pending = 32;
-pending_move pending[max_pending];
-int pending_count = 0;
-
-bool is_same_place(const place_key& a, const place_key& b) {
+bool is_same(const place_key& a, const place_key& b) {
     return a.database == b.database && a.subscription_id == b.subscription_id && a.file == b.file;
 }
 
-pending_move* find_pending(const place_key& key, int32 lane) {
-    for (int i = 0; i < pending_count; ++i)
-        if (pending[i].lane == lane && is_same_place(pending[i].key, key))
-            return &pending[i];
-    return nullptr;
+// The place in its set, which is locked: made, or emptied, if it was another one or is out of date.
+template <typename Set>
+auto& find_in(Set& set, const place_key& key, uint64 generation) {
+    auto* found = &set.places[0];
+    for (auto& p : set.places) {
+        if (is_same(p.state.key, key)) {
+            found = &p;
+            break;
+        }
+        if (set.uses - p.state.used > set.uses - found->state.used)
+            found = &p;
+    }
+    if (!is_same(found->state.key, key) || found->state.generation != generation) {
+        found->state = {};
+        found->state.key = key;
+        found->state.generation = generation;
+    }
+    found->state.used = ++set.uses;
+    return *found;
 }
 
-void apply(const pending_move& move) {
-    with_place(move.key, false, [&move](place& p, place_table&) {
-        lane_memory* const lane = lane_of(p, move.lane);
-        if (lane == nullptr || lane->epoch != move.epoch || lane->floor >= move.floor)
-            return;
-        int64 floor = move.floor;
-        for (int i = 0; i < move.hole_count; ++i) {
-            const hole& h = move.holes[i];
-            if (h.at < lane->floor || h.at >= floor)
-                continue;
-            hole* known = nullptr;
-            for (int k = 0; k < p.hole_count; ++k)
-                if (p.holes[k].xid == h.xid && p.holes[k].lane == h.lane)
-                    known = &p.holes[k];
-            if (known != nullptr)
-                known->at = Min(known->at, h.at);
-            else if (p.hole_count < max_holes)
-                p.holes[p.hole_count++] = h;
-            else
-                floor = h.at;
+// Calls f(state, ranges) with the place locked; f must neither report an error nor take long.
+template <typename F>
+void with_place(const place_key& key, F f) {
+    place_table& table = table_to_use();
+    const uint64 generation = pg_atomic_read_u64(&table.generation);
+    const uint32 hash = hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
+    finished_range moved[small_capacity];
+    uint32 moved_count = 0;
+
+    small_set& small = table.small[hash % table.small_count];
+    SpinLockAcquire(&small.lock);
+    auto& p = find_in(small, key, generation);
+    place_state& state = p.state;
+    if (!state.is_large) {
+        f(state, finished_ranges(p.ranges, &state.count, small_capacity));
+        if (state.count + 2 > small_capacity) {
+            memcpy(moved, p.ranges, state.count * sizeof(finished_range));
+            moved_count = state.count;
+            state.count = 0;
+            state.is_large = true;
         }
-        if (floor > lane->floor) {
-            lane->floor = floor;
-            if (TransactionIdIsValid(move.weak_horizon)) {
-                lane->weak_horizon = move.weak_horizon;
-                lane->sweep_interval = first_interval(*lane);
+    }
+    const bool goes_on = state.is_large;
+    place_state head = state;
+    SpinLockRelease(&small.lock);
+    if (!goes_on)
+        return;
+
+    large_set& large = table.large[hash % table.large_count];
+    SpinLockAcquire(&large.lock);
+    auto& q = find_in(large, key, generation);
+    finished_ranges ranges(q.ranges, &q.state.count, large_capacity);
+    if (moved_count > 0) {
+        head.count = q.state.count;
+        head.used = q.state.used;
+        q.state = head;
+        for (uint32 i = 0; i < moved_count; ++i)
+            ranges.add(moved[i]);
+    } else {
+        f(q.state, ranges);
+    }
+    SpinLockRelease(&large.lock);
+}
+
+// --- the number below which everything is stored, where other sessions can't be seen ---
+
+stored_below lower_of(const stored_below& a, const stored_below& b) { return {Min(a.id, b.id), Min(a.due_at, b.due_at), b.next_id}; }
+
+// So many entries are cheaper to step over in each walk than to make a guess.
+constexpr uint32 guess_limit = 500;
+
+// Takes over what was noted, if no transaction of then is left by this snapshot; and notes what is there now. `next` was read
+// after `stored`.
+stored_below safe_by_horizon(place_state& state, const stored_below& stored, uint64 oldest_running, uint64 next) {
+    if (state.horizon != 0 && oldest_running >= state.horizon) {
+        state.safe = state.noted;
+        state.horizon = 0;
+    }
+    if (state.horizon == 0) {
+        state.noted = stored;
+        state.horizon = next;
+    }
+    return lower_of(state.safe, stored);
+}
+
+TimestampTz forgotten_at(const place_state& state) { return state.made_at + int64{1000} * max_skip_time(); }
+
+bool is_too_old(const place_state& state, TimestampTz now) { return now < state.made_at || now >= forgotten_at(state); }
+
+place_key key_of(Relation heap, int32 subscription_id) { return {MyDatabaseId, subscription_id, heap->rd_rel->relfilenode}; }
+
+}  // namespace
+
+known_place known_place::recall(Relation heap, const channel& c, int32 subscription_id, Snapshot snapshot) {
+    known_place place{};
+    table_of_places = RelationGetRelid(heap);
+    place.key_ = key_of(heap, subscription_id);
+    place.is_ordered_ = c.ordered;
+    place.now_ = GetCurrentTimestamp();
+    stored_below stored = all_stored_below(c.id, place.now_);
+    const uint64 next = next_transaction();
+    const uint64 oldest = is_shared() ? 0 : oldest_running(snapshot, next);
+
+    bool has_copied = false;
+    for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
+        place.ranges_ = static_cast<finished_range*>(palloc(capacity * sizeof(finished_range)));
+        place.capacity_ = capacity;
+        with_place(place.key_, [&](place_state& state, finished_ranges ranges) {
+            if (!is_shared()) {
+                if (is_too_old(state, place.now_)) {
+                    state.count = state.stepped_over = 0;
+                    state.is_guess = false;
+                    state.made_at = place.now_;
+                }
+                const stored_below safe = safe_by_horizon(state, stored, oldest, next);
+                place.guesses_ = !c.ordered && state.stepped_over > guess_limit;
+                if (!place.guesses_)
+                    stored = safe;
             }
-        }
-    });
+            // The sequence, or the clock, was set back.
+            if (stored.next_id < state.highest_id) {
+                state.count = 0;
+                state.highest_id = 0;
+                state.safe.id = 0;
+            }
+            if (place.now_ < state.highest_due) {
+                ranges.forget_lane(due_lane);
+                state.highest_due = 0;
+                state.safe.due_at = 0;
+            }
+            const uint32 wanted = max_skip_time() > 0 ? ranges.size() : 0;
+            has_copied = wanted <= capacity;
+            place.generation_ = state.generation;
+            place.count_ = has_copied ? wanted : 0;
+            memcpy(place.ranges_, ranges.begin(), place.count_ * sizeof(finished_range));
+        });
+    }
+    place.id_limit_ = stored.id;
+    place.due_limit_ = stored.due_at;
+    place.settle(snapshot, next);
+    return place;
 }
 
-void move_at_commit(XactEvent event, void*) {
-    switch (event) {
-        case XACT_EVENT_COMMIT:
-            for (int i = 0; i < pending_count; ++i)
-                apply(pending[i]);
-            pending_count = 0;
-            break;
-        case XACT_EVENT_ABORT:
-        case XACT_EVENT_PREPARE:
-            pending_count = 0;
-            break;
-        default:
-            break;
+// What became of the transactions that ranges depend on. In an ordered channel, a row that somebody is removing must be met: if it is
+// back a moment later, it comes first of its key. And a transaction must meet what it has stored itself, which others can't see yet.
+void known_place::settle(Snapshot snapshot, uint64 next) {
+    struct ended_transaction {
+        uint64 number;
+        bool has_committed;
+        bool is_running;  // but its rows must be met
+    };
+    ended_transaction* ended = nullptr;
+    uint32 ended_count = 0;
+    for (const finished_range& range : ranges()) {
+        if (range.kind == finished_range::finished)
+            continue;
+        const transaction_state state = state_of_transaction(range.owner, snapshot, next);
+        const bool is_running = state == transaction_state::running;
+        if (is_running) {
+            const bool is_own = TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(range.owner));
+            const bool inserted = range.kind == finished_range::inserted;
+            if (inserted ? !is_own : (is_own || !is_ordered_))
+                continue;
+        }
+        if (ended == nullptr)
+            ended = static_cast<ended_transaction*>(palloc(count_ * sizeof(ended_transaction)));
+        ended[ended_count++] = {range.owner, state == transaction_state::committed, is_running};
+    }
+    for (uint32 i = 0; i < ended_count; ++i) {
+        const ended_transaction& t = ended[i];
+        const auto settle_in = [&t](finished_ranges all) { t.has_committed ? all.committed(t.number) : all.forget(t.number); };
+        settle_in(ranges());
+        if (!t.is_running)
+            with_place(key_, [&](place_state&, finished_ranges all) { settle_in(all); });
     }
 }
 
-// What it had removed is there again.
-void forget_at_rollback(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-    if (event == SUBXACT_EVENT_ABORT_SUB)
-        pending_count = 0;
+bool known_place::is_in_other_hands(const finished_range& range) const {
+    return range.kind == finished_range::removed && !TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(range.owner));
+}
+
+void known_place::remember(const finished_range& range) const {
+    with_place(key_, [&](place_state& state, finished_ranges ranges) {
+        if (state.generation != generation_)
+            return;
+        ranges.add(range);
+        state.is_guess = state.is_guess || guesses_;
+        if (range.lane == due_lane)
+            state.highest_due = Max(state.highest_due, range.to);
+        else
+            state.highest_id = Max(state.highest_id, range.to);
+    });
+}
+
+void known_place::remember_stepped_over(uint32 entries) const {
+    if (!is_shared())
+        with_place(key_, [&](place_state& state, finished_ranges) { state.stepped_over = entries; });
+}
+
+TimestampTz next_look(Relation heap, int32 subscription_id) {
+    TimestampTz next = DT_NOEND;
+    if (!is_shared())
+        with_place(key_of(heap, subscription_id), [&](place_state& state, finished_ranges) {
+            if (state.is_guess)
+                next = forgotten_at(state);
+        });
+    return next;
+}
+
+void forget_place(Relation heap, int32 subscription_id) {
+    with_place(key_of(heap, subscription_id), [](place_state& state, finished_ranges) { state.count = 0; });
+}
+
+void forget_places() { pg_atomic_fetch_add_u64(&table_to_use().generation, 1); }
+
+namespace {
+
+// Where each session remembers by itself, this reaches it when what was written by hand is committed.
+void at_invalidation(Datum, Oid relation) {
+    if (!is_shared() && session_table != nullptr && (!OidIsValid(relation) || relation == table_of_places))
+        forget_places();
 }
 
 }  // namespace
 
-place recall_place(const place_key& key, Snapshot snapshot) {
-    table_to_use();
-    place copy;
-    const auto copy_it = [&copy](place& p, place_table&) { copy = p; };
-    with_place(key, true, copy_it);
+void watch_places() { CacheRegisterRelcacheCallback(at_invalidation, Datum{0}); }
 
-    // To ask for a transaction may take long, so not under the lock.
-    hole ended[max_holes];
-    int ended_count = 0;
-    for (int i = 0; i < copy.hole_count; ++i)
-        if (!XidInMVCCSnapshot(copy.holes[i].xid, snapshot))
-            ended[ended_count++] = copy.holes[i];
-    if (ended_count > 0) {
-        with_place(key, true, [&](place& p, place_table& table) {
-            for (int i = 0; i < ended_count; ++i) {
-                for (int k = 0; k < p.hole_count; ++k) {
-                    if (p.holes[k].xid != ended[i].xid || p.holes[k].lane != ended[i].lane)
-                        continue;
-                    if (lane_memory* const lane = lane_of(p, p.holes[k].lane))
-                        lower(table, lane, p.holes[k].at);
-                    p.holes[k--] = p.holes[--p.hole_count];
-                }
-            }
-            copy = p;
-        });
-    }
-
-    for (int i = 0; i < copy.lane_count; ++i) {
-        lane_memory& lane = copy.lanes[i];
-        const pending_move* const move = find_pending(key, lane.lane);
-        if (move == nullptr || move->epoch != lane.epoch)
-            continue;
-        bool has_ended = false;
-        for (int k = 0; k < move->hole_count; ++k)
-            has_ended = has_ended || !XidInMVCCSnapshot(move->holes[k].xid, snapshot);
-        if (!has_ended)
-            lane.floor = Max(lane.floor, move->floor);
-    }
-    return copy;
-}
-
-TimestampTz sweep_time(const lane_memory& lane) {
-    const bool is_exact = !TransactionIdIsValid(lane.weak_horizon);
-    return lane.last_sweep + (is_exact ? max_interval() : Min(lane.sweep_interval, max_interval()));
-}
-
-bool begin_sweep(const place_key& key, const lane_memory& known, TimestampTz now) {
-    bool begins = false;
-    with_place(key, false, [&](place& p, place_table&) {
-        lane_memory* const memory = lane_of(p, known.lane);
-        begins = memory != nullptr && (memory->last_sweep == known.last_sweep || now >= sweep_time(*memory));
-        if (begins)
-            memory->last_sweep = now;
-    });
-    return begins;
-}
-
-void remember_walk(const place_key& key, const walked_lane& walked, TimestampTz now) {
-    pending_move move = {.key = key, .lane = walked.lane, .floor = bottom};
-    with_place(key, true, [&](place& p, place_table& table) {
-        lane_memory* lane = lane_of(p, walked.lane);
-        if (lane == nullptr) {
-            if (walked.epoch != 0 || walked.new_mark == 0 || !has_room_for(p, walked.lane))
-                return;
-            lane = &p.lanes[p.lane_count++];
-            *lane = {.lane = walked.lane, .epoch = new_epoch(table), .floor = bottom, .mark = bottom,
-                     .last_sweep = now};
-        } else if (walked.is_empty && walked.was_swept && walked.epoch == lane->epoch) {
-            *lane = p.lanes[--p.lane_count];
-            return;
-        }
-        const bool is_as_it_was = walked.epoch == lane->epoch;
-        lower(table, lane, walked.first_live);
-        if (!walked.was_swept)
-            lane->passed = walked.passed;
-        if (walked.new_mark != 0 && (lane->mark == walked.mark || lane->mark == bottom)) {
-            lane->mark = walked.new_mark;
-            lane->mark_horizon = walked.new_mark_horizon;
-        }
-        if (walked.was_swept)
-            note_sweep(lane, walked, now);
-        if (is_as_it_was && walked.floor > lane->floor) {
-            move.epoch = lane->epoch;
-            move.floor = walked.floor;
-            move.weak_horizon = walked.is_exact ? InvalidTransactionId : lane->mark_horizon;
-        }
-    });
-    if (move.floor == bottom)
-        return;
-    pending_move* slot = find_pending(key, walked.lane);
-    if (slot == nullptr && pending_count < max_pending) {
-        slot = &pending[pending_count++];
-        *slot = move;
-    } else if (slot == nullptr) {
-        return;
-    } else if (slot->epoch != move.epoch) {
-        *slot = move;
-    }
-    slot->floor = Max(slot->floor, move.floor);
-    if (TransactionIdIsValid(move.weak_horizon))
-        slot->weak_horizon = move.weak_horizon;
-    for (int i = 0; i < walked.hole_count; ++i) {
-        if (slot->hole_count < max_holes)
-            slot->holes[slot->hole_count++] = walked.holes[i];
-        else
-            slot->floor = Min(slot->floor, walked.holes[i].at);
-    }
-}
-
-TimestampTz next_sweep_of(const place_key& key) {
-    TimestampTz next = DT_NOEND;
-    with_place(key, false, [&next](place& p, place_table&) {
-        for (int i = 0; i < p.lane_count; ++i)
-            if (TransactionIdIsValid(p.lanes[i].weak_horizon))
-                next = Min(next, sweep_time(p.lanes[i]));
-    });
-    return next;
-}
-
-void watch_places() {
-    RegisterXactCallback(move_at_commit, nullptr);
-    RegisterSubXactCallback(forget_at_rollback, nullptr);
-}
-
-const shared_part places_part = {"pgpubsub places", [] { return table_size(shared_sets()); },
+const shared_part places_part = {"pgpubsub places", [] { return table_size(shared_small_sets(), shared_large_sets()); },
                                  [](void* memory, bool is_new) {
-                                     shared_table = static_cast<place_table*>(memory);
-                                     if (is_new)
-                                         fill(shared_table, shared_sets());
+                                     shared_table = is_new ? fill(memory, shared_small_sets(), shared_large_sets())
+                                                           : static_cast<place_table*>(memory);
                                  }};
 
 }  // namespace pgpubsub
+
+using namespace pgpubsub;
+
+// A statement trigger: no statement of the library's own fires it.
+PGPUBSUB_FUNCTION(pgpubsub_notifications_changed) {
+    CacheInvalidateRelcacheByRelid(our_catalog().notification);
+    forget_places();
+    return no_row;
+}

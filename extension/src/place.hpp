@@ -1,64 +1,42 @@
-// Remembered places: where the rows of a subscription begin, so that a claim need not walk over those that are gone.
+// Remembered places: what claims know to be gone, so that the next ones need not walk over it. Below the first row that can be claimed, the
+// indexes may hold millions of entries of removed rows that no VACUUM may remove yet, since somebody's snapshot is older.
 //
 // A *lane* is what a claim walks through in the order of one number: the ready rows of one priority, by id; or the rows that have a
-// due_at, by that, as far as their time has come. Of each lane a *floor* is remembered: nothing that could be claimed stands below
-// it. Below the floor, the index may hold millions of entries of removed rows that no VACUUM may remove yet, since somebody's
-// snapshot is older.
+// due_at, by that, as far as their time has come. Of a subscription's lanes, *ranges* are remembered that need not be walked
+// through (finished_ranges.hpp): what a walk has found to be gone (range_recorder.hpp), and what a claim has removed itself.
 //
-// Why that is so, though transactions commit in another order than they draw ids and read the clock:
-// 1. Whoever stores a row has a transaction id before it draws the row's id. So when a walk has met id X - 1 in a lane, and then
-//    reads the next transaction id H, each id below X was drawn by a transaction below H. Whoever stores a due_at has a transaction
-//    id before it reads the clock, and stores none that is below what it read. So when a walk has read the clock as X, and then
-//    H, each due_at below X was stored, or will be, by a transaction below H. (X, H) is the lane's *mark*.
-// 2. A later walk, by whose snapshot no transaction below H runs any more, sees all rows below X that there will ever be. If
-//    it meets none that stays, the floor moves to X; else to the first one that stays. Such a step is *exact*.
-// 3. Floors move when the walk's transaction commits. One that rolls back brings back the rows which it removed.
-// 4. What is given back gets a time at which it is due, now or later, and so comes back neither into the lanes of ready rows nor
-//    below the floor of the other one. What is changed and keeps its number has one version that each snapshot sees.
-//
-// A transaction that runs for long would stop that. So when a walk has to step over many dead entries, the next one looks at
-// each of them, and each row that stays, once more: who is inserting or removing it? The floor then moves past such rows; each
-// such transaction leaves a *hole*, and when it has ended the floor is lowered to the first row that it was seen at. What is left
-// open is a transaction that has its number, an id or a time, and not yet stored its row: that is why from time to time a lane is
-// *swept*, that is, walked from its beginning. In ordered channels, where a row that is passed over would break the order of its
-// key, only exact steps are taken. A sweep also finds what breaks the rules: a clock that is set back, and what is written by hand.
+// Why a range that is finished stays so, though transactions commit in another order than they draw ids and read the clock:
+// 1. *Nothing is stored in it later.* A walk takes for finished only what is below a number for which this holds: each lower one
+//    that was ever drawn is stored already, and so the walk meets it, or was given up; and one that is drawn later is higher. Where the
+//    library is preloaded, unstored.hpp knows that number. Else it is found in two steps. A walk notes the last id, the time, and then
+//    the next transaction id H. Whoever stores a row has a transaction id before it draws the row's id, or reads the clock for its
+//    due_at. So what is below those two belongs to transactions below H. When none of them runs in a later snapshot, that sees all there is.
+//    A transaction that runs for long would stop that. So when a walk had to step over many entries, the next ones guess: they take for
+//    finished what is stored up to now. In ordered channels, where a row that is passed over would break the order of its key, they don't.
+// 2. *Nothing removed comes back.* A removed row counts as gone for good only if its transaction has committed: until then the range has that
+//    transaction's id, and whoever comes by asks what became of it (XID, then the commit log; never a snapshot alone: a transaction is not in
+//    its own one). What is given back (release, nack, requeue, redrive, recover) gets a due_at, now or later, so it comes back neither into the
+//    ready lanes nor into what is finished of the other one.
+// 3. *What changes and keeps its number* (a payload that its dedup_key replaces) is there all the time, as some version; a walk that meets a version that
+//    is being replaced takes the row for one that stays.
+// 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
+//    file of the table (TRUNCATE, VACUUM FULL). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
 //
 // A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that is
 // forgotten costs one walk.
 #pragma once
 
+#include "channel.hpp"
+#include "finished_ranges.hpp"
 #include "shared_memory.hpp"
-
-#include <span>
 
 namespace pgpubsub {
 
-// Of those that have a due_at. The other lanes are priorities.
+// Of those that have a due_at. The other lanes are priorities, the highest one first.
 constexpr int32 due_lane = PG_INT32_MAX;
-constexpr int max_ready_lanes = 8;
-constexpr int max_lanes = max_ready_lanes + 1;
-constexpr int max_holes = 16;
+constexpr int32 lane_of_priority(int32 priority) { return -priority; }
 constexpr int64 bottom = PG_INT64_MIN;  // of a lane
 constexpr int64 top = PG_INT64_MAX;
-
-struct lane_memory {
-    int32 lane;
-    int32 passed;               // how many dead entries the last walk stepped over
-    uint64 epoch;               // another one whenever the floor is lowered
-    int64 floor;
-    int64 mark;
-    TransactionId mark_horizon;
-    TransactionId weak_horizon; // of the last step that was not exact, unless the lane was swept since; else invalid
-    TimestampTz last_sweep;
-    int64 sweep_cost;           // of that, in microseconds
-    int64 sweep_interval;       // how long to wait until the next one, where a step was not exact
-};
-
-struct hole {
-    TransactionId xid;
-    int32 lane;
-    int64 at;
-};
 
 struct place_key {
     Oid database;
@@ -66,57 +44,56 @@ struct place_key {
     Oid file;  // of the table: another one after TRUNCATE, and when the extension was made anew
 };
 
-struct place {
-    place_key key;
-    uint32 used;  // the higher, the later
-    int32 lane_count;
-    int32 hole_count;
-    lane_memory lanes[max_lanes];
-    hole holes[max_holes];
+// What a walk begins with: a copy of what is remembered, by the snapshot with which it walks.
+class known_place {
+public:
+    static known_place recall(Relation heap, const channel& c, int32 subscription_id, Snapshot snapshot);
+
+    // The range in which a walk that comes to `at` may go on behind; or the next one. Null: there is none in the lane.
+    const finished_range* at_or_behind(int32 lane, int64 at) const {
+        return const_cast<known_place*>(this)->ranges().at_or_behind(lane, at);
+    }
+
+    // Whether another transaction is removing what is in the range, and might roll back.
+    bool is_in_other_hands(const finished_range& range) const;
+
+    // The time by which this was asked; no row that is due later is walked over.
+    TimestampTz now() const { return now_; }
+    // Below them a range may be finished.
+    int64 limit_of(int32 lane) const { return lane == due_lane ? due_limit_ : id_limit_; }
+
+    // Remembers what a walk has found.
+    void remember(const finished_range& range) const;
+    // How many entries a walk had to step over.
+    void remember_stepped_over(uint32 entries) const;
+
+private:
+    finished_ranges ranges() { return {ranges_, &count_, capacity_}; }
+    void settle(Snapshot snapshot, uint64 next);
+
+    place_key key_;
+    uint64 generation_;
+    bool is_ordered_;
+    bool guesses_;
+    TimestampTz now_;
+    int64 id_limit_;
+    TimestampTz due_limit_;
+    finished_range* ranges_;
+    uint32 count_;
+    uint32 capacity_;
 };
-static_assert(survives_longjmp<place>);
+static_assert(survives_longjmp<known_place>);
 
-inline place_key key_of_place(Relation heap, int32 subscription_id) {
-    return {MyDatabaseId, subscription_id, heap->rd_rel->relfilenode};
-}
+// When the place will be forgotten, if something may be passed over until then; DT_NOEND: nothing is.
+TimestampTz next_look(Relation heap, int32 subscription_id);
 
-// What a walk has found in a lane that it has walked through from its floor, or its bottom.
-struct walked_lane {
-    int32 lane;
-    uint64 epoch;           // of the lane when the walk began; 0: the lane is new
-    int64 mark;             // of the lane when the walk began
-    int64 first_live;       // the lowest row that is there unless this transaction commits; or top
-    int64 floor;            // where the floor may be when this transaction commits; bottom: where it is
-    bool is_exact;          // that step
-    int64 new_mark;         // 0: none
-    TransactionId new_mark_horizon;
-    int32 passed;
-    bool is_empty;          // not even a dead entry is in it
-    bool was_swept;
-    TransactionId oldest_running;
-    int64 sweep_cost;       // microseconds
-    int hole_count;
-    hole holes[max_holes];  // below `floor`
-};
-static_assert(survives_longjmp<walked_lane>);
+// Forgets one place.
+void forget_place(Relation heap, int32 subscription_id);
 
-// The place as the session knows it, with what this transaction has walked over and will remove when it commits. `snapshot`
-// is that of the walk: holes of transactions that it sees as ended are dealt with.
-place recall_place(const place_key& key, Snapshot snapshot);
+// Forgets all places: what they were remembered by does not hold any more.
+void forget_places();
 
-// When the lane should be swept next.
-TimestampTz sweep_time(const lane_memory& lane);
-
-// Whether the caller, who knows the lane like this, may sweep it now. Then nobody else does.
-bool begin_sweep(const place_key& key, const lane_memory& known, TimestampTz now);
-
-// Remembers what the walk found; what depends on it when the transaction commits.
-void remember_walk(const place_key& key, const walked_lane& walked, TimestampTz now);
-
-// When the lanes that may hold a row below their floor are swept next; DT_NOEND: none does.
-TimestampTz next_sweep_of(const place_key& key);
-
-// Registers the callbacks. Called once, when the library is loaded.
+// Registers the callback. Called once, when the library is loaded.
 void watch_places();
 
 extern const shared_part places_part;

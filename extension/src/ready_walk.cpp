@@ -3,62 +3,54 @@
 #include "catalog.hpp"
 
 namespace pgpubsub {
-namespace {
 
-int by_priority(const void* a, const void* b) {
-    const int32 left = static_cast<const lane_memory*>(a)->lane;
-    const int32 right = static_cast<const lane_memory*>(b)->lane;
-    return (left < right) - (left > right);
-}
-
-}  // namespace
-
-ready_walk ready_walk::begin(const notification_table& table, const channel& c, int32 subscription_id, Snapshot snapshot) {
+ready_walk ready_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known) {
     ready_walk walk{};
-    walk.table_ = &table;
     walk.subscription_id_ = subscription_id;
     walk.snapshot_ = snapshot;
-    walk.watch_ = lane_watch::begin(table, c, subscription_id, column::id, snapshot);
-    walk.make_segments();
-    walk.open_segment();
+    walk.known_ = known;
+    walk.recorder_ = range_recorder::begin(known);
+    walk.fates_ = fate_finder::begin(table);
+    ScanKeyData none[] = {equals_int4(1, subscription_id), until_int2(2, PG_INT16_MAX), from_int2(2, PG_INT16_MIN)};
+    walk.scan_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, none, notification_scan::with_keys);
     return walk;
 }
 
-void ready_walk::make_segments() {
-    const std::span<lane_memory> lanes = watch_.remembered();
-    qsort(lanes.data(), lanes.size(), sizeof(lane_memory), by_priority);
-    int32 highest = PG_INT16_MAX;
-    const auto add = [this](int32 from, int32 to, int lane) {
-        if (from >= to)
-            segments_[segment_count_++] = {static_cast<int16>(from), static_cast<int16>(to), static_cast<int16>(lane)};
-    };
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-        const int32 priority = lanes[i].lane;
-        if (priority == due_lane)
-            continue;
-        add(highest, priority + 1, no_lane);
-        add(priority, priority, static_cast<int>(i));
-        highest = priority - 1;
-    }
-    add(highest, PG_INT16_MIN, no_lane);
+// One lane from an id on.
+void ready_walk::scan_lane(int16 priority, int64 from) {
+    ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int2(2, priority), from_int8(3, from)};
+    scan_.restart(snapshot_, keys);
+    is_in_one_lane_ = true;
 }
 
-void ready_walk::open_segment() {
-    const segment& s = segments_[segment_];
-    ScanKeyData keys[] = {equals_int4(1, subscription_id_), {}, {}};
-    if (s.lane == no_lane) {
-        watch_.enter(nullptr);
-        keys[1] = until_int2(2, s.highest);
-        keys[2] = from_int2(2, s.lowest);
-    } else {
-        watch_.enter(&watch_.remembered()[s.lane]);
-        keys[1] = equals_int2(2, s.highest);
-        keys[2] = from_int8(3, watch_.from());
+// The scan has come to its end.
+bool ready_walk::goes_on() {
+    recorder_.leave(top);
+    if (!is_in_one_lane_ || priority_ == PG_INT16_MIN)
+        return false;
+    ScanKeyData keys[] = {equals_int4(1, subscription_id_), until_int2(2, priority_ - 1), from_int2(2, PG_INT16_MIN)};
+    scan_.restart(snapshot_, keys);
+    is_in_one_lane_ = false;
+    return true;
+}
+
+// Where the entry is in a range that is known, goes on behind that, or says to do so.
+bool ready_walk::passes_over() {
+    const int32 lane = lane_of_priority(priority_);
+    if (!recorder_.is_in(lane)) {
+        recorder_.leave(top);
+        recorder_.enter(lane, bottom);
+        ahead_ = known_->at_or_behind(lane, id_);
+    } else if (ahead_ != nullptr && ahead_->to <= id_) {
+        ahead_ = known_->at_or_behind(lane, id_);
     }
-    if (segment_ == 0)
-        scan_ = notification_scan::begin(*table_, our_catalog().notification_ready, snapshot_, keys);
-    else
-        scan_.restart(snapshot_, keys);
+    if (ahead_ == nullptr || ahead_->from > id_)
+        return false;
+    recorder_.skip(*ahead_);
+    passed_busy_ = passed_busy_ || known_->is_in_other_hands(*ahead_);
+    if (ahead_->entries > leap_limit)
+        scan_lane(priority_, ahead_->to);
+    return true;
 }
 
 bool ready_walk::next() {
@@ -66,41 +58,39 @@ bool ready_walk::next() {
     while (!is_at_end_) {
         while (scan_.next_entry()) {
             CHECK_FOR_INTERRUPTS();
-            if (!scan_.fetch()) {
-                watch_.stepped_over(scan_);
+            priority_ = DatumGetInt16(scan_.entry_key(2));
+            id_ = DatumGetInt64(scan_.entry_key(3));
+            if (passes_over())
                 continue;
+            if (scan_.fetch()) {
+                has_row_ = true;
+                row_is_removed_ = false;
+                return true;
             }
-            bool null;
-            priority_ = DatumGetInt16(scan_.get(column::priority, &null));
-            id_ = DatumGetInt64(scan_.get(column::id, &null));
-            watch_.comes_to(priority_);
-            watch_.met(id_);
-            has_row_ = true;
-            row_is_removed_ = false;
-            return true;
+            ++stepped_over_;
+            recorder_.note(id_, fates_.of_entry(scan_.entry_tid(), scan_.is_entry_dead()));
         }
-        watch_.leave(true);
-        is_at_end_ = ++segment_ == segment_count_;
-        if (!is_at_end_)
-            open_segment();
+        is_at_end_ = !goes_on();
     }
     return false;
 }
 
-void ready_walk::removed() { row_is_removed_ = true; }
-
 // Tells what became of the present row.
 void ready_walk::settle() {
-    if (has_row_)
-        watch_.settled(id_, scan_.tid(), row_is_removed_);
+    if (!has_row_)
+        return;
     has_row_ = false;
+    if (row_is_removed_)
+        recorder_.note(id_, fates_.of_removed());
+    else
+        recorder_.note(id_, ++stayed_ > stay_limit ? fates_.of_row(scan_.tid()) : entry_fate{entry_fate::stays, 0});
 }
 
 void ready_walk::end() {
     settle();
     if (!is_at_end_)
-        watch_.leave(false);
-    watch_.end();
+        recorder_.leave_behind_last();  // an id has one row that is there
+    fates_.end();
     scan_.end();
 }
 

@@ -1,22 +1,25 @@
-// A walk over the ready rows of a subscription, by priority and id, that steps over what place.hpp remembers to be gone.
-//
-// It is made of segments: for each lane that is remembered, those of the higher priorities above it that are not, which mostly are
-// none, and then the lane from its floor; at last what is below. A segment is only opened when those before it gave too little.
-// What becomes of each row is told to a lane_watch, which knows at a lane's end what is to be remembered of it.
+// A walk over the ready rows of a subscription, by priority and id, that passes over what place.hpp remembers to be gone, and tells
+// it what it finds.
 #pragma once
 
-#include "lane_watch.hpp"
+#include "range_recorder.hpp"
 
 namespace pgpubsub {
 
 class ready_walk {
 public:
-    static ready_walk begin(const notification_table& table, const channel& c, int32 subscription_id, Snapshot snapshot);
+    // `known` outlives the walk.
+    static ready_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known);
     // Moves to the next row; false at the end.
     bool next();
     // Tells that the present row is gone when this transaction commits. Else it stays.
-    void removed();
+    void removed() { row_is_removed_ = true; }
     void end();
+
+    // How many entries led to no row, beside those in ranges that are known.
+    uint32 stepped_over() const { return stepped_over_; }
+    // Whether it has passed over rows that another transaction is removing.
+    bool passed_busy() const { return passed_busy_; }
 
     ItemPointer tid() const { return scan_.tid(); }
     row_values values() const { return scan_.values(); }
@@ -24,28 +27,30 @@ public:
     int64 id() const { return id_; }
 
 private:
-    struct segment {
-        int16 highest;  // priority
-        int16 lowest;
-        int16 lane;  // its number in watch_.remembered(), or none
-    };
-    static constexpr int no_lane = -1;
+    // So many entries are cheaper to step over than to begin a scan behind them.
+    static constexpr uint32 leap_limit = 32;
+    // Of so many rows that stay, it is not asked whether somebody is removing them.
+    static constexpr int stay_limit = 64;
 
-    void make_segments();
-    void open_segment();
+    void scan_lane(int16 priority, int64 from);
+    bool goes_on();
+    bool passes_over();
     void settle();
 
-    const notification_table* table_;
     int32 subscription_id_;
     Snapshot snapshot_;
-    lane_watch watch_;
+    const known_place* known_;
     notification_scan scan_;
-    segment segments_[2 * max_ready_lanes + 1];
-    int segment_count_;
-    int segment_;
+    bool is_in_one_lane_;  // the scan ends with the present lane, since it began in the middle of it
     bool is_at_end_;
+    range_recorder recorder_;
+    fate_finder fates_;
+    uint32 stepped_over_;
+    bool passed_busy_;
+    const finished_range* ahead_;  // in the present lane
     bool has_row_;
     bool row_is_removed_;
+    int stayed_;
     int16 priority_;
     int64 id_;
 };

@@ -3,10 +3,11 @@
 // Guarantee: it ends leases whose owner is gone, and leases and delays whose time is over, makes dead letters of those whose
 // attempts are used up, wakes the consumers of what is ready, and removes what is kept too long. It works in chunks: memory does
 // not grow with the number of rows; the function does one chunk, and the procedure commits after each. What somebody else is at is
-// left to them.
+// left to them. Claims look at the whole index once more, for what was written behind the triggers' back.
 //
 // Steps: the leases of all the channels, in one pass, for the index of the leases does not know channels; then channel by channel.
 #include "arguments.hpp"
+#include "place.hpp"
 #include "recovery.hpp"
 #include "role_rights.hpp"
 
@@ -31,6 +32,13 @@ std::span<const channel> channels_argument(FunctionCallInfo fcinfo) {
 void tidy_rights_if_all(FunctionCallInfo fcinfo) {
     if (PG_ARGISNULL(0))
         tidy_rights();
+}
+
+void forget_places_of(const channel& c) {
+    notification_table table = notification_table::open();
+    for (const subscription& s : subscriptions_of(c))
+        forget_place(table.heap(), s.id);
+    table.close();
 }
 
 progress recover_leases(lease_pass* pass, int64 limit) {
@@ -82,6 +90,10 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
         in_chunks([&] { return recover_leases(&pass, chunk); });
     for (const channel& c : channels) {
         position at{};
+        with_snapshot([&] {
+            forget_places_of(c);
+            return true;
+        });
         in_chunks([&] {
             channel still_there;
             return find_channel(c.id, &still_there) ? recover_channel(c, chunk, &at) : progress{};
@@ -110,6 +122,7 @@ PGPUBSUB_FUNCTION(pgpubsub_recover) {
     CommandCounterIncrement();
     for (const channel& c : channels) {
         position start{};
+        forget_places_of(c);
         ended += recover_channel(c, default_chunk - ended, &start).ended;
     }
     PG_RETURN_INT64(ended);

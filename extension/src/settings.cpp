@@ -188,7 +188,7 @@ void define_settings() {
                                "An empty string stands for an empty object.", &context_setting, "", PGC_USERSET, 0,
                                check_context, assign_context, nullptr);
     DefineCustomIntVariable("pgpubsub.max_skip_time",
-                            "The longest time for which claims may pass over a notification that they have no reason to expect.",
+                            "Without preload, the longest time for which claims may pass over a notification that they have no reason to expect.",
                             "0 makes each claim look at the whole index.", &max_skip_time_setting, 10'000, 0, INT_MAX,
                             PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pgpubsub");

@@ -5,11 +5,12 @@
 #include "marks.hpp"
 #include "place.hpp"
 #include "sessions.hpp"
+#include "unstored.hpp"
 
 namespace pgpubsub {
 namespace {
 
-const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &channel_requests_part};
+const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &unstored_part, &channel_requests_part};
 
 bool is_attached = false;
 shmem_request_hook_type previous_request_hook = nullptr;
