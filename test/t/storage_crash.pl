@@ -50,7 +50,7 @@ my $left_over = q{FROM pg_index WHERE indrelid = 'pgpubsub.notification'::regcla
 sub is_in
 {
 	my ($step, $event) = @_;
-	return becomes(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pgpubsub storage' AND query LIKE '$step%' AND wait_event LIKE '$event'},
+	return becomes(qq{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pgpubsub storage' AND query LIKE '$step%' AND wait_event SIMILAR TO '$event'},
 		"it is in the step: $step") || diag(sql('SELECT query, wait_event FROM pg_stat_activity'));
 }
 
@@ -75,7 +75,7 @@ my %bring_into = (
 		sql(q{SELECT publish('jobs', 5000, 32); SELECT consume('jobs', 5000)});
 		my $cursor = session(q{SET enable_seqscan = off; SET enable_bitmapscan = off; BEGIN; DECLARE c CURSOR FOR SELECT subscription_id FROM pgpubsub.notification WHERE due_at IS NULL AND subscription_id > 0 ORDER BY subscription_id; FETCH 1 FROM c});
 		start();
-		is_in('VACUUM (SKIP', 'BufferPin');
+		is_in('VACUUM (SKIP', 'Buffer(Pin|Cleanup)');  # the latter in PostgreSQL 19
 		return $cursor;
 	},
 	'cutting off' => sub {
