@@ -113,6 +113,23 @@ def backlog(results, _):
     return picture
 
 
+def cliffs(results, _):
+    cells = results.of('cliffs', 'ms')
+    statements = list(dict.fromkeys(c.group for c in cells))
+    cases = names_of(cells)
+    picture = Picture('No claim pays for the past', 'milliseconds (logarithmic): one statement and its commit, by what stands in front of it',
+                      statements, 1, height=26 * len(cases), left=0)
+    begin, end = picture.frame(0, '', None, '', 'ms', left=400)
+    x = Scale(min(c.median for c in cells), max(max(c.median for c in cells), 1), begin, end - 12, log=True)
+    picture.x_ticks(x, vertical_grid=True)
+    for j, case in enumerate(cases):
+        y = picture.top + 26 * j + 13
+        picture.parts.append(f'<text class="ink small" x="{begin - 8}" y="{y + 4}" text-anchor="end">{case}</text>')
+        for cell in (c for c in cells if c.case == case):
+            picture.parts.append(picture.marker(cell.group, x(cell.median), y))
+    return picture
+
+
 def latency(results, _):
     cells = results.of('latency', 'ms')
     loads = list(dict.fromkeys(c.group.split(', ')[0] for c in cells))
@@ -137,7 +154,7 @@ def latency(results, _):
 def main():
     folder, traces, out = map(Path, sys.argv[1:])
     results = Results(folder)
-    for draw in (write, bulk, drain, held, backlog, latency):
+    for draw in (write, bulk, drain, held, backlog, cliffs, latency):
         if results.of(draw.__name__):
             (out / f'bench-{draw.__name__}.svg').write_text(draw(results, traces).text(), encoding='utf-8')
 

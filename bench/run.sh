@@ -44,7 +44,7 @@ export PYTHONDONTWRITEBYTECODE=1
 python3 "$ROOT/bench/report.py" "$results" "$BUILD/bench/bench.md"
 python3 "$ROOT/bench/charts.py" "$results" "$BUILD/bench/traces" "$BUILD/bench"
 # A full run writes into doc/ too; a part or a rough look does with DOC=1.
-if [ -n "${DOC:-}" ] || { [ -z "${QUICK:-}" ] && [ "$BENCH / $PEERS" = 'write bulk drain held backlog latency idle / pgq pg-boss graphile-worker redis' ]; }; then
+if [ -n "${DOC:-}" ] || { [ -z "${QUICK:-}" ] && [ "$BENCH / $PEERS" = 'write bulk drain held backlog cliffs latency idle / pgq pg-boss graphile-worker redis' ]; }; then
     cp "$BUILD/bench/bench.md" "$BUILD"/bench/bench-*.svg "$ROOT/doc/"
     say "Written: doc/bench.md and doc/bench-*.svg"
 else

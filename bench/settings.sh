@@ -1,5 +1,5 @@
 # What "make bench" measures, and how long. Sourced by install.sh and run.sh; all of it can be given on make's command line.
-#   BENCH           the sections: write bulk drain held backlog latency idle; churn too, which is not among them: it takes as long as all
+#   BENCH           the sections: write bulk drain held backlog cliffs latency idle; churn too, which is not among them: it takes as long as all
 #   PEERS           the systems beside pgpubsub: pgq pg-boss graphile-worker redis (raw SQL and plain NOTIFY need nothing)
 #   QUICK=1         a rough look, in under five minutes
 #   ROUNDS          how often each cell is measured, half as often in "drain" and "held"; the table has the medians
@@ -14,7 +14,7 @@
 #   BACKLOG         the largest backlog of "backlog"
 #   IDLE_SECONDS    how long idle consumers are watched
 # shellcheck shell=bash disable=SC2034
-BENCH=${BENCH:-write bulk drain held backlog latency idle}
+BENCH=${BENCH:-write bulk drain held backlog cliffs latency idle}
 PEERS=${PEERS-pgq pg-boss graphile-worker redis}
 if [ -n "${QUICK:-}" ]; then
     : "${ROUNDS:=1}" "${SECONDS_EACH:=1}" "${MAX_ROWS:=200000}" "${ROWS:=20000}" "${MEMORY_ROWS:=500000}" "${BACKLOG:=500000}" "${IDLE_SECONDS:=5}"
