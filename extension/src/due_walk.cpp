@@ -19,13 +19,13 @@ due_walk due_walk::begin(const notification_table& table, int32 subscription_id,
     walk.recorder_.enter(due_lane, bottom);
     walk.fates_ = fate_finder::begin(table);
     walk.ahead_ = known->at_or_behind(due_lane, bottom);
-    const int64 from = walk.ahead_ != nullptr && walk.ahead_->from == bottom ? walk.ahead_->to : bottom;
-    ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, from), until_time(2, known->now())};
+    known_place::passage passed = {bottom, bottom, 0, false};
+    if (walk.ahead_ != nullptr && walk.ahead_->from == bottom)
+        passed = known->passage_through(*walk.ahead_);
+    walk.passed_busy_ = passed.is_busy;
+    walk.recorder_.skip(passed.from, passed.to);
+    ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, passed.to), until_time(2, known->now())};
     walk.scan_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, notification_scan::with_keys);
-    if (from != bottom) {
-        walk.recorder_.skip(*walk.ahead_);
-        walk.passed_busy_ = known->is_in_other_hands(*walk.ahead_);
-    }
     return walk;
 }
 
@@ -54,12 +54,13 @@ bool due_walk::passes_over(int64 at) {
         ahead_ = known_->at_or_behind(due_lane, at);
     if (ahead_ == nullptr || ahead_->from > at)
         return false;
-    passed_busy_ = passed_busy_ || known_->is_in_other_hands(*ahead_);
+    const known_place::passage passed = known_->passage_through(*ahead_);
+    passed_busy_ = passed_busy_ || passed.is_busy;
     const event* const last = event_count_ > 0 ? &events_[event_count_ - 1] : nullptr;
-    if (last == nullptr || last->kind != event::known_range || last->last != ahead_->to)
-        add({.kind = event::known_range, .first = ahead_->from, .last = ahead_->to, .fate = {}, .count = 0});
-    if (ahead_->entries > leap_limit) {
-        ScanKeyData keys[] = {equals_int4(1, subscription_id_), from_time(2, ahead_->to), until_time(2, known_->now())};
+    if (last == nullptr || last->kind != event::known_range || last->last != passed.to)
+        add({.kind = event::known_range, .first = passed.from, .last = passed.to, .fate = {}, .count = 0});
+    if (passed.entries > leap_limit) {
+        ScanKeyData keys[] = {equals_int4(1, subscription_id_), from_time(2, passed.to), until_time(2, known_->now())};
         scan_.restart(snapshot_, keys);
     }
     return true;
@@ -91,10 +92,7 @@ void due_walk::all_are_settled() {
     for (int i = 0; i < event_count_; ++i) {
         const event& e = events_[i];
         if (e.kind == event::known_range) {
-            finished_range range{};
-            range.from = e.first;
-            range.to = e.last;
-            recorder_.skip(range);
+            recorder_.skip(e.first, e.last);
             continue;
         }
         recorder_.note(e.first, e.fate, e.last == e.first ? e.count : e.count - 1);

@@ -283,8 +283,15 @@ void known_place::settle(Snapshot snapshot, uint64 next) {
     }
 }
 
-bool known_place::is_in_other_hands(const finished_range& range) const {
-    return range.kind == finished_range::removed && !TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(range.owner));
+known_place::passage known_place::passage_through(const finished_range& first) const {
+    passage result = {first.from, first.from, 0, false};
+    for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to; ++r) {
+        result.to = r->to;
+        result.entries += r->entries;
+        result.is_busy = result.is_busy || (r->kind == finished_range::removed &&
+                                            !TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(r->owner)));
+    }
+    return result;
 }
 
 void known_place::remember(const finished_range& range) const {

@@ -54,8 +54,14 @@ public:
         return const_cast<known_place*>(this)->ranges().at_or_behind(lane, at);
     }
 
-    // Whether another transaction is removing what is in the range, and might roll back.
-    bool is_in_other_hands(const finished_range& range) const;
+    // A range with those that follow it without a gap.
+    struct passage {
+        int64 from;
+        int64 to;
+        uint32 entries;
+        bool is_busy;  // another transaction is removing something in it, and may roll back
+    };
+    passage passage_through(const finished_range& first) const;
 
     // The time by which this was asked; no row that is due later is walked over.
     TimestampTz now() const { return now_; }

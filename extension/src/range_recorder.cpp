@@ -75,11 +75,11 @@ void range_recorder::close(int64 to) {
     entries_ = 0;
 }
 
-void range_recorder::skip(const finished_range& range) {
+void range_recorder::skip(int64 from, int64 to) {
     settle_present();
-    if (from_ < range.from)
-        close(range.from);
-    from_ = Max(from_, range.to);
+    if (from_ < from)
+        close(from);
+    from_ = Max(from_, to);
     entries_ = 0;
 }
 

@@ -26,7 +26,7 @@ public:
     void enter(int32 lane, int64 from);
     void note(int64 at, entry_fate fate, uint32 entries = 1);
     // It passes over what is known.
-    void skip(const finished_range& range);
+    void skip(int64 from, int64 to);
     // It has seen all of the lane that is below `to`.
     void leave(int64 to);
     // It has seen all of the lane up to the number that was noted last: that included, or not.

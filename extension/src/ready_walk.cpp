@@ -46,10 +46,11 @@ bool ready_walk::passes_over() {
     }
     if (ahead_ == nullptr || ahead_->from > id_)
         return false;
-    recorder_.skip(*ahead_);
-    passed_busy_ = passed_busy_ || known_->is_in_other_hands(*ahead_);
-    if (ahead_->entries > leap_limit)
-        scan_lane(priority_, ahead_->to);
+    const known_place::passage passed = known_->passage_through(*ahead_);
+    recorder_.skip(passed.from, passed.to);
+    passed_busy_ = passed_busy_ || passed.is_busy;
+    if (passed.entries > leap_limit)
+        scan_lane(priority_, passed.to);
     return true;
 }
 
