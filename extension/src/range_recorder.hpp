@@ -55,7 +55,8 @@ static_assert(survives_longjmp<range_recorder>);
 // Tells the fates of entries for which a walk by a snapshot has found no row, and of rows that another transaction is at.
 class fate_finder {
 public:
-    static fate_finder begin(const notification_table& table);
+    // The snapshot is that of the walk.
+    static fate_finder begin(const notification_table& table, Snapshot snapshot);
     // No row was found by the walk's snapshot. `is_dead`: nobody can see one any more.
     entry_fate of_entry(ItemPointer tid, bool is_dead);
     // The row is there by the walk's snapshot.
@@ -65,10 +66,12 @@ public:
     void end();
 
 private:
+    bool may_have_moved(ItemPointer tid);
     entry_fate busy_with(TransactionId xid, entry_fate::what kind);
     TupleTableSlot* slot();
 
     const notification_table* table_;
+    Snapshot snapshot_;
     uint64 writer_;   // our own sub-transaction, if the transaction may have removed rows before; else 0
     uint64 remover_;  // the same, since it removes a row
     uint64 next_;     // transaction, when that was asked last

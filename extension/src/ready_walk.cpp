@@ -10,7 +10,7 @@ ready_walk ready_walk::begin(const notification_table& table, int32 subscription
     walk.snapshot_ = snapshot;
     walk.known_ = known;
     walk.recorder_ = range_recorder::begin(known);
-    walk.fates_ = fate_finder::begin(table);
+    walk.fates_ = fate_finder::begin(table, snapshot);
     ScanKeyData none[] = {equals_int4(1, subscription_id), until_int2(2, PG_INT16_MAX), from_int2(2, PG_INT16_MIN)};
     walk.scan_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, none, notification_scan::with_keys);
     return walk;
