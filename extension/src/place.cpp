@@ -159,7 +159,7 @@ void with_place(const place_key& key, F f) {
     auto& q = find_in(large, key, generation);
     finished_ranges ranges(q.ranges, &q.state.count, large_capacity);
     if (moved_count > 0) {
-        head.count = q.state.count;
+        head.count = 0;  // what is left of an earlier place of that name was not looked after
         head.used = q.state.used;
         q.state = head;
         for (uint32 i = 0; i < moved_count; ++i)
@@ -204,16 +204,34 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     table_of_places = RelationGetRelid(heap);
     place.key_ = key_of(heap, subscription_id);
     place.is_ordered_ = c.ordered;
-    place.now_ = GetCurrentTimestamp();
-    stored_below stored = all_stored_below(c.id, place.now_);
-    const uint64 next = next_transaction();
-    const uint64 oldest = is_shared() ? 0 : oldest_running(snapshot, next);
-
+    stored_below stored;
+    uint64 next = 0;
+    uint64 oldest = 0;
+    // What the place had when it was first looked at, if that was more than what had been read before. It may be of somebody who has
+    // read later. So the numbers are read again: only if they are lower still, they were set back.
+    bool looks_again = true;
+    int64 seen_id = bottom;
+    TimestampTz seen_due = bottom;
     bool has_copied = false;
     for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
+        if (looks_again) {
+            place.generation_ = pg_atomic_read_u64(&table_to_use().generation);  // what is found by numbers from before it is forgotten too
+            place.now_ = GetCurrentTimestamp();
+            stored = all_stored_below(c.id, place.now_);
+            next = next_transaction();
+            oldest = is_shared() ? 0 : oldest_running(snapshot, next);
+        }
+        const bool is_first_look = seen_id == bottom;
+        looks_again = false;
         place.ranges_ = static_cast<finished_range*>(palloc(capacity * sizeof(finished_range)));
         place.capacity_ = capacity;
         with_place(place.key_, [&](place_state& state, finished_ranges ranges) {
+            if (is_first_look && (stored.next_id < state.highest_id || place.now_ < state.highest_due)) {
+                seen_id = state.highest_id;
+                seen_due = state.highest_due;
+                looks_again = true;
+                return;
+            }
             if (!is_shared()) {
                 if (is_too_old(state, place.now_)) {
                     state.count = state.stepped_over = 0;
@@ -226,19 +244,18 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
                     stored = safe;
             }
             // The sequence, or the clock, was set back.
-            if (stored.next_id < state.highest_id) {
+            if (stored.next_id < seen_id) {
                 state.count = 0;
                 state.highest_id = 0;
                 state.safe.id = 0;
             }
-            if (place.now_ < state.highest_due) {
+            if (place.now_ < seen_due) {
                 ranges.forget_lane(due_lane);
                 state.highest_due = 0;
                 state.safe.due_at = 0;
             }
             const uint32 wanted = max_skip_time() > 0 ? ranges.size() : 0;
             has_copied = wanted <= capacity;
-            place.generation_ = state.generation;
             place.count_ = has_copied ? wanted : 0;
             memcpy(place.ranges_, ranges.begin(), place.count_ * sizeof(finished_range));
         });

@@ -124,13 +124,14 @@ void ids_are_stored() { withdraw_ids(); }
 int64 draw_id() {
     GetTopTransactionId();  // first: see place.hpp
     const int64 id = nextval_internal(our_catalog().notification_id_seq, false);
-    if (id <= last_id)  // somebody has set the sequence back
-        forget_places();
+    const bool was_set_back = id <= last_id;  // by somebody
     last_id = id;
-    if (id_level > 0 && !id_is_exact) {  // the first one that is drawn is the lowest one
+    if (id_level > 0 && (!id_is_exact || was_set_back)) {  // the first one that is drawn is the lowest one
         pg_atomic_write_u64(&ours().id, static_cast<uint64>(last_id));
         id_is_exact = true;
     }
+    if (was_set_back)  // after it is announced: who remembers from now on knows of it
+        forget_places();
     return last_id;
 }
 
