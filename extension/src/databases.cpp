@@ -25,7 +25,7 @@ constexpr auto numbers = [](shared_database& d) {
                           &d.storage_job, &d.storage_jobs_done});
 };
 constexpr auto long_numbers = [](shared_database& d) {
-    return std::to_array({&d.worked_at, &d.storage_job_took, &d.hints, &d.coalesced, &d.notifies, &d.woken});
+    return std::to_array({&d.worked_at, &d.storage_job_took, &d.hints, &d.coalesced, &d.notifies, &d.woken, &d.latest_id});
 };
 
 void clear(shared_database* d) {

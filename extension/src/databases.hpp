@@ -40,6 +40,7 @@ struct shared_database {
     pg_atomic_uint64 coalesced;  // of these, those that another one stood for
     pg_atomic_uint64 notifies;   // NOTIFYs that were sent
     pg_atomic_uint64 woken;      // waiting sessions that were woken
+    pg_atomic_uint64 latest_id;  // of a notification that was drawn, about; by any session
 
     pg_atomic_uint32 shall_leave;  // the worker is to make room for another database's
     pg_atomic_uint32 left_in_order;  // the last one did so, and has left nothing undone but what is marked here

@@ -123,8 +123,12 @@ void ids_are_stored() { withdraw_ids(); }
 
 int64 draw_id() {
     GetTopTransactionId();  // first: see place.hpp
+    shared_database* const d = has_shared_memory() ? our_database() : nullptr;
+    const uint64 latest = d != nullptr ? pg_atomic_read_u64(&d->latest_id) : 0;
     const int64 id = nextval_internal(our_catalog().notification_id_seq, false);
-    const bool was_set_back = id <= last_id;  // by somebody
+    const bool was_set_back = id <= last_id || static_cast<uint64>(id) <= latest;  // the sequence, by somebody
+    if (d != nullptr && (was_set_back || static_cast<uint64>(id) > pg_atomic_read_u64(&d->latest_id)))
+        pg_atomic_write_u64(&d->latest_id, static_cast<uint64>(id));
     last_id = id;
     if (id_level > 0 && (!id_is_exact || was_set_back)) {  // the first one that is drawn is the lowest one
         pg_atomic_write_u64(&ours().id, static_cast<uint64>(last_id));

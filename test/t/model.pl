@@ -88,7 +88,8 @@ sub publish
 {
 	my ($channel) = @_;
 	my @arguments = ("'$channel'", rand() < 0.5 ? q('{"odd": true}') : q('{}'));
-	push @arguments, 'priority => ' . int(rand(3)) if $channel eq 'plain' && rand() < 0.3;
+	my $priority = one_of('0', '1', '2', 'i % 2', 'i', int(rand(60)));
+	push @arguments, "priority => ($priority)::integer" if $channel eq 'plain' && rand() < 0.4;
 	push @arguments, 'deliver_at => clock_timestamp() + ' . soon() if rand() < 0.2;
 	push @arguments, q(key => ') . int(rand(3)) . q(') if rand() < 0.6;
 	push @arguments, q(dedup_key => ') . int(rand(4)) . q(') if rand() < 0.3;
@@ -98,7 +99,7 @@ sub publish
 		# Some of these don't fit on the page of the version before.
 		$arguments[1] = q(jsonb_build_object('odd', true, 'long', repeat(gen_random_uuid()::text, 40))) if rand() < 0.4;
 	}
-	return 'SELECT count(pgpubsub.publish(' . join(', ', @arguments) . ')) FROM generate_series(1, ' . one_of(1, 1, 1, 3, 40) . ')';
+	return 'SELECT count(pgpubsub.publish(' . join(', ', @arguments) . ')) FROM generate_series(1, ' . one_of(1, 1, 1, 3, 40) . ') i';
 }
 
 sub some_receipts
