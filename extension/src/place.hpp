@@ -18,7 +18,8 @@
 //    its own one). What is given back (release, nack, requeue, redrive, recover) gets a due_at, now or later, so it comes back neither into the
 //    ready lanes nor into what is finished of the other one.
 // 3. *What changes and keeps its number* (a payload that its dedup_key replaces) is there all the time, as some version; a walk that meets a version that
-//    is being replaced takes the row for one that stays.
+//    is being replaced takes the row for one that stays; and so it does where a row that came after its snapshot has been replaced already, since
+//    it may have read the index too early for the entry of the new version (range_recorder.cpp).
 // 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
 //    file of the table (TRUNCATE, VACUUM FULL). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
 //
