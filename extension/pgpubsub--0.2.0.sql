@@ -440,10 +440,10 @@ COMMENT ON FUNCTION pgpubsub.idempotency_key(bigint, timestamptz) IS
     'by which effects outside the database recognise a repetition: the same for each attempt of a notification, and never for another one, not after a fail-over either';
 
 CREATE FUNCTION pgpubsub.requeue(ids bigint[], delay interval DEFAULT NULL, error text DEFAULT NULL,
-                                 reject boolean DEFAULT false) RETURNS bigint
+                                 reject boolean DEFAULT false, subscription text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_requeue' LANGUAGE C;
-COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean) IS
-    'puts notifications that this transaction took back, to be tried again after the delay (null: the back-off of the subscription), or among the dead letters; returns how many';
+COMMENT ON FUNCTION pgpubsub.requeue(bigint[], interval, text, boolean, text) IS
+    'puts notifications that this transaction took for the subscription (null: for any) back, to be tried again after the delay (null: the back-off of the subscription), or among the dead letters; returns how many';
 
 CREATE FUNCTION pgpubsub.claim(channel text, max_count bigint DEFAULT 1, lease interval DEFAULT '30 seconds',
                                subscription text DEFAULT 'default', filter jsonb DEFAULT NULL)

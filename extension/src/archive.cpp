@@ -57,12 +57,16 @@ processed_place store_processed(const row_values& row) {
     return place;
 }
 
-void forget_processed(const processed_place& place) {
+void forget_processed(const processed_place& place, int32 subscription_id, int64 id) {
     const Relation rel = open_processed();
     TupleTableSlot* const slot = table_slot_create(rel, nullptr);
     ItemPointerData tid = place.tid;
-    // This transaction may have swept it already, where the history is kept for a moment only.
-    if (place.file == rel->rd_rel->relfilenode && table_tuple_fetch_row_version(rel, &tid, SnapshotSelf, slot))
+    bool null;
+    // This transaction may have swept it already, where the history is kept for a moment only; or it has truncated the table twice,
+    // and the file is the same, but not what is in it.
+    if (place.file == rel->rd_rel->relfilenode && fetch_if_there(rel, tid, SnapshotSelf, slot) &&
+        DatumGetInt64(slot_getattr(slot, archive_column::id, &null)) == id &&
+        DatumGetInt32(slot_getattr(slot, archive_column::subscription_id, &null)) == subscription_id)
         simple_heap_delete(rel, &tid);
     ExecDropSingleTupleTableSlot(slot);
     table_close(rel, NoLock);

@@ -39,8 +39,8 @@ struct processed_place {
 // Keeps the row in the history, and returns its place there.
 processed_place store_processed(const row_values& row);
 
-// Takes back what store_processed() kept earlier in this transaction.
-void forget_processed(const processed_place& place);
+// Takes back what store_processed() kept earlier in this transaction, of that id for that subscription.
+void forget_processed(const processed_place& place, int32 subscription_id, int64 id);
 
 plain_scan scan_dead_letters(int32 subscription_id);
 plain_scan scan_dead_letter(int32 subscription_id, int64 id);

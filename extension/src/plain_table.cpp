@@ -109,6 +109,11 @@ int64 remove_rows(plain_scan scan, bool wait) {
     return removed;
 }
 
+bool fetch_if_there(Relation table, ItemPointerData tid, Snapshot snapshot, TupleTableSlot* row) {
+    return ItemPointerGetBlockNumber(&tid) < RelationGetNumberOfBlocks(table) &&
+           table_tuple_fetch_row_version(table, &tid, snapshot, row);
+}
+
 int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits) {
     int64 removed = 0;
     // A row that this command has inserted can't be removed by it.

@@ -48,6 +48,10 @@ private:
 };
 static_assert(survives_longjmp<plain_scan>);
 
+// Reads the row version at that place; false where there is none that the snapshot sees, or where the table has become so short that
+// there is no such place. A place that was noted before a TRUNCATE leads to another row, or nowhere.
+bool fetch_if_there(Relation table, ItemPointerData tid, Snapshot snapshot, TupleTableSlot* row);
+
 // How much a sweep does at most. Entries: an index keeps those of removed rows until they are vacuumed, and to walk over all
 // of them for each few rows would take ever longer.
 struct sweep_limits {

@@ -18,7 +18,8 @@ struct taken_notification {
     TransactionId taken_by;     // the (sub)transaction that removed it
     TransactionId requeued_by;  // the one that put it back, or InvalidTransactionId
     processed_place kept_at;    // in the history
-    int64 previous;             // the entry before this one of the same id, or -1
+    int64 older;                // the entry before this one of the same id, or -1
+    int64 next_of_key;          // the entry after this one of the same key in the same ordered channel, or -1
 };
 
 // Registers the callback that empties the list at the transaction's end. Called once, when the library is loaded.
@@ -26,12 +27,18 @@ void watch_taken();
 
 void note_taken(const row_values& row, ItemPointer tid, Relation heap, const processed_place& kept_at);
 
-// The notification of that id that this transaction took and has not put back; null where there is none. A take or a
-// requeue that was rolled back to a savepoint does not count. `row` receives the removed row.
-taken_notification* find_taken(int64 id, Relation heap, TupleTableSlot* row);
+// The newest entry of that id; of those before `newer`, where that is given. Null: none. There are several of one id where it was taken
+// for several subscriptions, or put back and taken again.
+taken_notification* find_taken(int64 id, const taken_notification* newer);
 
-// The next one after `taken`, in the order of taking, that has the same key in the same ordered channel and likewise
-// counts; null where there is none, or the channel is not ordered.
-taken_notification* find_taken_behind(const taken_notification* taken, Relation heap, TupleTableSlot* row);
+// The next entry after `taken`, in the order of taking, that has the same key in the same ordered channel. Null: none. After
+// find_taken(), with nothing taken since.
+taken_notification* find_taken_behind(const taken_notification* taken);
+
+// Whether it is still taken: neither the take was rolled back to a savepoint, nor was it put back.
+bool is_still_taken(const taken_notification& taken);
+
+// Reads the removed row; false where the table was truncated since.
+bool fetch_taken(const taken_notification& taken, Relation heap, TupleTableSlot* row);
 
 }  // namespace pgpubsub
