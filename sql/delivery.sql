@@ -56,6 +56,7 @@ SELECT count(*) FROM pgpubsub.claim('jobs');
 SELECT count(*) FROM pgpubsub.take('jobs');
 SELECT state, due_at > now() + interval '59 minutes' AS for_the_lease FROM pgpubsub.notifications;
 SELECT pgpubsub.extend(ARRAY[:'one_receipt'], '2 hours') AS extended;
+SELECT pgpubsub.extend(ARRAY[:'one_receipt', :'one_receipt'], '2 hours') AS extended_once;
 SELECT due_at > now() + interval '119 minutes' AS for_longer FROM pgpubsub.notifications;
 -- twice in one array counts once
 SELECT pgpubsub.ack(ARRAY[:'one_receipt', :'one_receipt']) AS acked;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <charconv>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,7 +18,7 @@ struct receipt {
     std::int64_t id;
     std::uint64_t token;
 
-    friend bool operator==(const receipt&, const receipt&) = default;
+    friend auto operator<=>(const receipt&, const receipt&) = default;
 };
 
 inline constexpr std::size_t receipt_token_digits = 16;

@@ -7,7 +7,7 @@
 // Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
 // another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is the
 // same holder's other call (an extend beside an ack), or the release of a lease whose owner is gone, and it is waited for and the
-// row looked at again.
+// row looked at again. So the receipts are taken in one order, whatever the order of the array: two calls never wait for each other.
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "catalog.hpp"
@@ -71,6 +71,19 @@ bool find_home(leased_row* leased) {
     return use_channel(&leased->c, &was_locked) && (!was_locked || find_subscription(id, &leased->s));
 }
 
+// Sorts them, and leaves each one once. Returns how many there are.
+int sort_unique(receipt* receipts, int count) {
+    qsort(receipts, count, sizeof(receipt), [](const void* a, const void* b) {
+        const auto order = *static_cast<const receipt*>(a) <=> *static_cast<const receipt*>(b);
+        return (order > 0) - (order < 0);
+    });
+    int kept = 0;
+    for (int i = 0; i < count; ++i)
+        if (kept == 0 || receipts[i] != receipts[kept - 1])
+            receipts[kept++] = receipts[i];
+    return kept;
+}
+
 constexpr auto nothing_to_do = [] {};
 
 // Calls change(table, leased, wait) for the row of each receipt in argument 0, again when that was changed meanwhile, and then
@@ -99,8 +112,9 @@ int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change cha
                     errhint("Pass the receipts that pgpubsub.claim() returned."));
         parsed[i] = *r;
     }
+    count = sort_unique(parsed, count);
 
-    // Each receipt sees what came before it: a claim in the same statement, and the same receipt earlier in the array.
+    // What a claim in the same statement did is seen from here on.
     CommandCounterIncrement();
     int64 changed = 0;
     notification_table table = notification_table::open();
