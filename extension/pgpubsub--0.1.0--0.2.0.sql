@@ -243,6 +243,9 @@ REVOKE ALL ON FUNCTION pgpubsub.release(text[]) FROM PUBLIC;
 SELECT pgpubsub.pass_on_privileges('pgpubsub.former_release(text[])', 'pgpubsub.release(text[])');
 DROP FUNCTION pgpubsub.former_release(text[]);
 
+COMMENT ON FUNCTION pgpubsub.recover(text) IS
+    'ends leases whose owner is gone, makes dead letters of what is over and has used up its attempts (at most 10,000 together), wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
+
 CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size bigint, INOUT recovered bigint DEFAULT 0)
     AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks_0_2' LANGUAGE C;
 COMMENT ON PROCEDURE pgpubsub.recover(text, bigint, bigint) IS

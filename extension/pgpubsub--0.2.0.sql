@@ -477,7 +477,7 @@ COMMENT ON FUNCTION pgpubsub.release(text[]) IS
 CREATE FUNCTION pgpubsub.recover(channel text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_recover' LANGUAGE C;
 COMMENT ON FUNCTION pgpubsub.recover(text) IS
-    'ends leases and delays whose time is over (at most 10,000), wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
+    'ends leases whose owner is gone, makes dead letters of what is over and has used up its attempts (at most 10,000 together), wakes the consumers of each channel that has something ready, and returns how many it ended; null: all channels that the caller may consume';
 
 CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size bigint, INOUT recovered bigint DEFAULT 0)
     AS 'MODULE_PATHNAME', 'pgpubsub_recover_in_chunks_0_2' LANGUAGE C;

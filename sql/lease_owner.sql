@@ -101,7 +101,7 @@ ROLLBACK TO s;
 CALL pgpubsub.recover(NULL, 1);
 TABLE queue;
 ROLLBACK;
--- a lease whose time is over counts once
+-- a lease whose time is over is left to claims
 BEGIN;
 SELECT count(*) FROM pgpubsub.claim('more', 10, '1 microsecond');
 UPDATE pgpubsub.notification SET lease_owner = 1 WHERE lease_token IS NOT NULL;

@@ -39,12 +39,12 @@ SELECT subscription, state, last_error FROM pgpubsub.notifications ORDER BY subs
 SELECT pgpubsub.ack(ARRAY[:'a_receipt', :'b_receipt']) AS acked;
 SELECT subscription, state, last_error FROM pgpubsub.notifications ORDER BY subscription;
 SELECT pgpubsub.purge_channel('news') AS purged;
--- requeue() puts back what this transaction took last, and then the one before
+-- requeue() puts back the copy that this transaction took for a subscription, or all that it took
 SELECT pgpubsub.publish('news', '1') AS id \gset
 BEGIN;
 SELECT count(*) FROM pgpubsub.take('news');
 SELECT count(*) FROM pgpubsub.take('news', subscription => 'mail');
-SELECT pgpubsub.requeue(ARRAY[:id], error => 'once') AS requeued;
+SELECT pgpubsub.requeue(ARRAY[:id], error => 'once', subscription => 'mail') AS requeued;
 SELECT subscription, last_error FROM pgpubsub.notifications ORDER BY subscription;
 SELECT pgpubsub.requeue(ARRAY[:id], error => 'twice') AS requeued;
 SELECT pgpubsub.requeue(ARRAY[:id]) AS requeued;

@@ -47,7 +47,7 @@ subcommand add_recover(CLI::App& app) {
         int chunk_size = 10'000;
     };
     auto s = std::make_shared<settings>();
-    auto* command = app.add_subcommand("recover", "end leases and delays whose time is over, wake the consumers; print how many");
+    auto* command = app.add_subcommand("recover", "end leases whose owner is gone, wake the consumers of what is ready; print how many ended");
     command->add_option("channel", s->channel, "only this channel (default: all that you may consume)")->type_name("CHANNEL");
     command->add_option("--chunk-size", s->chunk_size, "commit after each N notifications")
         ->check(CLI::Range(1, 1'000'000))->capture_default_str()->type_name("N");

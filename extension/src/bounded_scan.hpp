@@ -28,12 +28,21 @@ public:
         return scan;
     }
 
+    // For an index of one bigint column: passes over the entries of that id up to that place, and counts none of them, since no row is
+    // looked at. Those of one id are in the order of their places.
+    void skip(int64 id, const ItemPointerData& until) {
+        skipped_id_ = id;
+        skipped_until_ = until;
+    }
+
     // Moves to the next visible row; false at the end, and where the walk was cut short.
     bool next() {
         for (; entries_left_ > 0; --entries_left_) {
-            CHECK_FOR_INTERRUPTS();
-            if (index_getnext_tid(scan_, ForwardScanDirection) == nullptr)
-                return false;
+            do {
+                CHECK_FOR_INTERRUPTS();
+                if (index_getnext_tid(scan_, ForwardScanDirection) == nullptr)
+                    return false;
+            } while (is_skipped());
             if (index_fetch_heap(scan_, slot_)) {
                 --entries_left_;
                 return true;
@@ -55,12 +64,21 @@ public:
     }
 
     TupleTableSlot* row() const { return slot_; }
+    // Where the entry leads to that was looked at last.
+    ItemPointerData place() const { return scan_->xs_heaptid; }
 
 private:
+    bool is_skipped() {
+        return ItemPointerIsValid(&skipped_until_) && DatumGetInt64(key(1)) == skipped_id_ &&
+               ItemPointerCompare(&scan_->xs_heaptid, &skipped_until_) <= 0;
+    }
+
     Relation index_;
     IndexScanDesc scan_;
     TupleTableSlot* slot_;
     int64 entries_left_;
+    int64 skipped_id_ = 0;
+    ItemPointerData skipped_until_ = {{0, 0}, InvalidOffsetNumber};
 };
 static_assert(survives_longjmp<bounded_scan>);
 

@@ -138,7 +138,7 @@ Datum claim(FunctionCallInfo fcinfo, count_type type) {
         leased.set_null(column::dedup_key);  // it no longer waits
         const TM_Result outcome = table.update(tid, leased, true);
         if (outcome == TM_Ok) {
-            count_lease();
+            count_lease(DatumGetInt64(row.get(column::id)));
             ++claimed;
             char buffer[receipt_max_length];
             const std::string_view receipt_text =

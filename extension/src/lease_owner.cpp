@@ -17,6 +17,9 @@ namespace {
 
 int64 leases_in_hand = 0;
 int64 got_in_transaction = 0;
+// Of which notifications, as far as they are wanted: in TopTransactionContext, which goes away with the transaction.
+int64* leased_ids = nullptr;
+int64 leased_ids_capacity = 0;
 int64 ended_in_transaction = 0;
 bool tells_at_exit = false;
 
@@ -48,13 +51,29 @@ void at_exit(int, Datum) {
         tell_worker_of_dead_session();
 }
 
-// Leases that this transaction got lose their owner.
-void disown() {
-    notification_table table = notification_table::open();
-    CommandCounterIncrement();
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    PushActiveSnapshot(snapshot);
-    notification_scan scan = notification_scan::begin(table, our_catalog().notification_leased, snapshot, {});
+// Remembers of which notification the transaction got a lease. Only disown() asks, and where nothing can be prepared it never does.
+void remember_lease(int64 id) {
+    if (max_prepared_xacts == 0)
+        return;
+    if (got_in_transaction >= leased_ids_capacity) {
+        const int64 capacity = leased_ids_capacity == 0 ? 64 : leased_ids_capacity * 2;
+        const Size bytes = capacity * sizeof(int64);
+        leased_ids = static_cast<int64*>(leased_ids == nullptr ? MemoryContextAllocHuge(TopTransactionContext, bytes)
+                                                               : repalloc_huge(leased_ids, bytes));
+        leased_ids_capacity = capacity;
+    }
+    leased_ids[got_in_transaction] = id;
+}
+
+void forget_transaction() {
+    got_in_transaction = ended_in_transaction = 0;
+    leased_ids = nullptr;
+    leased_ids_capacity = 0;
+}
+
+void disown(notification_table& table, int64 id, Snapshot snapshot) {
+    ScanKeyData keys[] = {equals_int8(1, id)};
+    notification_scan scan = notification_scan::begin(table, our_catalog().notification_leased, snapshot, keys);
     while (scan.next()) {
         CHECK_FOR_INTERRUPTS();
         row_values row = scan.values();
@@ -65,6 +84,18 @@ void disown() {
         table.update(scan.tid(), row, wait);
     }
     scan.end();
+}
+
+// Leases that this transaction got lose their owner. They are looked up one by one: all others of the database may be many more.
+void disown_all() {
+    notification_table table = notification_table::open();
+    CommandCounterIncrement();
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    PushActiveSnapshot(snapshot);
+    qsort(leased_ids, got_in_transaction, sizeof(int64), by_value);
+    for (int64 i = 0; i < got_in_transaction; ++i)
+        if (i == 0 || leased_ids[i] != leased_ids[i - 1])
+            disown(table, leased_ids[i], snapshot);
     PopActiveSnapshot();
     UnregisterSnapshot(snapshot);
     table.close();
@@ -73,16 +104,16 @@ void disown() {
 void at_transaction_end(XactEvent event, void*) {
     switch (event) {
         case XACT_EVENT_PRE_PREPARE:
-            if (got_in_transaction > 0 && is_installed())  // the extension may have been dropped
-                disown();
+            if (got_in_transaction > 0 && leased_ids != nullptr && is_installed())  // the extension may have been dropped
+                disown_all();
             break;
         case XACT_EVENT_COMMIT:
             leases_in_hand = Max(leases_in_hand + got_in_transaction - ended_in_transaction, 0);
-            got_in_transaction = ended_in_transaction = 0;
+            forget_transaction();
             break;
         case XACT_EVENT_PREPARE:
         case XACT_EVENT_ABORT:
-            got_in_transaction = ended_in_transaction = 0;
+            forget_transaction();
             break;
         case XACT_EVENT_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
@@ -103,9 +134,10 @@ void set_lease_owner(row_values* row) {
         row->set_null(column::lease_owner);
 }
 
-void count_lease() {
+void count_lease(int64 id) {
     if (lease_scope() != lease_scope_mode::session)
         return;
+    remember_lease(id);
     ++got_in_transaction;
     if (!tells_at_exit) {
         on_proc_exit(at_exit, Datum{0});

@@ -37,8 +37,8 @@ int32 process_id_of(int64 owner);
 // Whether this session is the owner of the row's lease.
 bool is_own_lease(const row_values& row);
 
-// Tells that this transaction got a lease, with set_lease_owner(); that it ended one of this session's.
-void count_lease();
+// Tells that this transaction got a lease of that notification, with set_lease_owner(); that it ended one of this session's.
+void count_lease(int64 id);
 void count_end_of_lease();
 
 // Registers what happens at the end of transactions. Called once, when the library is loaded.

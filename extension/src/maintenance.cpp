@@ -89,13 +89,15 @@ void look_at_leases(int looks) {
         look_at_leases_at = Min(look_at_leases_at, next_pass_from);
 }
 
-void begin_lease_pass() { leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at}; }
+void begin_lease_pass() { leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at, .from_tid = {}, .from_file = InvalidOid}; }
 
 bool end_leases(int64 now) {
     if (leases.from_id == no_lease_looked_at)
         pass_began_at = now;
-    else if (was_in_leases)  // an ERROR ended the last step: on behind the row
+    else if (was_in_leases) {  // an ERROR ended the last step: on behind the row
         ++leases.from_id;
+        leases.from_file = InvalidOid;
+    }
     was_in_leases = true;
     progress done{.ended = 0, .has_more = true};
     const bool ran = in_transaction("pgpubsub: releasing leases of ended sessions", [&] {

@@ -222,7 +222,7 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
         set_lease_owner(&leased.row);
         const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
         if (outcome == TM_Ok) {
-            count_lease();
+            count_lease(DatumGetInt64(leased.row.get(column::id)));
             wakes.add(leased.c, lease_end);
         }
         return outcome;

@@ -12,12 +12,11 @@
 namespace pgpubsub {
 namespace {
 
-// Ends the wait of a row: it is ready, or a dead letter. False when that needs no change, or another transaction is at it.
+// Ends the lease of a row, or what a row waits for that has used up its attempts: it is ready, or a dead letter. False when another
+// transaction is at it.
 bool end_wait(notification_table& table, ItemPointer tid, row_values row, const subscription& s, const char* error) {
     if (is_used_up(row, s))
         return bury(table, tid, row, error_if_leased(row, error)) == TM_Ok;
-    if (row.is_null(column::lease_token))
-        return false;  // claims find it where it is
     make_ready(&row);
     constexpr bool wait = false;
     return table.update(tid, row, wait) == TM_Ok;
@@ -73,7 +72,7 @@ private:
 static_assert(survives_longjmp<lost_lease_finder>);
 
 // Walks the rows that may have something to end: those that are due; in an ordered channel those that are leased, for there a delay
-// that is over needs no end: the row stays among the held ones, and claims find it.
+// that is over needs no end, whatever the attempts: the row stays among the held ones, and claims find it.
 notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s, TimestampTz from,
                               TimestampTz now, Snapshot snapshot) {
     ScanKeyData keys[] = {equals_int4(1, s.id), from_time(2, from), until_time(2, now)};
@@ -81,8 +80,10 @@ notification_scan begin_waits(const notification_table& table, const channel& c,
                      : notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
 }
 
-// Ends what is over, from *from on, at most `limit` rows, and returns how many. Moves *from to where it ended.
-int64 end_waits(notification_table& table, const channel& c, const subscription& s, int64 limit, TimestampTz* from) {
+// Makes dead letters of what is over and has used up its attempts, from *from on, at most `limit` rows, and returns how many. Moves
+// *from to where it ended. What has attempts left stays as it is: claims find it there, and until one does, the receipt of a lease
+// is good.
+int64 bury_used_up(notification_table& table, const channel& c, const subscription& s, int64 limit, TimestampTz* from) {
     int64 ended = 0;
     const TimestampTz now = GetCurrentTimestamp();
     const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub recover", ALLOCSET_DEFAULT_SIZES);
@@ -97,7 +98,8 @@ int64 end_waits(notification_table& table, const channel& c, const subscription&
             continue;
         if (!c.ordered)
             *from = due_at;
-        ended += with_context(per_row, [&] { return end_wait(table, waits.tid(), row, s, lease_is_over); });
+        if (is_used_up(row, s))
+            ended += with_context(per_row, [&] { return end_wait(table, waits.tid(), row, s, lease_is_over); });
         MemoryContextReset(per_row);
     }
     waits.end();
@@ -128,7 +130,6 @@ bool has_ready(const notification_table& table, const subscription& s) {
 
 progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limits limits) {
     int64 ended = 0;
-    const int64 began_at = pass->from_id;
     int32 woken = 0;  // the last channel whose consumers were told
     const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub leases", ALLOCSET_DEFAULT_SIZES);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -136,8 +137,16 @@ progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limi
     ScanKeyData keys[] = {from_int8(1, pass->from_id)};
     bounded_scan leases =
         bounded_scan::begin(table.heap(), our_catalog().notification_leased, snapshot, keys, limits.entries, bounded_scan::with_keys);
-    while (ended < limits.rows && leases.next()) {
+    const Oid file = table.heap()->rd_rel->relfilenode;
+    if (pass->from_file == file)
+        leases.skip(pass->from_id, pass->from_tid);
+    const auto reach = [&] {
         pass->from_id = DatumGetInt64(leases.key(1));
+        pass->from_tid = leases.place();
+        pass->from_file = file;
+    };
+    while (ended < limits.rows && leases.next()) {
+        reach();
         const row_values row = row_values::of(leases.row());
         with_context(per_row, [&] {
             const char* const reason = finder.reason_to_end(row);
@@ -153,11 +162,8 @@ progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limi
         MemoryContextReset(per_row);
     }
     const bool has_more = ended == limits.rows || leases.was_cut();
-    if (leases.was_cut()) {
-        // A row that was extended often has many entries.
-        const int64 reached = DatumGetInt64(leases.key(1));
-        pass->from_id = reached == began_at ? reached + 1 : reached;
-    }
+    if (leases.was_cut())
+        reach();
     leases.end();
     UnregisterSnapshot(snapshot);
     MemoryContextDelete(per_row);
@@ -222,7 +228,7 @@ progress recover_channel(channel c, int64 limit, position* at) {
             continue;
         if (s.id > at->subscription_id)
             *at = {s.id, DT_NOBEGIN, at->wait};
-        ended += end_waits(table, c, s, limit - ended, &at->due_at);
+        ended += bury_used_up(table, c, s, limit - ended, &at->due_at);
         swept += sweep_processed(s, sweep);
         wakes = wakes || (!s.paused && has_ready(table, s));
         if (ended >= limit || swept >= limit)

@@ -20,6 +20,8 @@ struct lease_pass {
     std::span<const channel> among;  // only those of these channels, by ascending id; all where that is empty
     bool buries;                     // makes dead letters of those whose time and attempts are used up, too
     int64 from_id;                   // where the next step begins; PG_INT64_MIN at first
+    ItemPointerData from_tid;        // there, behind this entry: an id has one for each time that its lease was extended
+    Oid from_file;                   // in which that is so; VACUUM FULL moves the rows into another one
 };
 
 // Ends the leases whose owner is gone. The attempt stays counted: the next one can claim them at once, or they are dead letters.
@@ -45,7 +47,8 @@ struct position {
     wait_position wait;
 };
 
-// A step in a channel, from *at on: at most `limit` rows of each kind. Ends leases and delays whose time is over, removes what is
+// A step in a channel, from *at on: at most `limit` rows of each kind. Makes dead letters of what is over and has used up its attempts,
+// ends the waits that a clock that was set back has made longer, removes what is
 // kept too long, and wakes the consumers of what is ready.
 progress recover_channel(channel c, int64 limit, position* at);
 

@@ -62,13 +62,13 @@ suite_isolation() {
 
 # The same once more where the library is preloaded, so that there are shared memory, a launcher and a worker; but not what is about loading it late
 # or about who sends NOTIFY: encoding (databases that it makes and drops while a worker may look into them), settings, hint and ordered-hint;
-# nor recover (both) and retries, where the worker would do first what they do by hand.
+# nor recover (both), recover-drop and retries, where the worker would do first what they do by hand.
 suite_preloaded() {
     local status=0 tests preloaded="--temp-config=$RUN/src/test/lib/preloaded.conf"
     tests=$(names "$ROOT"/sql/*.sql | grep -vxE 'encoding|settings|recover|retries')
     # shellcheck disable=SC2086  # names without spaces
     pg_regress preloaded/regress "$pgxs/test/regress/pg_regress" contrib_regression --inputdir="$RUN/src" "$preloaded" $tests || status=1
-    tests=$(names "$ROOT"/test/specs/*.spec | grep -vxE 'hint|ordered-hint|recover')
+    tests=$(names "$ROOT"/test/specs/*.spec | grep -vxE 'hint|ordered-hint|recover|recover-drop')
     # shellcheck disable=SC2086
     pg_regress preloaded/isolation "$pgxs/test/isolation/pg_isolation_regress" isolation_regression --inputdir="$RUN/src/test" "$preloaded" $tests || status=1
     return $status

@@ -106,7 +106,8 @@ wait_for_exit($program);
 
 # --recover, and leases that somebody left behind.
 sql(q{SELECT pgpubsub.publish('media', '"left"')});
-sql(q{SELECT pgpubsub.claim('media', 1, interval '1 millisecond')});
+sql(q{SELECT pgpubsub.claim('media', 1, interval '1 hour')});
+query_is($node, q{SELECT alive FROM pgpubsub.stat_consumers}, 'f', 'the session that has the lease is gone');
 ($status, $out, $err) = cli('listen', 'media', 'no such', '--recover', '--drain', '--dsn', $dsn);
 is($status, 1, '--recover, and one that does not exist fails --drain');
 like($err, qr/^pgpubsub: channel "media": recovered 1$/m, 'says how many');

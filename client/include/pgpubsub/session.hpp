@@ -52,7 +52,7 @@ public:
     /// @returns their ids, in the order of the payloads
     std::vector<std::int64_t> publish_batch(const message_batch& what);
 
-    /// Ends the leases and delays whose time is over and wakes the consumers. It commits after each chunk, so it can't
+    /// Ends the leases whose owner is gone and wakes the consumers of what is ready. It commits after each chunk, so it can't
     /// be called between execute("BEGIN") and its end.
     /// @param channel     nothing: all channels that the user may consume
     /// @param chunk_size  how many notifications to a transaction, at least 1
