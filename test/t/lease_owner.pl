@@ -70,5 +70,20 @@ sql(q{COMMIT PREPARED 'claim'});
 is(sql('SELECT pgpubsub.recover()'), '0', 'a claim that was prepared has no owner');
 is(queue(), '1leased2', 'and stays');
 
+# PREPARE TRANSACTION looks for the leases of its transaction, and does not read those of others.
+sql(q{SELECT count(pgpubsub.publish('jobs', to_jsonb(i))) FROM generate_series(1, 2003) i});
+($session, $pid) = claimer('jobs', 2000);
+my $reads = q{SELECT sum(pg_stat_get_tuples_returned(indexrelid)) FROM pg_index WHERE indexrelid = 'pgpubsub.notification_leased'::regclass};
+my $read = sql($reads);
+my $prepares = $node->background_psql('postgres');
+$prepares->query_safe(q{SET pgpubsub.lease_scope = 'session'});
+$prepares->query_safe($_) foreach 'BEGIN', q{SELECT count(*) FROM pgpubsub.claim('jobs', 2, '1 hour')}, 'SAVEPOINT s', q{SELECT count(*) FROM pgpubsub.claim('jobs', 1, '1 hour')},
+	'ROLLBACK TO s', q{SELECT pgpubsub.extend(array_agg(receipt)) FROM pgpubsub.claim('jobs', 1, '1 hour')}, q{PREPARE TRANSACTION 'claims'}, 'SELECT pg_stat_force_next_flush()';
+$prepares->quit;
+cmp_ok(sql($reads) - $read, '<', 500, 'PREPARE TRANSACTION reads few of the leases of others');
+sql(q{COMMIT PREPARED 'claims'});
+is(sql(q{SELECT count(*) FROM pgpubsub.notification WHERE lease_token IS NOT NULL AND lease_owner IS NULL}), '4', 'all that it claimed has no owner, as before');
+$session->quit;
+
 $node->stop;
 done_testing();

@@ -1,4 +1,4 @@
-# CALL recover() on many expired leases: each chunk is committed by itself, and memory does not grow with their number.
+# CALL recover() on many leases whose owner is gone: each chunk is committed by itself, and memory does not grow with their number.
 #
 # What a session uses can only be seen from outside, and that the work of finished chunks stays only when a real one is ended amid
 # the work.
@@ -20,7 +20,8 @@ $node->safe_psql('postgres', q{
 	SELECT pgpubsub.create_channel('jobs');
 	CREATE FUNCTION lose_leases(rows integer) RETURNS void LANGUAGE sql AS $$
 		SELECT count(pgpubsub.publish('jobs', jsonb_build_object('n', i, 'text', repeat('x', 100)))) FROM generate_series(1, rows) i;
-		SELECT count(*) FROM pgpubsub.claim('jobs', rows, '1 microsecond');
+		SELECT count(*) FROM pgpubsub.claim('jobs', rows, '1 hour');
+		UPDATE pgpubsub.notification SET lease_owner = 1;  -- a session that was never there
 	$$;
 });
 
