@@ -151,6 +151,31 @@ SELECT count(*) > 0 AS some FROM pgpubsub.take('o', 200);
 ROLLBACK TO s;
 SELECT count(*) > 0 AS some FROM pgpubsub.take('o', 200);
 ROLLBACK;
+-- however many sub-transactions deep: what is undone counts no longer among the keys that a transaction may hold, what is not does
+CREATE FUNCTION take_deep(depth integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE taken bigint;
+BEGIN
+    BEGIN
+        IF depth > 0 THEN
+            RETURN take_deep(depth - 1);
+        END IF;
+        FOR i IN 1..5 LOOP
+            BEGIN
+                PERFORM pgpubsub.take('o', 60);
+                RAISE division_by_zero;
+            EXCEPTION WHEN division_by_zero THEN
+            END;
+        END LOOP;
+        SELECT count(*) INTO taken FROM pgpubsub.take('o', 60);
+        RETURN taken;
+    EXCEPTION WHEN raise_exception THEN
+    END;
+END $$;
+BEGIN;
+SELECT take_deep(1) AS shallow, take_deep(70) AS deep;
+SELECT current_setting('max_locks_per_transaction')::integer * 2 - 120 = count(*) AS no_more FROM pgpubsub.take('o', 200);
+ROLLBACK;
+DROP FUNCTION take_deep;
 SELECT pgpubsub.purge_channel('o') AS purged;
 
 -- each subscription has its own order

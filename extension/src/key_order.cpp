@@ -9,33 +9,51 @@ namespace {
 // theirs. The rest of the table is for everybody else.
 int key_limit() { return 2 * max_locks_per_xact; }
 
-// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives its
-// locks back. Levels beyond the last are counted with it.
-constexpr int last_level = 63;
-int locked_at_level[last_level + 1];
+// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives its locks
+// back. Only levels that have locked some are here, so there are no more of them than keys; the deepest one is the last.
+struct level_locks {
+    int level;
+    int keys;
+};
+level_locks* levels;  // of the session; made when a key is first locked
+int level_count;
+int locked_by_transaction;
 
-int& locked_at(int level) { return locked_at_level[Min(level, last_level)]; }
+void count_locked() {
+    const int level = GetCurrentTransactionNestLevel();
+    if (level_count == 0 || levels[level_count - 1].level < level)
+        levels[level_count++] = {level, 0};
+    ++levels[level_count - 1].keys;
+    ++locked_by_transaction;
+}
 
-int locked_by_transaction() {
-    int sum = 0;
-    for (const int count : locked_at_level)
-        sum += count;
-    return sum;
+// Of those of the present level.
+void count_unlocked() {
+    --locked_by_transaction;
+    if (--levels[level_count - 1].keys == 0)
+        --level_count;
 }
 
 void forget_at_end(XactEvent event, void*) {
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-        memset(locked_at_level, 0, sizeof locked_at_level);
+        level_count = locked_by_transaction = 0;
 }
 
 void follow_subtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+    const bool commits = event == SUBXACT_EVENT_COMMIT_SUB;
     const int level = GetCurrentTransactionNestLevel();
-    if (level > last_level)
+    if ((!commits && event != SUBXACT_EVENT_ABORT_SUB) || level_count == 0 || levels[level_count - 1].level != level)
         return;
-    if (event == SUBXACT_EVENT_COMMIT_SUB)
-        locked_at(level - 1) += locked_at(level);
-    if (event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB)
-        locked_at(level) = 0;
+    level_locks& ended = levels[level_count - 1];
+    if (!commits) {
+        locked_by_transaction -= ended.keys;
+        --level_count;
+    } else if (level_count > 1 && levels[level_count - 2].level == level - 1) {
+        levels[level_count - 2].keys += ended.keys;
+        --level_count;
+    } else {
+        ended.level = level - 1;
+    }
 }
 
 enum class lock_outcome { refused, locked, had_it };
@@ -51,11 +69,13 @@ void release(const LOCKTAG& tag) {
 // it may.
 lock_outcome lock_key(int32 subscription_id, int64 order_key) {
     const LOCKTAG tag = key_lock(subscription_id, order_key);
+    if (levels == nullptr)
+        levels = static_cast<level_locks*>(MemoryContextAlloc(TopMemoryContext, key_limit() * sizeof(level_locks)));
     if (!key_order::has_room() && !holds_lock(&tag, ExclusiveLock))
         return lock_outcome::refused;
     switch (with_transaction_owner([&tag] { return acquire_lock_if_free(&tag, ExclusiveLock); })) {
         case LOCKACQUIRE_OK:
-            ++locked_at(GetCurrentTransactionNestLevel());
+            count_locked();
             return lock_outcome::locked;
         case LOCKACQUIRE_ALREADY_HELD:
         case LOCKACQUIRE_ALREADY_CLEAR:
@@ -70,7 +90,7 @@ lock_outcome lock_key(int32 subscription_id, int64 order_key) {
 
 void unlock_key(int32 subscription_id, int64 order_key) {
     release(key_lock(subscription_id, order_key));
-    --locked_at(GetCurrentTransactionNestLevel());
+    count_unlocked();
 }
 
 }  // namespace
@@ -134,7 +154,7 @@ key_order::key_state* key_order::state_of(int64 order_key) {
     return state;
 }
 
-bool key_order::has_room() { return locked_by_transaction() < key_limit(); }
+bool key_order::has_room() { return locked_by_transaction < key_limit(); }
 
 bool key_order::is_blocked(int64 order_key) const {
     const auto* const state = static_cast<key_state*>(hash_search(keys_, &order_key, HASH_FIND, nullptr));
