@@ -222,7 +222,8 @@ void key_order::begin_at(notification_scan* scan, bool* open, Oid index, Snapsho
     *open = true;
 }
 
-// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over.
+// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over. Who is at it
+// counts as one who has the key: the lease is over if they roll back.
 bool key_order::is_in_flight(int64 order_key) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
     SnapshotData dirty;
@@ -233,8 +234,9 @@ bool key_order::is_in_flight(int64 order_key) {
         bool found = false;
         while (!found && in_flight_.next()) {
             bool null;
-            found = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ||
-                    DatumGetTimestampTz(in_flight_.get(column::due_at, &null)) > now;
+            const bool is_busy = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax);
+            has_met_locks_ = has_met_locks_ || is_busy;
+            found = is_busy || DatumGetTimestampTz(in_flight_.get(column::due_at, &null)) > now;
         }
         return found;
     });

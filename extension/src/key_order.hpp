@@ -36,7 +36,7 @@ public:
     bool admits(int64 order_key, int64 id);
     // Whether no row of the key may be, for what is left of the walk.
     bool is_blocked(int64 order_key) const;
-    // Whether a row was refused since another transaction has its key.
+    // Whether a row was refused since another transaction has its key, or is at a lease of it.
     bool has_met_locks() const { return has_met_locks_; }
     // Whether a further key can be locked; if not, rows of the keys that are locked may still be handed out.
     static bool has_room();
