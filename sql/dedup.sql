@@ -1,6 +1,7 @@
 -- dedup_key: of the notifications with one key, at most one waits that was not handed out yet. (Several sessions at once: the
 -- isolation specs.)
 SELECT pgpubsub.create_channel('jobs');
+SET pgpubsub.max_join_time = '1h';  -- however slow the machine is
 CREATE VIEW queue AS SELECT payload, dedup_key, state, attempts FROM pgpubsub.notifications ORDER BY id, subscription;
 
 -- a second publish gives the id of the one that waits, and stores nothing; another key, or none, is another notification

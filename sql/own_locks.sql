@@ -1,5 +1,6 @@
 -- A row that only this transaction has locked is not in another one's hands, however many of its sub-transactions have locked it.
 SELECT pgpubsub.create_channel('own');
+SET pgpubsub.max_join_time = '1h';  -- however slow the machine is
 SELECT pgpubsub.publish('own', '1', dedup_key => 'k') > 0 AS published;
 
 -- Joined, taken in a savepoint that is rolled back: taken again.
@@ -27,6 +28,39 @@ SAVEPOINT s;
 SELECT pgpubsub.purge_channel('own');
 ROLLBACK TO s;
 SELECT pgpubsub.purge_channel('own');
+ROLLBACK;
+
+-- The same, and replaced; also when the savepoint is kept.
+BEGIN;
+SELECT pgpubsub.publish('own', '1', dedup_key => 'k') > 0 AS joined;
+SAVEPOINT s;
+SELECT pgpubsub.publish('own', '2', dedup_key => 'k', replace => true) > 0 AS joined;
+ROLLBACK TO s;
+SELECT pgpubsub.publish('own', '3', dedup_key => 'k', replace => true) > 0 AS joined;
+SAVEPOINT t;
+SELECT payload FROM pgpubsub.take('own');
+ROLLBACK TO t;
+SELECT payload FROM pgpubsub.claim('own');
+ROLLBACK;
+BEGIN;
+SAVEPOINT s;
+SELECT pgpubsub.publish('own', '1', dedup_key => 'k') > 0 AS joined;
+RELEASE s;
+SAVEPOINT t;
+SELECT payload FROM pgpubsub.take('own');
+ROLLBACK TO t;
+SELECT pgpubsub.requeue(array_agg(id), '0') AS requeued FROM pgpubsub.take('own');
+SELECT payload FROM pgpubsub.take('own');
+ROLLBACK;
+
+-- Leased, and given back in a savepoint that is rolled back: the receipt is good.
+BEGIN;
+SELECT receipt FROM pgpubsub.claim('own', lease => '1 microsecond') \gset
+SAVEPOINT s;
+SELECT pgpubsub.nack(ARRAY[:'receipt'], '1 hour');
+ROLLBACK TO s;
+SELECT pgpubsub.ack(ARRAY[:'receipt']);
+SELECT count(*) FROM pgpubsub.notifications WHERE channel = 'own';
 ROLLBACK;
 
 -- A lease that is over, in the hands of the transaction that got it: each savepoint may go on with it.

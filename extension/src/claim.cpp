@@ -9,6 +9,7 @@
 #include "archive.hpp"
 #include "arguments.hpp"
 #include "claimer.hpp"
+#include "dedup.hpp"
 #include "lease_owner.hpp"
 #include "notification.hpp"
 #include "receipt.hpp"
@@ -99,7 +100,7 @@ Datum take(FunctionCallInfo fcinfo, count_type type) {
     const bool keeps_history = request.s.history > 0;
     int64 kept = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
-        const TM_Result outcome = table.remove(tid, false);
+        const TM_Result outcome = get_hold_of(table, tid, row, [&] { return table.remove(tid, false); });
         if (outcome == TM_Ok) {
             const processed_place place = keeps_history ? store_processed(attempted(row)) : processed_place{};
             kept += keeps_history;
@@ -128,7 +129,8 @@ Datum claim(FunctionCallInfo fcinfo, count_type type) {
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {
-        if (const TM_Result locked = table.lock(tid); locked != TM_Ok)
+        const TM_Result locked = get_hold_of(table, tid, row, [&] { return table.lock(tid); });
+        if (locked != TM_Ok)
             return locked;
         const uint64 token = new_token();
         row_values leased = attempted(row);

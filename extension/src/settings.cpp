@@ -24,6 +24,7 @@ bool is_preloaded = false;
 int db_version_setting = db_version_unset;
 int shared_channels_setting = 10'000;
 int max_skip_time_setting = 10'000;
+int max_join_time_setting = 1000;
 int max_workers_setting = 0;
 int storage_interval_setting = 10'000;
 char* context_setting = nullptr;
@@ -153,6 +154,7 @@ void define_settings() {
     const given_before db_version_given("pgpubsub.db_version");
     const given_before context_given("pgpubsub.notification_context");
     const given_before max_skip_time_given("pgpubsub.max_skip_time");
+    const given_before max_join_time_given("pgpubsub.max_join_time");
     const given_before wakeup_delay_given("pgpubsub.wakeup_delay");
     const given_before shared_channels_given("pgpubsub.shared_channels");
     const given_before storage_interval_given("pgpubsub.storage_interval");
@@ -191,12 +193,17 @@ void define_settings() {
                             "Without preload, the longest time for which claims may pass over a notification that they have no reason to expect.",
                             "0 makes each claim look at the whole index.", &max_skip_time_setting, 10'000, 0, INT_MAX,
                             PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.max_join_time",
+                            "The time after which a notification that waits, and was joined by its dedup_key, is not joined again.",
+                            "-1 joins it for as long as it waits.", &max_join_time_setting, 1000, -1, INT_MAX, PGC_USERSET,
+                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pgpubsub");
     wakeup_given.tell_if_refused(wakeup_given.is_word(word_of(wakeup_options, wakeup_setting)));
     lease_scope_given.tell_if_refused(lease_scope_given.is_word(word_of(lease_scope_options, lease_scope_setting)));
     db_version_given.tell_if_refused(db_version_given.is_number(db_version_setting, 0));
     context_given.tell_if_refused(context_given.is(context_setting));
     max_skip_time_given.tell_if_refused(max_skip_time_given.is_number(max_skip_time_setting, GUC_UNIT_MS));
+    max_join_time_given.tell_if_refused(max_join_time_given.is_number(max_join_time_setting, GUC_UNIT_MS));
     wakeup_delay_given.tell_if_refused(wakeup_delay_given.is_number(wakeup_delay_setting, GUC_UNIT_MS));
     shared_channels_given.tell_if_refused(shared_channels_given.is_number(shared_channels_setting, 0));
     storage_interval_given.tell_if_refused(storage_interval_given.is_number(storage_interval_setting, GUC_UNIT_MS));
@@ -209,6 +216,8 @@ int wakeup_delay() { return wakeup_delay_setting; }
 int shared_channels() { return shared_channels_setting; }
 
 int max_skip_time() { return max_skip_time_setting; }
+
+int max_join_time() { return max_join_time_setting; }
 
 int max_workers() { return max_workers_setting; }
 

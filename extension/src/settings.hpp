@@ -32,6 +32,9 @@ int shared_channels();
 // pgpubsub.max_skip_time: for how many milliseconds a claim may rely on what earlier ones have seen (place.hpp); 0: not at all.
 int max_skip_time();
 
+// pgpubsub.max_join_time: for how many milliseconds a notification that waits may be joined by its dedup_key (dedup.cpp); -1: always.
+int max_join_time();
+
 // pgpubsub.max_workers: how many background processes there may be beside the launcher; 0: see worker_places.hpp.
 int max_workers();
 
