@@ -30,6 +30,7 @@ fsync = off
 autovacuum = off
 pgpubsub.wakeup = off
 pgpubsub.max_skip_time = 1h
+pgpubsub.max_join_time = 20ms
 });
 $node->start;
 
