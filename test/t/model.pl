@@ -17,6 +17,9 @@ use Test::More;
 use Time::HiRes qw(time);
 use IPC::Open2;
 
+# A session that ended is told of, with what it was to do.
+$SIG{PIPE} = 'IGNORE';
+
 my $first_seed = $ENV{PGPUBSUB_SEED} // int(rand(1_000_000));
 my $seconds = $ENV{PGPUBSUB_SECONDS} // 6;
 note "seed $first_seed";
