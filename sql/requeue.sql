@@ -26,9 +26,9 @@ ROLLBACK;
 SELECT pgpubsub.purge_channel('o') AS purged;
 
 -- Many of one key, the last one first. A look at each that was taken, for each that is named, would take minutes.
-SELECT count(pgpubsub.publish('o', to_jsonb(i), key => 'k')) FROM generate_series(1, 50000) i;
+SELECT count(pgpubsub.publish('o', to_jsonb(i), key => 'k')) FROM generate_series(1, 100000) i;
 SET statement_timeout = '1min';
-SELECT pgpubsub.requeue(array_agg(id ORDER BY id DESC), '0') AS requeued FROM pgpubsub.take('o', 50000);
+SELECT pgpubsub.requeue(array_agg(id ORDER BY id DESC), '0') AS requeued FROM pgpubsub.take('o', 100000);
 RESET statement_timeout;
 SELECT attempts, count(*) FROM queue GROUP BY 1;
 SELECT pgpubsub.purge_channel('o') AS purged;
