@@ -33,16 +33,20 @@ void due_walk::add(const event& e) {
     if (event_count_ == event_capacity_) {
         event_capacity_ = Max(event_capacity_ * 2, 64);
         const Size size = event_capacity_ * sizeof(event);
-        events_ = static_cast<event*>(events_ == nullptr ? palloc(size) : repalloc(events_, size));
+        events_ = static_cast<event*>(events_ == nullptr ? palloc(size) : repalloc_huge(events_, size));
     }
     events_[event_count_++] = e;
 }
 
 void due_walk::note_entry(int64 at, entry_fate fate) {
-    event* const last = event_count_ > 0 ? &events_[event_count_ - 1] : nullptr;
-    if (last != nullptr && last->kind == event::entries && last->fate == fate) {
-        last->last = at;
-        ++last->count;
+    if (event_count_ == 0) {  // no row before it is unsettled
+        recorder_.note(at, fate);
+        return;
+    }
+    event& last = events_[event_count_ - 1];
+    if (last.kind == event::entries && last.fate == fate) {
+        last.last = at;
+        ++last.count;
     } else {
         add({.kind = event::entries, .first = at, .last = at, .fate = fate, .count = 1});
     }
@@ -56,8 +60,9 @@ bool due_walk::passes_over(int64 at) {
         return false;
     const known_place::passage passed = known_->passage_through(*ahead_);
     passed_busy_ = passed_busy_ || passed.is_busy;
-    const event* const last = event_count_ > 0 ? &events_[event_count_ - 1] : nullptr;
-    if (last == nullptr || last->kind != event::known_range || last->last != passed.to)
+    if (event_count_ == 0)
+        recorder_.skip(passed.from, passed.to);
+    else if (const event& last = events_[event_count_ - 1]; last.kind != event::known_range || last.last != passed.to)
         add({.kind = event::known_range, .first = passed.from, .last = passed.to, .fate = {}, .count = 0});
     if (passed.entries > leap_limit) {
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), from_time(2, passed.to), until_time(2, known_->now())};

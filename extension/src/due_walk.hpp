@@ -33,7 +33,8 @@ public:
     Datum get(AttrNumber c) const;
 
 private:
-    // What the walk has come by: a row; entries next to each other of which the same is to be said; or a range that it has passed over.
+    // What the walk has come by since the first row that is not settled: a row; entries next to each other of which the same is to be
+    // said; or a range that it has passed over.
     struct event {
         enum what : uint8 { row, entries, known_range };
         what kind;
