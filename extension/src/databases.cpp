@@ -118,6 +118,20 @@ void free_database(shared_database* d) {
     SpinLockRelease(&all->lock);
 }
 
+// Who asks for a worker writes is_wanted, and then looks whether the entry is still the database's; here it is the other way round.
+void free_database_unless_wanted(shared_database* d) {
+    if (pg_atomic_read_u32(&d->is_wanted) != 0)
+        return;
+    const Oid database = pg_atomic_read_u32(&d->database);
+    free_database(d);
+    pg_memory_barrier();
+    if (pg_atomic_read_u32(&d->is_wanted) != 0)
+        if (shared_database* const again = database_entry(database)) {
+            pg_atomic_write_u32(&again->has_extension, 1);
+            pg_atomic_write_u32(&again->is_wanted, 1);
+        }
+}
+
 void note_launcher(uint32 process) { pg_atomic_write_u32(&all->launcher, process); }
 
 bool has_launcher() { return pg_atomic_read_u32(&all->launcher) != 0; }
@@ -172,12 +186,16 @@ void add_task(shared_database* d, uint32 what) {
 }
 
 void ask_for_worker() {
-    shared_database* const d = our_database();
-    if (d == nullptr)
-        return;
-    const bool is_news = pg_atomic_exchange_u32(&d->has_extension, 1) == 0;
-    if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0 || is_news)
-        wake_launcher();
+    for (;;) {
+        shared_database* const d = our_database();
+        if (d == nullptr)
+            return;
+        const bool is_news = pg_atomic_exchange_u32(&d->has_extension, 1) == 0;
+        if (pg_atomic_exchange_u32(&d->is_wanted, 1) == 0 || is_news)
+            wake_launcher();
+        if (pg_atomic_read_u32(&d->database) == MyDatabaseId)
+            return;
+    }
 }
 
 void note_error(shared_database* d, const char* message) {

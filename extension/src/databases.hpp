@@ -77,6 +77,8 @@ shared_database* database_at(int place);
 int place_of(const shared_database* d);
 // The database is gone, or has not the extension: forgets it, with its marks.
 void free_database(shared_database* d);
+// The same by its worker, which leaves, unless somebody has asked for one again.
+void free_database_unless_wanted(shared_database* d);
 
 // Whether a worker looks after this database.
 inline bool has_worker(shared_database* d) { return pg_atomic_read_u32(&d->worker) != 0; }

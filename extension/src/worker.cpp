@@ -59,7 +59,7 @@ void end_worker(int, Datum) {
     }
     pg_atomic_write_u32(&served->worker, 0);
     if (frees_entry)
-        free_database(served);
+        free_database_unless_wanted(served);
     wake_launcher();
 }
 
@@ -98,8 +98,15 @@ Oid extension_to_serve() {
 
 // The extension is not there, or not the one that was.
 [[noreturn]] void leave(Oid extension_now) {
-    frees_entry = !OidIsValid(extension_now);
-    pg_atomic_write_u32(&served->is_wanted, OidIsValid(extension_now) ? 1 : 0);
+    if (!OidIsValid(extension_now)) {
+        pg_atomic_write_u32(&served->is_wanted, 0);
+        pg_memory_barrier();
+        extension_now = extension_to_serve();  // who made it anew before that has asked in vain
+    }
+    if (OidIsValid(extension_now))
+        pg_atomic_write_u32(&served->is_wanted, 1);
+    else
+        frees_entry = true;
     proc_exit(0);
 }
 

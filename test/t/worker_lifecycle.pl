@@ -109,6 +109,15 @@ wakes('one', 'and wakes');
 sql('DROP EXTENSION pgpubsub CASCADE', 'one');
 add_extension('one');
 wakes('one', 'dropped and made again at once: the hints go on');
+# The worker may be looking just when there is no extension.
+foreach my $ms (map { $_ * 4 } 0 .. 9)
+{
+	sql('DROP EXTENSION pgpubsub CASCADE', 'one');
+	sleep $ms / 1000;
+	sql('CREATE EXTENSION pgpubsub', 'one');
+	has_worker($node, 'one', "dropped, and made again after $ms ms");
+}
+sql(q{SELECT pgpubsub.create_channel('jobs')}, 'one');
 sql('BEGIN; DROP EXTENSION pgpubsub CASCADE; ROLLBACK', 'one');
 wakes('one', 'not dropped after all');
 
