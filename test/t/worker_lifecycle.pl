@@ -258,5 +258,7 @@ unlike($node->safe_psql('postgres', 'SELECT mode FROM pgpubsub.stat_wakeup'), qr
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}), 'only the server is left');
 my $log_before = -s $node->logfile;
 $node->stop;
-unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before), qr/FATAL|ERROR/, 'a shutdown alarms nobody');
+my $at_shutdown = PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before);
+$at_shutdown =~ s/^.*worker_lifecycle\.pl FATAL:  terminating connection.*\n//mg;    # the session of the query above may be on its way out still
+unlike($at_shutdown, qr/FATAL|ERROR/, 'a shutdown alarms nobody');
 done_testing();
