@@ -3,12 +3,6 @@
 #include "catalog.hpp"
 
 namespace pgpubsub {
-namespace {
-
-// So many entries are cheaper to step over than to begin a scan behind them.
-constexpr uint32 leap_limit = 32;
-
-}  // namespace
 
 due_walk due_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known) {
     due_walk walk{};
@@ -64,7 +58,7 @@ bool due_walk::passes_over(int64 at) {
         recorder_.skip(passed.from, passed.to);
     else if (const event& last = events_[event_count_ - 1]; last.kind != event::known_range || last.last != passed.to)
         add({.kind = event::known_range, .first = passed.from, .last = passed.to, .fate = {}, .count = 0});
-    if (passed.entries > leap_limit) {
+    if (passed.is_long()) {
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), from_time(2, passed.to), until_time(2, known_->now())};
         scan_.restart(snapshot_, keys);
     }

@@ -282,7 +282,7 @@ void known_place::settle(Snapshot snapshot, uint64 next) {
         const transaction_state state = state_of_transaction(range.owner, snapshot, next);
         const bool is_running = state == transaction_state::running;
         if (is_running) {
-            const bool is_own = TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(range.owner));
+            const bool is_own = is_present_transaction(range.owner);
             const bool inserted = range.kind == finished_range::inserted;
             if (inserted ? !is_own : (is_own || !is_ordered_))
                 continue;
@@ -305,8 +305,7 @@ known_place::passage known_place::passage_through(const finished_range& first) c
     for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to; ++r) {
         result.to = r->to;
         result.entries += r->entries;
-        result.is_busy = result.is_busy || (r->kind == finished_range::removed &&
-                                            !TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(r->owner)));
+        result.is_busy = result.is_busy || (r->kind == finished_range::removed && !is_present_transaction(r->owner));
     }
     return result;
 }

@@ -19,7 +19,7 @@
 //    ready lanes nor into what is finished of the other one.
 // 3. *What changes and keeps its number* (a payload that its dedup_key replaces) is there all the time, as some version; a walk that meets a version that
 //    is being replaced takes the row for one that stays; and so it does where a row that came after its snapshot has been replaced already, since
-//    it may have read the index too early for the entry of the new version (range_recorder.cpp).
+//    it may have read the index too early for the entry of the new version (entry_fate.cpp).
 // 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
 //    file of the table (TRUNCATE, VACUUM FULL). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
 //
@@ -61,6 +61,9 @@ public:
         int64 to;
         uint32 entries;
         bool is_busy;  // another transaction is removing something in it, and may roll back
+
+        // Few entries are cheaper to step over than to begin a scan behind them.
+        bool is_long() const { return entries > 32; }
     };
     passage passage_through(const finished_range& first) const;
 

@@ -49,7 +49,7 @@ bool ready_walk::passes_over() {
     const known_place::passage passed = known_->passage_through(*ahead_);
     recorder_.skip(passed.from, passed.to);
     passed_busy_ = passed_busy_ || passed.is_busy;
-    if (passed.entries > leap_limit)
+    if (passed.is_long())
         scan_lane(priority_, passed.to);
     return true;
 }

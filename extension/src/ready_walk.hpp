@@ -27,8 +27,6 @@ public:
     int64 id() const { return id_; }
 
 private:
-    // So many entries are cheaper to step over than to begin a scan behind them.
-    static constexpr uint32 leap_limit = 32;
     // Of so many rows that stay, it is not asked whether somebody is removing them.
     static constexpr int stay_limit = 64;
 

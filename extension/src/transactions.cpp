@@ -40,7 +40,7 @@ transaction_state state_of_transaction(uint64 transaction, Snapshot snapshot, ui
     if (next - transaction > too_long_ago)
         return transaction_state::unknown;
     const auto xid = static_cast<TransactionId>(transaction);
-    if (TransactionIdIsCurrentTransactionId(xid))
+    if (is_present_transaction(transaction))
         return transaction_state::running;
     // What was rolled back is there again, also to one who began before.
     if (XidInMVCCSnapshot(xid, snapshot))

@@ -9,6 +9,10 @@ namespace pgpubsub {
 uint64 next_transaction();
 // The number of a transaction that has one, by its 32 bits. `next` was read after it got them.
 uint64 whole_number(TransactionId xid, uint64 next);
+// Whether it is the present transaction, or a part of it that was not rolled back.
+inline bool is_present_transaction(uint64 transaction) {
+    return TransactionIdIsCurrentTransactionId(static_cast<TransactionId>(transaction));
+}
 // Of the present sub-transaction, which gets one if it has none.
 uint64 own_transaction();
 

@@ -64,36 +64,28 @@ pg_atomic_uint64& latest_clock() {
 uint64 as_number(TimestampTz t) { return static_cast<uint64>(t) ^ (uint64{1} << 63); }
 TimestampTz as_time(uint64 n) { return static_cast<TimestampTz>(n ^ (uint64{1} << 63)); }
 
-void withdraw_ids() {
-    if (id_level > 0) {
-        pg_memory_barrier();
-        pg_atomic_write_u64(&ours().id, nothing);
-    }
-    id_level = 0;
+// What was announced in a sub-transaction of that level, or deeper; 0: none is.
+void withdraw(pg_atomic_uint64 announcement::*number, int* announced_at, int level) {
+    if (*announced_at == 0 || *announced_at < level)
+        return;
+    pg_memory_barrier();
+    pg_atomic_write_u64(&(ours().*number), nothing);
+    *announced_at = 0;
 }
 
-void withdraw_due() {
-    if (due_level > 0) {
-        pg_memory_barrier();
-        pg_atomic_write_u64(&ours().due_at, nothing);
-    }
-    due_level = 0;
+void withdraw_all(int level) {
+    withdraw(&announcement::id, &id_level, level);
+    withdraw(&announcement::due_at, &due_level, level);
 }
 
 void at_transaction_end(XactEvent event, void*) {
-    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
-        withdraw_ids();
-        withdraw_due();
-    }
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+        withdraw_all(0);
 }
 
 void at_rollback(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-    if (event != SUBXACT_EVENT_ABORT_SUB)
-        return;
-    if (id_level >= GetCurrentTransactionNestLevel())
-        withdraw_ids();
-    if (due_level >= GetCurrentTransactionNestLevel())
-        withdraw_due();
+    if (event == SUBXACT_EVENT_ABORT_SUB)
+        withdraw_all(GetCurrentTransactionNestLevel());
 }
 
 }  // namespace
@@ -119,11 +111,11 @@ bool announce_ids(int32 channel_id) {
     return true;
 }
 
-void ids_are_stored() { withdraw_ids(); }
+void ids_are_stored() { withdraw(&announcement::id, &id_level, 0); }
 
 int64 draw_id() {
     GetTopTransactionId();  // first: see place.hpp
-    shared_database* const d = has_shared_memory() ? our_database() : nullptr;
+    shared_database* const d = our_database();
     const uint64 latest = d != nullptr ? pg_atomic_read_u64(&d->latest_id) : 0;
     const int64 id = nextval_internal(our_catalog().notification_id_seq, false);
     const bool was_set_back = id <= last_id || static_cast<uint64>(id) <= latest;  // the sequence, by somebody
@@ -160,7 +152,7 @@ TimestampTz announce_due() {
     return now;
 }
 
-void due_is_stored() { withdraw_due(); }
+void due_is_stored() { withdraw(&announcement::due_at, &due_level, 0); }
 
 // By whomever.
 int64 last_drawn_id() {
