@@ -212,10 +212,41 @@ void make_room() {
     proc_exit(0);
 }
 
-// What may fail, outside of any transaction. Returns whether it did not.
+// Whether another extension is there than the one that is served, or none. False where that can't be told now.
+bool extension_is_another(Oid* extension_now) {
+    volatile bool is_another = false;
+    PG_TRY();
+    {
+        *extension_now = extension_to_serve();
+        is_another = *extension_now != extension;
+    }
+    PG_CATCH();
+    {
+        FlushErrorState();
+        AbortCurrentTransaction();
+    }
+    PG_END_TRY();
+    return is_another;
+}
+
+void log_error(ErrorData* error) {
+    PG_TRY();
+    {
+        ReThrowError(error);
+    }
+    PG_CATCH();
+    {
+        EmitErrorReport();
+        FlushErrorState();
+    }
+    PG_END_TRY();
+}
+
+// What may fail, outside of any transaction. Returns whether it did not. Leaves without a word where it failed since the extension
+// has been dropped.
 bool try_to(void (*f)()) {
     const MemoryContext context = CurrentMemoryContext;
-    volatile bool ok = true;
+    ErrorData* volatile error = nullptr;
     ends_at_once = true;
     PG_TRY();
     {
@@ -224,23 +255,28 @@ bool try_to(void (*f)()) {
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);
-        ErrorData* const error = CopyErrorData();
-        EmitErrorReport();
+        error = CopyErrorData();
         FlushErrorState();
         AbortCurrentTransaction();
         LWLockReleaseAll();
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(context);
+    if (error) {
+        if (Oid extension_now; extension_is_another(&extension_now))
+            leave(extension_now);
+        MemoryContextSwitchTo(context);
+        log_error(error);
+        MemoryContextSwitchTo(context);
         note_error(served, error->message);
         if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
             for (retry* r : {&looking, &collecting, &making, &sending, &storage_upkeep})
                 r->wait_no_longer_than(steady_now(), longest_pause_for_lock);
         FreeErrorData(error);
         looks_at_extension = true;
-        ok = false;
     }
-    PG_END_TRY();
     ends_at_once = false;
-    MemoryContextSwitchTo(context);
-    return ok;
+    return error == nullptr;
 }
 
 void begin() {

@@ -5,6 +5,7 @@ use warnings;
 
 use ClientTest;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Sessions;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -110,6 +111,7 @@ sql('DROP EXTENSION pgpubsub CASCADE', 'one');
 add_extension('one');
 wakes('one', 'dropped and made again at once: the hints go on');
 # The worker may be looking just when there is no extension.
+my $log_from = -s $node->logfile;
 foreach my $ms (map { $_ * 4 } 0 .. 9)
 {
 	sql('DROP EXTENSION pgpubsub CASCADE', 'one');
@@ -117,6 +119,7 @@ foreach my $ms (map { $_ * 4 } 0 .. 9)
 	sql('CREATE EXTENSION pgpubsub', 'one');
 	has_worker($node, 'one', "dropped, and made again after $ms ms");
 }
+unlike(slurp_file($node->logfile, $log_from), qr/ERROR/, 'without a complaint');
 sql(q{SELECT pgpubsub.create_channel('jobs')}, 'one');
 sql('BEGIN; DROP EXTENSION pgpubsub CASCADE; ROLLBACK', 'one');
 wakes('one', 'not dropped after all');
@@ -244,7 +247,7 @@ end_probe($listener);
 sql(q{BEGIN; SELECT pgpubsub.publish('jobs', '1'); PREPARE TRANSACTION 'poor'}, 'one');
 sql(q{COMMIT PREPARED 'poor'}, 'one');
 pass('and can be prepared');
-is(scalar(() = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING:  no background worker could be started for database "one"/g), 1, 'the log says so once');
+is(scalar(() = slurp_file($node->logfile) =~ /WARNING:  no background worker could be started for database "one"/g), 1, 'the log says so once');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $node->restart;
 like(sql('SELECT last_error FROM pgpubsub.stat_wakeup'), qr/max_worker_processes/, 'no room for the launcher: stat_wakeup says so');
@@ -258,7 +261,7 @@ unlike($node->safe_psql('postgres', 'SELECT mode FROM pgpubsub.stat_wakeup'), qr
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}), 'only the server is left');
 my $log_before = -s $node->logfile;
 $node->stop;
-my $at_shutdown = PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_before);
+my $at_shutdown = slurp_file($node->logfile, $log_before);
 $at_shutdown =~ s/^.*worker_lifecycle\.pl FATAL:  terminating connection.*\n//mg;    # the session of the query above may be on its way out still
 unlike($at_shutdown, qr/FATAL|ERROR/, 'a shutdown alarms nobody');
 done_testing();
