@@ -195,7 +195,20 @@ const char* find_problem(TupleDesc have, int columns) {
 
 }  // namespace
 
-Oid our_extension() { return get_extension_oid("pgpubsub", true); }
+// Not get_extension_oid(): from 19 on that may still find, in a cache, what somebody else is just dropping, when its members are
+// gone already.
+Oid our_extension() {
+    InvalidateCatalogSnapshot();
+    const Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
+    ScanKeyData name;
+    ScanKeyInit(&name, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum("pgpubsub"));
+    const SysScanDesc scan = systable_beginscan(extensions, ExtensionNameIndexId, true, nullptr, 1, &name);
+    const HeapTuple row = systable_getnext(scan);
+    const Oid extension = HeapTupleIsValid(row) ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(row))->oid : InvalidOid;
+    systable_endscan(scan);
+    table_close(extensions, AccessShareLock);
+    return extension;
+}
 
 bool is_part_of_extension(Oid relation) {
     const Oid extension = our_extension();

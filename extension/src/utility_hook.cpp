@@ -2,6 +2,7 @@
 
 #include "capture_right.hpp"
 #include "capture_trigger.hpp"
+#include "catalog.hpp"
 #include "databases.hpp"
 #include "drop_extension.hpp"
 #include "filter_columns.hpp"
@@ -37,7 +38,7 @@ bool commits_prepared(const Node* command) {
 void ask_for_worker_if_needed() {
     shared_database* const d = known_database_entry(MyDatabaseId);
     const bool is_known = d != nullptr && (has_worker(d) || pg_atomic_read_u32(&d->is_wanted) != 0);
-    if (!is_known && OidIsValid(get_extension_oid("pgpubsub", true)))
+    if (!is_known && OidIsValid(our_extension()))
         ask_for_worker();
 }
 

@@ -48,8 +48,8 @@ sub background
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0)
 	{
-		# The harness ignores SIGPIPE, and a program would inherit that.
-		$SIG{INT} = $SIG{TERM} = $SIG{PIPE} = 'DEFAULT';
+		# The harness ignores SIGPIPE, and whatever started it may ignore SIGHUP (nohup): a program would inherit that.
+		$SIG{INT} = $SIG{TERM} = $SIG{HUP} = $SIG{PIPE} = 'DEFAULT';
 		$ENV{$_} = $options->{env}{$_} for keys %{ $options->{env} // {} };
 		delete $ENV{PGDATABASE};
 		open STDIN,  '<', "$base.in";
