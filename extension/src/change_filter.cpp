@@ -2,6 +2,7 @@
 // where there is no OLD or NEW, and planned once for a session instead of once for each statement.
 #include "change_filter.hpp"
 
+#include "equality.hpp"
 #include "guc_scope.hpp"
 #include "type_facts.hpp"
 
@@ -102,7 +103,6 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
     for (std::size_t i = 0; i < count; ++i) {
         watched_column& watched = filter->columns_[i];
         watched.attribute = TupleDescAttr(columns, list_nth_int(source.columns, static_cast<int>(i)) - 1);
-        watched.equality = lookup_type_cache(watched.attribute->atttypid, TYPECACHE_EQ_OPR_FINFO)->eq_opr_finfo.fn_oid;
         if (may_run_foreign_code(watched.attribute->atttypid, table))
             filter->is_self_contained_ = false;
     }
@@ -125,8 +125,9 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
 }
 
 void change_filter::make_ready_to_run() {
+    // Asked anew each time where a type may have changed that is a part of the column's type: nothing tells of that.
     for (watched_column& watched : columns_)
-        if (OidIsValid(watched.equality))
+        if ((watched.equality = equality_of(watched.attribute->atttypid)); OidIsValid(watched.equality))
             fmgr_info(watched.equality, &watched.function);
     if (planned_ == nullptr)
         return;

@@ -305,6 +305,18 @@ Datum call(const type_facts& type, F f) {
     return with_settings(text_settings, f);
 }
 
+// A cast may give null. Its function may take more than the value: the type's modifier, and whether the cast is an explicit one.
+Datum call_cast(FmgrInfo* cast, Datum value, bool* null) {
+    LOCAL_FCINFO(call, 3);
+    InitFunctionCallInfoData(*call, cast, cast->fn_nargs, InvalidOid, nullptr, nullptr);
+    call->args[0] = {value, false};
+    call->args[1] = {Int32GetDatum(-1), false};
+    call->args[2] = {BoolGetDatum(true), false};
+    const Datum result = FunctionCallInvoke(call);
+    *null = call->isnull;
+    return result;
+}
+
 void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* outer) {
     if (is_too_large(value, type)) {
         json.leave_out();
@@ -364,7 +376,12 @@ void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* o
         case json_form::cast_to_json: {
             FmgrInfo own;
             FmgrInfo* const cast = callable(type, outer, &own);
-            add_json_text(json, unpacked(call(type, [&] { return FunctionCall1(cast, value); })));
+            bool null;
+            const Datum text = call(type, [&] { return call_cast(cast, value, &null); });
+            if (null)
+                json.null();
+            else
+                add_json_text(json, unpacked(text));
             return;
         }
         case json_form::output: {

@@ -108,6 +108,18 @@ void read_function(type_facts* facts, Oid function) {
     fmgr_info_cxt(function, &facts->function, facts->graph->memory);
 }
 
+// With the call as an expression, in which a function for many types (anyenum, ...) finds the one that it is called for.
+void read_cast(type_facts* facts, Oid function) {
+    read_function(facts, function);
+    with_context(facts->graph->memory, [facts, function] {
+        List* const arguments = list_make1(makeNullConst(facts->base, -1, InvalidOid));
+        fmgr_info_set_expr(reinterpret_cast<Node*>(makeFuncExpr(function, JSONOID, arguments, InvalidOid, InvalidOid,
+                                                                COERCE_EXPLICIT_CAST)),
+                           &facts->function);
+        return true;
+    });
+}
+
 // Whether the text of a value may be another one in another session. Of what isn't known it may.
 bool output_depends_on_settings(Oid base) {
     switch (base) {
@@ -200,7 +212,7 @@ void read_type(type_facts* unread) {
             facts.row = facts.base == RECORDOID ? nullptr : row_type_of(facts.graph, facts.base);
             break;
         case json_form::cast_to_json:
-            read_function(&facts, cast_to_json(facts.base));
+            read_cast(&facts, cast_to_json(facts.base));
             facts.depends_on_settings = true;
             break;
         case json_form::output: {
