@@ -7,6 +7,8 @@
 #include "extension_members.hpp"
 #include "stat_count.hpp"
 
+#include <span>
+
 namespace pgpubsub {
 namespace {
 
@@ -40,6 +42,35 @@ constexpr member functions[] = {
     {"capture_filter", &catalog::capture_filter_function},
 };
 
+// The types of a table's columns.
+struct table_types {
+    Oid catalog::*table;
+    std::span<const Oid> types;
+};
+
+constexpr Oid channel_types[] = {INT4OID, TEXTOID, TEXTOID, BOOLOID, INTERVALOID, TIMESTAMPTZOID};
+constexpr Oid privilege_types[] = {INT4OID, REGROLEOID, TEXTOID};
+constexpr Oid subscription_types[] = {INT4OID,   INT4OID,     TEXTOID,   BOOLOID,     INT4OID,  INTERVALOID,
+                                      FLOAT8OID, INTERVALOID, FLOAT8OID, INTERVALOID, JSONBOID, TIMESTAMPTZOID};
+constexpr Oid notification_types[] = {INT8OID,  TIMESTAMPTZOID, INT4OID,        INT2OID, INT2OID, JSONBOID, TEXTOID, JSONBOID,
+                                      INT4OID,  TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID,  TEXTOID, TEXTOID};
+constexpr Oid archive_types[] = {INT8OID, TIMESTAMPTZOID, INT4OID, INT2OID,        INT2OID,        JSONBOID,
+                                 TEXTOID, JSONBOID,       INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
+constexpr Oid broadcast_types[] = {INT4OID, INT8OID, JSONBOID, TIMESTAMPTZOID};
+constexpr Oid stat_count_types[] = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID};
+
+static_assert(std::size(channel_types) == channel_column::count && std::size(privilege_types) == privilege_column::count);
+static_assert(std::size(subscription_types) == subscription_column::count && std::size(notification_types) == column::count);
+static_assert(std::size(archive_types) == archive_column::dead_letter_count);
+static_assert(std::size(broadcast_types) == broadcast_column::count && std::size(stat_count_types) == stat_count_column::count);
+
+constexpr table_types types[] = {
+    {&catalog::notification, notification_types}, {&catalog::channel, channel_types},
+    {&catalog::channel_privilege, privilege_types}, {&catalog::subscription, subscription_types},
+    {&catalog::dead_letter, archive_types},       {&catalog::processed, archive_types},
+    {&catalog::broadcast, broadcast_types},       {&catalog::stat_count, stat_count_types},
+};
+
 constexpr int most_index_columns = 3;
 
 struct table_index {
@@ -47,6 +78,7 @@ struct table_index {
     const char* name;
     Oid catalog::*place;
     AttrNumber columns[most_index_columns];  // 0: no more
+    AttrNumber descending = 0;               // the one of them that is; 0: none
 };
 
 namespace row = column;
@@ -64,7 +96,7 @@ constexpr table_index indexes[] = {
      "subscription_name_key",
      &catalog::subscription_name_key,
      {subscription_column::channel_id, subscription_column::name}},
-    {&catalog::notification, "notification_ready", &catalog::notification_ready, {row::subscription_id, row::priority, row::id}},
+    {&catalog::notification, "notification_ready", &catalog::notification_ready, {row::subscription_id, row::priority, row::id}, row::priority},
     {&catalog::notification, "notification_due", &catalog::notification_due, {row::subscription_id, row::due_at}},
     {&catalog::notification, "notification_leased", &catalog::notification_leased, {row::id}},
     {&catalog::notification, "notification_waiting", &catalog::notification_waiting, {row::subscription_id, row::id}},
@@ -123,11 +155,32 @@ void check_found(const member (&wanted)[N], const catalog& found, const char* ki
                     errhint("Run ALTER EXTENSION pgpubsub UPDATE."));
 }
 
-bool has_columns(const FormData_pg_index& facts, const AttrNumber (&columns)[most_index_columns]) {
-    for (int i = 0; i < most_index_columns; ++i)
-        if ((i < facts.indnatts ? facts.indkey.values[i] : 0) != columns[i])
+bool is_btree(Oid index) {
+    const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+    const bool result = HeapTupleIsValid(tuple) && reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+    if (HeapTupleIsValid(tuple))
+        ReleaseSysCache(tuple);
+    return result;
+}
+
+// The columns of the B-tree, and their order. Of the notifications each index has a part, by its WHERE; of the other tables,
+// all rows.
+bool is_as_known(HeapTuple tuple, const table_index& wanted) {
+    const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+    if (facts.indnatts > most_index_columns || !is_btree(facts.indexrelid) ||
+        heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) != (wanted.table != &catalog::notification))
+        return false;
+    bool null;
+    const Datum options = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indoption, &null);
+    for (int i = 0; i < most_index_columns; ++i) {
+        const bool is_there = i < facts.indnatts;
+        if ((is_there ? facts.indkey.values[i] : 0) != wanted.columns[i])
             return false;
-    return facts.indnatts <= most_index_columns;
+        const int16 order = wanted.columns[i] == wanted.descending ? INDOPTION_DESC | INDOPTION_NULLS_FIRST : 0;
+        if (is_there && reinterpret_cast<int2vector*>(DatumGetPointer(options))->values[i] != order)
+            return false;
+    }
+    return true;
 }
 
 // An index of that name that another table has is none of ours. InvalidOid: there is none.
@@ -138,12 +191,13 @@ Oid look_for_index(Oid table, const table_index& wanted) {
         return InvalidOid;
     const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
     const bool is_of_table = facts.indrelid == table && facts.indisready;
-    const bool is_as_known = has_columns(facts, wanted.columns);
+    const bool is_usable = is_as_known(tuple, wanted);
     ReleaseSysCache(tuple);
-    if (is_of_table && !is_as_known)
+    if (is_of_table && !is_usable)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("index \"%s\" of extension \"pgpubsub\" has not the columns that this version of the library knows",
+                errmsg("index \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
                        wanted.name),
+                errdetail("It must be a B-tree of the same columns, in the same order, with the same WHERE."),
                 errhint("Drop it, and make it again by CREATE INDEX as in the extension's script."));
     return is_of_table ? found : InvalidOid;
 }
@@ -179,14 +233,30 @@ bool can_be_without(const table_index& i) {
     pg_unreachable();
 }
 
+// Of a table that was looked up before, as all that are opened.
+std::span<const Oid> types_of(Oid table) {
+    for (const table_types& t : types)
+        if (known.*t.table == table)
+            return t.types;
+    return {};
+}
+
+// In memory the two are the same.
+bool is_alike(Oid have, Oid wanted) { return have == wanted || (have == VARCHAROID && wanted == TEXTOID); }
+
 // What is wrong with the table for a library that knows so many of its columns; null: nothing.
-const char* find_problem(TupleDesc have, int columns) {
+const char* find_problem(Relation table, int columns) {
+    const TupleDesc have = RelationGetDescr(table);
+    const std::span<const Oid> known_types = types_of(RelationGetRelid(table));
     if (have->natts < columns)
         return psprintf("It has %d columns instead of %d.", have->natts, columns);
     for (int i = 0; i < have->natts; ++i) {
         const FormData_pg_attribute& c = *TupleDescAttr(have, i);
         if (i < columns && c.attisdropped)
             return psprintf("Its column number %d was dropped.", i + 1);
+        if (i < columns && std::size_t(i) < known_types.size() && !is_alike(c.atttypid, known_types[i]))
+            return psprintf("Its column \"%s\" is of type %s instead of %s.", NameStr(c.attname), format_type_be(c.atttypid),
+                            format_type_be(known_types[i]));
         if (i >= columns && !c.attisdropped && c.attnotnull)
             return psprintf("Its column \"%s\" is not known, and must not be null.", NameStr(c.attname));
     }
@@ -259,17 +329,18 @@ Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
     const Relation rel = try_table_open(table, mode);
     if (rel == nullptr)
         was_dropped();
-    if (const char* const problem = find_problem(RelationGetDescr(rel), columns))
+    if (const char* const problem = find_problem(rel, columns))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("table \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
                        RelationGetRelationName(rel)),
                 errdetail("%s", problem),
-                errhint("A column that was added by hand must be nullable, or go again; one that was dropped by hand can't be put back: "
+                errhint("A column whose type was changed by hand must get its own back; one that was added must be nullable, or go again; one "
+                        "that was dropped can't be put back: "
                         "dump the notifications, and restore them into an extension that was made anew."));
     return rel;
 }
 
-bool has_our_form(Relation table, int columns) { return find_problem(RelationGetDescr(table), columns) == nullptr; }
+bool has_our_form(Relation table, int columns) { return find_problem(table, columns) == nullptr; }
 
 bool was_in_catalog(Oid relation) {
     if (!OidIsValid(relation) || !OidIsValid(known.channel))

@@ -3,7 +3,7 @@
 //
 // Guarantee: what is found belongs to the extension. Tables, sequences and functions are found among the members of the
 // extension (pg_depend), indexes by their table, and never by a schema's name: a schema may be renamed, and then anybody who may
-// create one could take its name. An index must have the columns that the library writes and reads.
+// create one could take its name. An index must have the columns that the library writes and reads, in the order of its own.
 #pragma once
 
 #include "pg.hpp"
@@ -55,8 +55,8 @@ bool is_part_of_extension(Oid relation);
 // The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,
 // so ask after the table was opened.
 // Errors: undefined_schema (3F000) when the extension is not there, undefined_table (42P01), undefined_function (42883) or, for an
-// index, undefined_object (42704) when a part of it is missing; object_not_in_prerequisite_state (55000) when an index has not the
-// columns of ours.
+// index, undefined_object (42704) when a part of it is missing; object_not_in_prerequisite_state (55000) when an index is not of
+// the form of ours.
 const catalog& our_catalog();
 
 // As our_catalog().stat_count_at; an error, as above, where it is missing.
@@ -66,7 +66,7 @@ Oid index_of_counts();
 const char* our_schema_name();
 const char* qualified_function_name(Oid function);
 
-// Opens one of the tables, which begins with the `columns` columns that this library knows. It may have more, at the end, that are
+// Opens one of the tables, which begins with the `columns` columns that this library knows, of the same types. It may have more, at the end, that are
 // nullable: those of a later version. Errors: object_not_in_prerequisite_state (55000) when it is of another form;
 // undefined_schema (3F000) when the extension was dropped while we waited for the table's lock, and
 // t_r_serialization_failure (40001) when it was made anew.

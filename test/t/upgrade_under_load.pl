@@ -102,8 +102,20 @@ foreach my $preload (0, 1)
 		q{TRUNCATE pgpubsub.notification; ALTER TABLE pgpubsub.notification ADD COLUMN mine integer NOT NULL}, 'ALTER TABLE pgpubsub.notification DROP COLUMN mine');
 	my $index = $sql->(q{SELECT pg_get_indexdef('pgpubsub.notification_due'::regclass)});
 	$fails->('a missing index', qr/index "notification_due" of extension "pgpubsub" does not exist\nDETAIL:  .*\nHINT:  Make it again/, 'DROP INDEX pgpubsub.notification_due', $index);
-	$fails->('an index of another form', qr/index "notification_due" of extension "pgpubsub" has not the columns/,
+	$fails->('an index of another form', qr/index "notification_due" of extension "pgpubsub" is not of the form/,
 		'DROP INDEX pgpubsub.notification_due; CREATE INDEX notification_due ON pgpubsub.notification (payload)', "DROP INDEX pgpubsub.notification_due; $index");
+	my $ready = $sql->(q{SELECT pg_get_indexdef('pgpubsub.notification_ready'::regclass)});
+	my %changes = (
+		'in another order' => sub { s/ DESC// }, 'without its condition' => sub { s/ WHERE .*// },
+		'of another kind' => sub { s/btree(.*) DESC(.*) WITH [^)]*[)]/brin$1$2/ });
+	foreach my $what (sort keys %changes) {
+		my $changed = $ready;
+		$changes{$what}->() or die $_ foreach $changed;
+		$fails->("an index $what", qr/index "notification_ready" of extension "pgpubsub" is not of the form/,
+			"DROP INDEX pgpubsub.notification_ready; $changed", "DROP INDEX pgpubsub.notification_ready; $ready");
+	}
+	$fails->('a column of another type', qr/table "notification" of extension "pgpubsub" is not of the form[^\n]*\nDETAIL:  [^\n]*"order_key" is of type text instead of bigint/,
+		'ALTER TABLE pgpubsub.notification ALTER COLUMN order_key TYPE text', 'ALTER TABLE pgpubsub.notification ALTER COLUMN order_key TYPE bigint USING order_key::bigint');
 	$node->stop;
 }
 done_testing();
