@@ -14,6 +14,7 @@
 #include "arguments.hpp"
 #include "catalog.hpp"
 #include "databases.hpp"
+#include "left_over_index.hpp"
 #include "locks.hpp"
 #include "storage_pack.hpp"
 #include "storage_size.hpp"
@@ -167,7 +168,7 @@ struct sizes {
     int index_count;
     index_to_build indexes[32];
     int left_over_count;
-    NameData left_over[32];
+    left_over_index left_over[32];
 
     // For commands, which name what they are about.
     const char* in_schema(const NameData& of) const { return quote_qualified_identifier(NameStr(schema), NameStr(of)); }
@@ -207,23 +208,24 @@ bool measure(sizes* found) {
                 break;
             const Relation index = index_open(lfirst_oid(cell), AccessShareLock);
             found->index_pages += RelationGetNumberOfBlocks(index);
-            found->indexes[found->index_count++] = {index->rd_rel->relname,
-                                                    index->rd_index->indisvalid && size_of_index(index, growth).is_bloated()};
+            found->indexes[found->index_count++] = {index->rd_rel->relname, size_of_index(index, growth).is_bloated()};
             index_close(index, AccessShareLock);
         }
-        found->left_over_count = find_left_over_indexes(heap, found->left_over);
+        found->left_over_count = find_left_over_indexes(found->left_over);
         table_close(heap, AccessShareLock);
     });
     return OidIsValid(found->table);
 }
 
-// False where the table is locked for too long.
-bool drop_left_over(const sizes& size) {
-    for (const NameData& name : std::span(size.left_over, size.left_over_count))
-        if (!attempt_often(size.table, [&] {
-                return run(psprintf("DROP INDEX IF EXISTS %s", size.in_schema(name)));
-            }))
-            return false;
+// Until none is left. False where a table is locked for too long.
+bool drop_left_over() {
+    sizes size;
+    while (measure(&size) && size.left_over_count > 0)
+        for (const left_over_index& index : std::span(size.left_over, size.left_over_count))
+            if (!attempt_often(index.table, [&] {
+                    return run(psprintf("DROP INDEX IF EXISTS %s", quote_qualified_identifier(NameStr(index.schema), NameStr(index.name))));
+                }))
+                return false;
     return true;
 }
 
@@ -276,9 +278,7 @@ void reindex(const sizes& size) {
         if (size.indexes[i].is_bloated &&
             !run(psprintf("REINDEX INDEX CONCURRENTLY %s", size.in_schema(size.indexes[i].name))))
             break;
-    sizes after;
-    if (measure(&after))
-        drop_left_over(after);
+    drop_left_over();
 }
 
 uint64 kilobytes(const sizes& size) { return (uint64{size.heap.pages} + size.toast.pages + size.index_pages) * (BLCKSZ / 1024); }
@@ -298,10 +298,8 @@ void pack() {
             return;
         vacuum(size, storage_job::vacuum_and_pack);
     }
-    if (!measure(&size))
-        return;
     // Else each further attempt would leave one more behind.
-    if (!drop_left_over(size))
+    if (!drop_left_over() || !measure(&size))
         return;
     if (!size.heap.is_bloated() && !size.toast.is_bloated() && !size.has_bloated_index())
         return;

@@ -26,12 +26,6 @@ Size entry_bytes(Relation index) {
     return MAXALIGN(bytes);
 }
 
-// "…_ccnew", "…_ccold", and with a number where there is one already.
-bool is_made_by_reindex(std::string_view name) {
-    name.remove_suffix(name.size() - 1 - name.find_last_not_of("0123456789"));
-    return name.ends_with("_ccnew") || name.ends_with("_ccold");
-}
-
 }  // namespace
 
 storage_size size_of_heap(Relation heap) {
@@ -49,30 +43,12 @@ storage_size size_of_heap(Relation heap) {
 
 storage_size size_of_index(Relation index, int64 growth) {
     const BlockNumber pages = RelationGetNumberOfBlocks(index);
-    if (index->rd_rel->reltuples < 0)
+    // One that is not valid is somebody's who failed to make it: it is theirs to drop or to make anew.
+    if (index->rd_rel->reltuples < 0 || !index->rd_index->indisvalid)
         return {pages, pages, index_free_pages};
     const double entries = index->rd_rel->reltuples + growth;
     const double needed = entries * entry_bytes(index) / (BLCKSZ * index_fill);
     return {pages, static_cast<BlockNumber>(needed) + 2, index_free_pages};
-}
-
-int find_left_over_indexes(Relation heap, std::span<NameData> names) {
-    // The list that the relation cache has lacks those that were about to be dropped.
-    const Relation indexes = table_open(IndexRelationId, AccessShareLock);
-    ScanKeyData key;
-    ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(heap)));
-    const SysScanDesc scan = systable_beginscan(indexes, IndexIndrelidIndexId, true, nullptr, 1, &key);
-    std::size_t count = 0;
-    HeapTuple tuple;
-    while (count < names.size() && HeapTupleIsValid(tuple = systable_getnext(scan))) {
-        const auto* const index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
-        const char* const name = index->indisvalid ? nullptr : get_rel_name(index->indexrelid);
-        if (name != nullptr && is_made_by_reindex(name))
-            namestrcpy(&names[count++], name);
-    }
-    systable_endscan(scan);
-    table_close(indexes, AccessShareLock);
-    return static_cast<int>(count);
 }
 
 int64 growth_of(Relation heap) {

@@ -23,9 +23,6 @@ storage_size size_of_heap(Relation heap);
 // Of an index. The relation must be locked. `growth`: that of its table.
 storage_size size_of_index(Relation index, int64 growth);
 
-// The indexes of the table that a REINDEX CONCURRENTLY which failed has left behind: as many as there is room for.
-int find_left_over_indexes(Relation heap, std::span<NameData> names);
-
 // How many row versions the table has that it had not when it was vacuumed last, or that could not be removed then: they have
 // entries in the indexes too.
 int64 growth_of(Relation heap);

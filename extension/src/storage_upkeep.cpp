@@ -3,6 +3,7 @@
 #include "background_process.hpp"
 #include "catalog.hpp"
 #include "databases.hpp"
+#include "left_over_index.hpp"
 #include "settings.hpp"
 #include "storage_size.hpp"
 
@@ -34,10 +35,12 @@ struct findings {
     TransactionId horizon;
 };
 
-bool any_index_needs_packing(Relation heap) {
-    NameData left_over;
-    if (find_left_over_indexes(heap, std::span(&left_over, 1)) > 0)
-        return true;
+bool any_is_left_over() {
+    left_over_index found;
+    return find_left_over_indexes({&found, 1}) > 0;
+}
+
+bool any_index_is_bloated(Relation heap) {
     const int64 growth = growth_of(heap);
     List* const indexes = RelationGetIndexList(heap);
     bool found = false;
@@ -77,8 +80,8 @@ findings look() {
     // While a snapshot is held that sees them, vacuuming would find the same rows again and again.
     const bool could_remove = !TransactionIdIsValid(vacuumed_up_to) || TransactionIdFollows(found.horizon, vacuumed_up_to);
     found.needs_vacuum = could_remove && dead > few_dead_rows && dead > live_rows(table) / 2;
-    found.needs_packing =
-        size_of_heap(heap).is_bloated() || toast_is_bloated(heap->rd_rel->reltoastrelid) || any_index_needs_packing(heap);
+    found.needs_packing = size_of_heap(heap).is_bloated() || toast_is_bloated(heap->rd_rel->reltoastrelid) ||
+                           any_is_left_over() || any_index_is_bloated(heap);
     table_close(heap, NoLock);
     return found;
 }

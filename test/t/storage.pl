@@ -114,6 +114,31 @@ cmp_ok(sizes()->{notification}, '>', 1000, 'a large file');
 compact();
 cmp_ok(sizes()->{notification}, '<', 300, 'is packed as well');
 
+# What a REINDEX CONCURRENTLY that failed leaves behind becomes valid by other commands, and is copied by the next one: each copy goes,
+# on each table. An index of a DBA's own stays, whatever its name or its definition is like.
+sql(q{CREATE INDEX mine ON pgpubsub.notification (subscription_id, priority DESC, id) WHERE due_at IS NULL;
+	CREATE INDEX notification_ready_ccnew9 ON pgpubsub.notification (subscription_id, priority, id) WHERE due_at IS NULL;
+	CREATE INDEX notification_due_ccnew ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NULL});
+my $all_indexes = q{SELECT count(*), count(*) FILTER (WHERE indisvalid) FROM pg_index WHERE indrelid::regclass::text LIKE 'pgpubsub.%'
+	OR indrelid IN (SELECT reltoastrelid FROM pg_class WHERE oid = 'pgpubsub.notification'::regclass)};
+my $not_copied = sql($all_indexes);
+foreach (1 .. 3)
+{
+	my $writer = $node->background_psql('postgres');
+	$writer->query_safe('BEGIN');
+	$writer->query_safe('LOCK TABLE pgpubsub.notification, pgpubsub.dead_letter IN ROW EXCLUSIVE MODE');
+	isnt($node->psql('postgres', "SET lock_timeout = '50ms'; REINDEX TABLE CONCURRENTLY pgpubsub.$_"), 0, "a concurrent reindex of $_ fails")
+	  foreach qw(notification dead_letter);
+	$writer->quit;
+	sql('REINDEX TABLE pgpubsub.notification');
+	sql('REINDEX TABLE pgpubsub.dead_letter');
+}
+my ($total, $valid) = split /\|/, sql($all_indexes);
+cmp_ok($valid, '>', 80, "$valid of $total indexes are valid");
+compact();
+is(sql($all_indexes), $not_copied, 'those that were made by hand, and the own ones, are what stays');
+sql('DROP INDEX pgpubsub.mine, pgpubsub.notification_ready_ccnew9, pgpubsub.notification_due_ccnew');
+
 # A load that the statistics do not know of yet is not taken for bloat. (Tables of which the statistics know nothing else, and a worker that
 # has packed nothing yet, so it makes no pause.)
 sql('DROP EXTENSION pgpubsub CASCADE');
