@@ -85,10 +85,9 @@ plain_scan scan_dead_letter(int32 subscription_id, int64 id) {
                                keys);
 }
 
-int64 sweep_processed(const subscription& s, sweep_limits limits) {
-    ScanKeyData keys[] = {equals_int4(1, s.id), until_time(2, later_by(GetCurrentTimestamp(), -s.history))};
+int64 sweep_processed(const subscription& s, sweep_limits limits, TimestampTz* from) {
     const Relation rel = open_processed();
-    const int64 swept = sweep_rows(rel, our_catalog().processed_at, keys, limits);
+    const int64 swept = sweep_rows(rel, our_catalog().processed_at, s.id, later_by(GetCurrentTimestamp(), -s.history), limits, from);
     table_close(rel, NoLock);
     return swept;
 }

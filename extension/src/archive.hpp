@@ -46,7 +46,7 @@ plain_scan scan_dead_letters(int32 subscription_id);
 plain_scan scan_dead_letter(int32 subscription_id, int64 id);
 
 // Removes from the history of a subscription what is older than its setting says; as sweep_rows().
-int64 sweep_processed(const subscription& s, sweep_limits limits);
+int64 sweep_processed(const subscription& s, sweep_limits limits, TimestampTz* from = nullptr);
 
 // What a consumer sweeps that has added so many rows: more than it added, so that they don't pile up.
 inline sweep_limits sweep_after(int64 added) { return {2 * added, 64 + 4 * added}; }

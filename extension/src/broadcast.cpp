@@ -98,10 +98,9 @@ int64 broadcast(const channel& c, const new_notification& n) {
     return id;
 }
 
-int64 sweep_broadcasts(const channel& c, sweep_limits limits) {
-    ScanKeyData keys[] = {equals_int4(1, c.id), until_time(2, GetCurrentTimestamp())};
+int64 sweep_broadcasts(const channel& c, sweep_limits limits, TimestampTz* from) {
     const Relation rel = open_our_table(our_catalog().broadcast, RowExclusiveLock, broadcast_column::count);
-    const int64 swept = sweep_rows(rel, our_catalog().broadcast_expires_at, keys, limits);
+    const int64 swept = sweep_rows(rel, our_catalog().broadcast_expires_at, c.id, GetCurrentTimestamp(), limits, from);
     table_close(rel, NoLock);
     return swept;
 }

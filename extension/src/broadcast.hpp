@@ -15,7 +15,7 @@ enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at
 int64 broadcast(const channel& c, const new_notification& n);
 
 // Removes payloads of the channel whose retention time is over; as sweep_rows().
-int64 sweep_broadcasts(const channel& c, sweep_limits limits);
+int64 sweep_broadcasts(const channel& c, sweep_limits limits, TimestampTz* from = nullptr);
 
 // Removes all stored payloads of the channel; as remove_rows().
 int64 remove_broadcasts(int32 channel_id, bool wait);

@@ -194,9 +194,20 @@ int64 sweep_began_at = 0;
 int32 swept_channel = 0;  // the last one
 bool is_first_sweep = true;
 
+// Where the next step of a sweep goes on in a channel, by the times of what was looked at. A held snapshot keeps the index entries of all
+// that was removed: steps that each began with the first one would get no further.
+struct {
+    int32 channel_id;  // 0: none
+    int32 subscription_id;
+    TimestampTz history;
+    TimestampTz counts;
+    TimestampTz broadcasts;
+} sweep_from{};
+
 // At once, from the first channel on.
 void sweep_again() {
     swept_channel = 0;
+    sweep_from = {};
     sweep_at = at_once;
     is_first_sweep = true;
 }
@@ -247,23 +258,40 @@ bool may_have_ready(const notification_table& table, const subscription& s, Time
     return found || first_due(table, s.id, DT_NOBEGIN, now) != DT_NOEND;
 }
 
-// Sweeps a channel; false when there is more to remove.
-bool sweep_channel(const notification_table& table, const channel& c, TimestampTz now) {
-    int64 swept = 0;
+void wake_in_case(const notification_table& table, const channel& c, std::span<const subscription> subscriptions, TimestampTz now) {
     bool wakes = false;
-    const std::span<const subscription> subscriptions = subscriptions_of(c);
-    for (const subscription& s : subscriptions) {
-        swept += sweep_processed(s, step_limits);
-        sweep_counts(s.id, step_limits);
+    for (const subscription& s : subscriptions)
         wakes = wakes || (!s.paused && may_have_ready(table, s, now));
-    }
-    if (c.kind == channel_kind::broadcast)
-        swept += sweep_broadcasts(c, step_limits);
     if (wakes)
         wake_consumers(c);
     if (const TimestampTz next = next_due(table, subscriptions, now); next != DT_NOEND)
         due.note(c.id, next);
-    return swept < step_limits.rows;
+}
+
+// A step of the sweep of a channel; false when there is more to remove.
+bool sweep_channel(const notification_table& table, const channel& c, TimestampTz now) {
+    const std::span<const subscription> subscriptions = subscriptions_of(c);
+    if (sweep_from.channel_id != c.id) {
+        sweep_from = {c.id, 0, DT_NOBEGIN, DT_NOBEGIN, DT_NOBEGIN};
+        wake_in_case(table, c, subscriptions, now);
+    }
+    for (const subscription& s : subscriptions) {  // in the order of their ids
+        if (s.id < sweep_from.subscription_id)
+            continue;
+        if (s.id > sweep_from.subscription_id)
+            sweep_from = {c.id, s.id, DT_NOBEGIN, DT_NOBEGIN, sweep_from.broadcasts};
+        sweep_processed(s, step_limits, &sweep_from.history);
+        sweep_counts(s.id, step_limits, &sweep_from.counts);
+        if (sweep_from.history != DT_NOEND || sweep_from.counts != DT_NOEND)
+            return false;
+    }
+    if (c.kind == channel_kind::broadcast) {
+        sweep_broadcasts(c, step_limits, &sweep_from.broadcasts);
+        if (sweep_from.broadcasts != DT_NOEND)
+            return false;
+    }
+    sweep_from = {};
+    return true;
 }
 
 bool sweep(int64 now) {
@@ -283,6 +311,7 @@ bool sweep(int64 now) {
     }
     look_at_leases(1);
     swept_channel = 0;
+    sweep_from = {};
     is_first_sweep = false;
     sweep_at = sweep_began_at + sweep_interval;
     in_transaction("pgpubsub: looking at rights", tidy_rights);

@@ -3,6 +3,7 @@
 #include "bounded_scan.hpp"
 #include "catalog.hpp"
 #include "index_entries.hpp"
+#include "scan_keys.hpp"
 
 namespace pgpubsub {
 
@@ -114,14 +115,23 @@ bool fetch_if_there(Relation table, ItemPointerData tid, Snapshot snapshot, Tupl
            table_tuple_fetch_row_version(table, &tid, snapshot, row);
 }
 
-int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits) {
+int64 sweep_rows(Relation table, Oid index, int32 owner, TimestampTz until, sweep_limits limits, TimestampTz* from) {
+    if (limits.rows <= 0)
+        return 0;
+    const TimestampTz begin = from == nullptr ? DT_NOBEGIN : *from;
     int64 removed = 0;
     // A row that this command has inserted can't be removed by it.
     CommandCounterIncrement();
-    bounded_scan scan = bounded_scan::begin(table, index, SnapshotSelf, keys, limits.entries);
+    ScanKeyData keys[] = {equals_int4(1, owner), from_time(2, begin), until_time(2, until)};
+    bounded_scan scan = bounded_scan::begin(table, index, SnapshotSelf, keys, limits.entries, bounded_scan::with_keys);
     while (removed < limits.rows && scan.next()) {
         TM_FailureData failure;
         removed += delete_tuple(table, &scan.row()->tts_tid, false, &failure) == TM_Ok;
+    }
+    if (from != nullptr) {
+        const bool has_more = removed >= limits.rows || scan.was_cut();
+        // Behind the time at which it began, where only removed rows have that.
+        *from = has_more ? Max(DatumGetTimestampTz(scan.key(2)), removed > 0 ? begin : begin + 1) : DT_NOEND;
     }
     scan.end();
     return removed;

@@ -59,9 +59,12 @@ struct sweep_limits {
     int64 entries;
 };
 
-// Removes the rows that the index finds with these keys, which are of the index's columns; none that another transaction is at.
+// Removes rows of that owner whose time is `until` or before, by an index of these two columns; none that another transaction is at.
 // Returns how many. It takes no predicate locks, so that those who sweep in SERIALIZABLE transactions don't make each other fail.
-int64 sweep_rows(Relation table, Oid index, std::span<ScanKeyData> keys, sweep_limits limits);
+//
+// from: the time from which it looks, DT_NOBEGIN at first; it is set to that from which a next step has to go on, so that no step walks
+// over what those before it have removed; DT_NOEND: nothing more is there. Null: from the beginning, for one step.
+int64 sweep_rows(Relation table, Oid index, int32 owner, TimestampTz until, sweep_limits limits, TimestampTz* from = nullptr);
 
 // Removes the rows of the scan, and ends it. Returns how many. With `wait` set, waits for those that another transaction is at;
 // else leaves them.

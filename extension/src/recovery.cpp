@@ -221,25 +221,28 @@ progress recover_channel(channel c, int64 limit, position* at) {
     const sweep_limits sweep = {limit, PG_INT64_MAX};
     const progress shortened = shorten_waits(table, c, &at->wait, {limit, limit});
     int64 ended = 0;
-    int64 swept = 0;
+    bool has_more = false;
     bool wakes = false;
     for (const subscription& s : subscriptions_of(c)) {  // in the order of their ids
         if (s.id < at->subscription_id)
             continue;
         if (s.id > at->subscription_id)
-            *at = {s.id, DT_NOBEGIN, at->wait};
+            *at = {.subscription_id = s.id, .wait = at->wait};
         ended += bury_used_up(table, c, s, limit - ended, &at->due_at);
-        swept += sweep_processed(s, sweep);
+        sweep_processed(s, sweep, &at->history);
         wakes = wakes || (!s.paused && has_ready(table, s));
-        if (ended >= limit || swept >= limit)
+        has_more = ended >= limit || at->history != DT_NOEND;
+        if (has_more)
             break;
     }
-    if (c.kind == channel_kind::broadcast)
-        swept = sweep_broadcasts(c, sweep);
+    if (c.kind == channel_kind::broadcast) {
+        sweep_broadcasts(c, sweep, &at->broadcasts);
+        has_more = at->broadcasts != DT_NOEND;
+    }
     if (wakes)
         wake_consumers(c);
     table.close();
-    return {shortened.ended + ended, shortened.has_more || ended >= limit || swept >= limit};
+    return {shortened.ended + ended, shortened.has_more || has_more};
 }
 
 }  // namespace pgpubsub

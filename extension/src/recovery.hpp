@@ -39,12 +39,14 @@ struct wait_position {
 // not before its deliver_at. Tells consumers when that is. It needs the index of what waits, which the catalog of 0.1.0 has not.
 progress shorten_waits(notification_table& table, channel c, wait_position* at, sweep_limits limits);
 
-// How far the steps in a channel have come: the subscription, and the due_at up to which its rows were looked at. So a step
-// does not walk over what those before it have left behind in the index.
+// How far the steps in a channel have come: the subscription, and the times up to which its rows and its history were looked at; and
+// the broadcasts of the channel. So a step does not walk over what those before it have left behind in the index.
 struct position {
-    int32 subscription_id;
-    TimestampTz due_at;
-    wait_position wait;
+    int32 subscription_id = 0;
+    TimestampTz due_at = DT_NOBEGIN;
+    TimestampTz history = DT_NOBEGIN;
+    TimestampTz broadcasts = DT_NOBEGIN;
+    wait_position wait = {};
 };
 
 // A step in a channel, from *at on: at most `limit` rows of each kind. Makes dead letters of what is over and has used up its attempts,

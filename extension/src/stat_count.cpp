@@ -129,12 +129,6 @@ void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const
     heap_freetuple(tuple);
 }
 
-// Removes rows of the subscription that were counted before some time.
-void remove_counted_before(Relation table, int32 subscription_id, TimestampTz before, sweep_limits limits) {
-    ScanKeyData keys[] = {equals_int4(1, subscription_id), before_time(2, before)};
-    sweep_rows(table, index_of_counts(), keys, limits);
-}
-
 // False where the table can't be had now, or is not as the extension makes it.
 bool open_without_waiting(Relation* table) {
     const Oid oid = our_catalog().stat_count;
@@ -163,7 +157,7 @@ bool write_rows(TimestampTz now) {
         if (subscription s; sum.is_zero() || !find_subscription(e->subscription_id, &s))
             continue;
         insert_counts(table, e->subscription_id, now, sum);
-        remove_counted_before(table, e->subscription_id, now - kept_for, {removed_at_once, entries_looked_at});
+        sweep_rows(table, index_of_counts(), e->subscription_id, now - kept_for, {removed_at_once, entries_looked_at});
     }
     PopActiveSnapshot();
     table_close(table, NoLock);
@@ -230,16 +224,16 @@ void count_published(int32 subscription_id, int64 n) { counts_of(subscription_id
 void count_processed(int32 subscription_id, int64 n) { counts_of(subscription_id).processed += n; }
 void count_failed(int32 subscription_id, int64 n) { counts_of(subscription_id).failed += n; }
 
-void sweep_counts(int32 subscription_id, sweep_limits limits) {
+void sweep_counts(int32 subscription_id, sweep_limits limits, TimestampTz* from) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
-    remove_counted_before(table, subscription_id, GetCurrentTimestamp() - kept_for, limits);
+    sweep_rows(table, index_of_counts(), subscription_id, GetCurrentTimestamp() - kept_for, limits, from);
     table_close(table, NoLock);
 }
 
 // Not as SQL: a DELETE would be refused while there is a publication of all tables.
 void remove_counts(int32 subscription_id) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
-    remove_counted_before(table, subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});
+    sweep_rows(table, index_of_counts(), subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});
     table_close(table, NoLock);
 }
 

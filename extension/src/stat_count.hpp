@@ -21,7 +21,7 @@ void count_processed(int32 subscription_id, int64 n = 1);
 void count_failed(int32 subscription_id, int64 n = 1);
 
 // Removes what is stored for a subscription and says nothing any more, as sweep_rows().
-void sweep_counts(int32 subscription_id, sweep_limits limits);
+void sweep_counts(int32 subscription_id, sweep_limits limits, TimestampTz* from);
 
 // Removes what is stored for a subscription that is being dropped. What sessions still hold for it they drop themselves.
 void remove_counts(int32 subscription_id);

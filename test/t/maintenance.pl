@@ -179,6 +179,20 @@ $node->restart;
 my $seconds = wait_for(q{SELECT (SELECT count(*) FROM pgpubsub.processed), (SELECT count(*) FROM pgpubsub.broadcast), (SELECT count(*) FROM pgpubsub.stat_count WHERE counted_at < now() - interval '30 minutes')}, '100|0|0');
 cmp_ok($seconds, '<', 20, 'old history, broadcasts and counts are removed');
 
+# While a snapshot keeps what was removed, too: a step goes on where the one before it ended.
+my $reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$reader->query_safe('SELECT');
+sql(q{
+	INSERT INTO pgpubsub.processed (id, created_at, priority, attempts, processed_at, subscription_id, payload)
+		SELECT i, now(), 0, 1, now() - interval '1 day' + i * interval '1 ms', (SELECT max(subscription_id) FROM pgpubsub.processed), '1' FROM generate_series(1, 12000) i;
+	INSERT INTO pgpubsub.broadcast SELECT (SELECT id FROM pgpubsub.channel WHERE name = 'news'), i, '1', now() - interval '1 day' + i * interval '1 ms' FROM generate_series(1, 12000) i;
+	SELECT pg_terminate_backend(worker_pid) FROM pgpubsub.wakeup_state();
+});
+$seconds = wait_for(q{SELECT (SELECT count(*) FROM pgpubsub.processed), (SELECT count(*) FROM pgpubsub.broadcast)}, '100|0');
+cmp_ok($seconds, '<', 30, 'many are removed while a snapshot is held');
+$reader->quit;
+
 # What was due to come before the restart is known after it.
 $listener = $node->background_psql('postgres');
 $listener->query_safe('LISTEN jobs');
