@@ -2,15 +2,16 @@
 #
 # Two publishers and two consumers, each a session of its own with a commit after each 100 rows, pass CHURN_ROWS rows (20 million)
 # through a backlog of CHURN_BACKLOG (10000), at most PACE rows a second (33000: a day with 20 million in ten minutes; 0: as fast as it goes), once with
-# take() and once with claim() and ack(). For the second third another session holds a snapshot. Wake-ups are off. Sizes are those of the table and
-# of each index, in pages of 8 kB: fresh is after a VACUUM FULL with the backlog in it, and the last one is SETTLE seconds (60) after the end.
+# take() and once with claim() and ack(): MODES ("take claim"). For the second third another session holds a snapshot. Wake-ups are off. Sizes are
+# those of the table and of each index, in pages of 8 kB: fresh is after a VACUUM FULL with the backlog in it, and at the end is SETTLE
+# seconds (60) after that.
 #
 # A day is pressed into minutes, so what goes by the clock must be too: autovacuum_naptime is a second, its least (in a day
 # of 24 hours that would be two and a half minutes; the default is one), and pgpubsub.storage_interval a second likewise (its default is
 # 10). UPKEEP=0 switches the latter off, and shows what autovacuum does alone.
 # shellcheck shell=bash
-# shellcheck disable=SC2154
-rows=${CHURN_ROWS:-20000000} backlog=${CHURN_BACKLOG:-10000} pace=${PACE:-33000} settle=${SETTLE:-60}
+# shellcheck disable=SC2034,SC2154
+rows=${CHURN_ROWS:-20000000} round=1 backlog=${CHURN_BACKLOG:-10000} pace=${PACE:-33000} settle=${SETTLE:-60}
 
 start_server shared_buffers=2GB fsync=off autovacuum=on autovacuum_naptime=1s shared_preload_libraries=pgpubsub \
     pgpubsub.wakeup=off "pgpubsub.storage_interval=$([ "${UPKEEP:-1}" = 0 ] && echo 0 || echo 1s)"
@@ -70,8 +71,8 @@ hold_snapshot() {
     } | sql >/dev/null
 }
 
-modes=${MODES:-take claim}
-for mode in $modes; do
+for mode in ${MODES:-take claim}; do
+    case $mode in take | claim) ;; *) die "MODES: there is no $mode" ;; esac
     sql <<SQL >/dev/null
 DO \$\$ BEGIN
   PERFORM pgpubsub.drop_channel(name) FROM pgpubsub.channels;
@@ -99,18 +100,24 @@ SQL
         if [ -z "$holder" ] && (($(consumed) > rows / 3)); then hold_snapshot & holder=$!; fi
         sleep 1
     done
-    wait "${sessions[@]}" ${holder:+"$holder"}
     took=$((SECONDS - began))
+    for session in "${sessions[@]}" ${holder:+"$holder"}; do
+        wait "$session" || { cat "$work"/*.out >&2; die "$mode: a session failed"; }
+    done
     sleep "$settle"
 
-    say
-    say "$mode: $rows rows in $took s, $(sql -c 'SELECT count(*) FROM pgpubsub.notification') left; pages of 8 kB"
-    sql -F ' ' <<'SQL' | awk '{ printf "%-24s %8s %8s %8s %8s\n", $1, $2, $3, $4, $5 }'
-SELECT 'relation', 'fresh', 'largest', 'end', 'ratio';
-SELECT relation, f.pages, greatest(max(s.pages), e.pages), e.pages, round(e.pages / f.pages::numeric, 1)
+    how=$mode
+    if [ "$mode" = claim ]; then how='claim and ack'; fi
+    record "$how" "$rows rows in $took s" rows/s $((rows / (took > 0 ? took : 1)))
+    record "$how" 'left at the end' rows "$(sql -c 'SELECT count(*) FROM pgpubsub.notification')"
+    while read -r relation fresh largest last; do
+        record "$how, $relation" fresh pages "$fresh"
+        record "$how, $relation" largest pages "$largest" fresh
+        record "$how, $relation" 'at the end' pages "$last" fresh
+    done < <(sql -F ' ' <<'SQL'
+SELECT relation, f.pages, greatest(max(s.pages), e.pages), e.pages
   FROM fresh f JOIN sizes e USING (relation) JOIN seen s USING (relation)
  GROUP BY relation, f.pages, e.pages HAVING max(s.pages) > 1 ORDER BY relation DESC;
-SELECT 'all', f.pages, '-', e.pages, round(e.pages / f.pages, 1)
-  FROM (SELECT sum(pages) AS pages FROM fresh) f, (SELECT sum(pages) AS pages FROM sizes) e;
 SQL
+    )
 done

@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECTIONS = ['write', 'bulk', 'drain', 'held', 'backlog', 'cliffs', 'latency', 'idle']
+SECTIONS = ['write', 'bulk', 'drain', 'held', 'backlog', 'cliffs', 'latency', 'idle', 'churn']
 
 
 @dataclass

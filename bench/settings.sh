@@ -13,6 +13,7 @@
 #   MEMORY_ROWS     and the one that shows how much memory it takes; 0 leaves that out
 #   BACKLOG         the largest backlog of "backlog"
 #   IDLE_SECONDS    how long idle consumers are watched
+#   CHURN_ROWS      how many rows pass through in "churn"; bench/churn.sh has its other settings: CHURN_BACKLOG, PACE, MODES, SETTLE, UPKEEP
 # shellcheck shell=bash disable=SC2034
 BENCH=${BENCH:-write bulk drain held backlog cliffs latency idle}
 PEERS=${PEERS-pgq pg-boss graphile-worker redis}
