@@ -183,6 +183,22 @@ bool is_as_known(HeapTuple tuple, const table_index& wanted) {
     return true;
 }
 
+// Without its index there are no rates, but nothing else is lost. The catalog of 0.1.0 has no notification_waiting.
+bool can_be_without(const table_index& i) {
+    return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
+}
+
+// One that is not valid has only the rows that came since it was begun: what it lacks would not be found.
+[[noreturn]] void not_valid(Oid index) {
+    const char* const name = get_rel_name(index);
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("index \"%s\" of extension \"pgpubsub\" is not valid", name),
+            errdetail("A CREATE INDEX CONCURRENTLY has failed, or has not ended yet."),
+            errhint("When it has failed, run REINDEX INDEX %s.",
+                    quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)), name)));
+    pg_unreachable();
+}
+
 // An index of that name that another table has is none of ours. InvalidOid: there is none.
 Oid look_for_index(Oid table, const table_index& wanted) {
     const Oid found = get_relname_relid(wanted.name, get_rel_namespace(table));
@@ -192,6 +208,7 @@ Oid look_for_index(Oid table, const table_index& wanted) {
     const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
     const bool is_of_table = facts.indrelid == table && facts.indisready;
     const bool is_usable = is_as_known(tuple, wanted);
+    const bool is_valid = facts.indisvalid;
     ReleaseSysCache(tuple);
     if (is_of_table && !is_usable)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -199,7 +216,9 @@ Oid look_for_index(Oid table, const table_index& wanted) {
                        wanted.name),
                 errdetail("It must be a B-tree of the same columns, in the same order, with the same WHERE."),
                 errhint("Drop it, and make it again by CREATE INDEX as in the extension's script."));
-    return is_of_table ? found : InvalidOid;
+    if (is_of_table && !is_valid && !can_be_without(wanted))
+        not_valid(found);
+    return is_of_table && is_valid ? found : InvalidOid;
 }
 
 [[noreturn]] void no_index(Oid table, const char* name) {
@@ -209,11 +228,6 @@ Oid look_for_index(Oid table, const table_index& wanted) {
                       "extension in this database.",
                       get_rel_name(table)),
             errhint("Make it again, by CREATE INDEX as in the extension's script, or run ALTER EXTENSION pgpubsub UPDATE."));
-}
-
-// Without its index there are no rates, but nothing else is lost. The catalog of 0.1.0 has no notification_waiting.
-bool can_be_without(const table_index& i) {
-    return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
 }
 
 [[noreturn]] void not_installed() {

@@ -116,6 +116,8 @@ foreach my $preload (0, 1)
 	}
 	$fails->('a column of another type', qr/table "notification" of extension "pgpubsub" is not of the form[^\n]*\nDETAIL:  [^\n]*"order_key" is of type text instead of bigint/,
 		'ALTER TABLE pgpubsub.notification ALTER COLUMN order_key TYPE text', 'ALTER TABLE pgpubsub.notification ALTER COLUMN order_key TYPE bigint USING order_key::bigint');
+	$fails->('an index that was not built to its end', qr/index "notification_due" of extension "pgpubsub" is not valid\nDETAIL:  [^\n]*\nHINT:  .*REINDEX INDEX pgpubsub.notification_due/,
+		q{UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pgpubsub.notification_due'::regclass}, 'REINDEX INDEX pgpubsub.notification_due');
 	$node->stop;
 }
 done_testing();
