@@ -8,7 +8,8 @@ use Exporter 'import';
 
 our @EXPORT = qw(numbered_notifications);
 
-# SQL that makes the tables published and done, publish(channel, count, length of the payload), and consume(channel, count).
+# SQL that makes the tables published and done, publish(channel, count, length of the payload), consume(channel, count), and work_off(channel, count),
+# which claims and acks.
 sub numbered_notifications
 {
 	return <<'SQL';
@@ -22,6 +23,11 @@ sub numbered_notifications
 	$$;
 	CREATE FUNCTION consume(channel text, count integer) RETURNS void LANGUAGE sql AS $$
 		INSERT INTO done SELECT (payload ->> 'n')::bigint FROM pgpubsub.take(channel, count);
+	$$;
+	CREATE FUNCTION work_off(channel text, count integer) RETURNS void LANGUAGE sql AS $$
+		WITH claimed AS (SELECT (payload ->> 'n')::bigint AS n, receipt FROM pgpubsub.claim(channel, count)),
+			noted AS (INSERT INTO done SELECT n FROM claimed)
+		SELECT pgpubsub.ack(array_agg(receipt)) FROM claimed;
 	$$;
 SQL
 }
