@@ -20,6 +20,21 @@ inline BackgroundWorker background_process(const char* type, const char* functio
     return process;
 }
 
+inline void set_own_setting(const char* name, const char* value) { SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE); }
+
+// A database may have settings that are not made for a process of ours. Of these, the ones that all of them need otherwise.
+inline void set_own_settings() {
+    set_own_setting("role", "none");
+    set_own_setting("search_path", "pg_catalog, pg_temp");
+    set_own_setting("synchronous_commit", "off");  // what a crash of the server loses is found, or done, once more
+    set_own_setting("statement_timeout", "0");
+    set_own_setting("idle_in_transaction_session_timeout", "0");
+    if (has_transaction_timeout)
+        set_own_setting("transaction_timeout", "0");
+    set_own_setting("default_transaction_isolation", "read committed");
+    set_own_setting("default_transaction_read_only", "off");
+}
+
 // A time of day as one of the steady clock: at the latest in a day, when it is looked at anew.
 inline int64 steady_time_of(TimestampTz time) {
     if (time == DT_NOEND)

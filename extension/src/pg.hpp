@@ -432,6 +432,9 @@ inline const PgBackendStatus& backend_status(int i) {
 #endif
 }
 
+// Whether there is the setting transaction_timeout.
+inline constexpr bool has_transaction_timeout = PG_VERSION_NUM >= 170000;
+
 // What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.
 // Escapes are not translated, since that could report an ERROR.
 inline const char* json_syntax_error(std::string_view json) {

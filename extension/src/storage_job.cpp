@@ -12,6 +12,7 @@
 //   3. of a larger one, with bloated indexes, REINDEX CONCURRENTLY, which locks out nobody, but may have to wait for old
 //      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
 #include "arguments.hpp"
+#include "background_process.hpp"
 #include "catalog.hpp"
 #include "databases.hpp"
 #include "left_over_index.hpp"
@@ -42,23 +43,7 @@ MemoryContext job_context;
 // The next transaction's number when it began.
 TransactionId begun_at;
 
-void set_lock_timeout(const char* value) { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); }
-
-// A database may have settings that are not made for this process.
-void set_own_settings() {
-    constexpr const char* settings[][2] = {
-        {"search_path", "pg_catalog, pg_temp"},
-        {"synchronous_commit", "off"},
-        {"statement_timeout", "0"},
-        {"idle_in_transaction_session_timeout", "0"},
-        {"vacuum_cost_delay", "0"},
-        {"default_transaction_isolation", "read committed"},
-        {"default_transaction_read_only", "off"},
-        {"lock_timeout", lock_patience},
-    };
-    for (const auto& [name, value] : settings)
-        SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
+void set_lock_timeout(const char* value) { set_own_setting("lock_timeout", value); }
 
 // PostgreSQL treats it like an autovacuum worker: whoever waits for its lock for as long as deadlock_timeout cancels what it
 // does, and DROP DATABASE ends it.
@@ -377,6 +362,8 @@ void pgpubsub_storage_main(Datum database) {
     // VACUUM and REINDEX keep there what outlives their transactions.
     PortalContext = job_context;
     set_own_settings();
+    set_own_setting("vacuum_cost_delay", "0");
+    set_lock_timeout(lock_patience);
     begun_at = ReadNextTransactionId();
     do_job_or_note_error(static_cast<storage_job>(MyBgworkerEntry->bgw_extra[0]));
 }

@@ -69,25 +69,6 @@ void end_if_asked_to() {
         proc_exit(0);
 }
 
-// A database may have settings that are not made for this process.
-void set_own_settings() {
-    constexpr const char* settings[][2] = {
-        {"search_path", "pg_catalog, pg_temp"},
-        {"synchronous_commit", "off"},  // a hint that a crash of the server loses is found by the sweep
-        {"lock_timeout", "100ms"},
-        {"statement_timeout", "0"},
-        {"idle_in_transaction_session_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-        {"transaction_timeout", "0"},
-#endif
-        {"default_transaction_isolation", "read committed"},
-        {"default_transaction_read_only", "off"},
-        {"pgpubsub.wakeup", "worker"},
-    };
-    for (const auto& [name, value] : settings)
-        SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 // The extension; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
 Oid extension_to_serve() {
     StartTransactionCommand();
@@ -299,6 +280,8 @@ void pgpubsub_worker_main(Datum place) {
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     set_own_settings();
+    set_own_setting("lock_timeout", "100ms");
+    set_own_setting("pgpubsub.wakeup", "worker");
     extension = extension_to_serve();
 
     const TimestampTz started_at = GetCurrentTimestamp();

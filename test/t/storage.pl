@@ -24,6 +24,13 @@ $node->safe_psql('postgres', q{
 	SELECT pgpubsub.create_channel('jobs');
 	SELECT pgpubsub.create_channel('big');
 } . numbered_notifications());
+# The database's own settings are not made for the process.
+$ENV{PGOPTIONS} = '-c role=none -c default_transaction_read_only=off -c statement_timeout=0';
+$node->safe_psql('postgres', q{
+	CREATE ROLE nobody;
+	ALTER DATABASE postgres SET role = 'nobody';
+	ALTER DATABASE postgres SET default_transaction_read_only = on;
+	ALTER DATABASE postgres SET statement_timeout = '1ms'});
 
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query) }
 
