@@ -6,6 +6,7 @@
 #   make installcheck     the SQL tests in a running server where it is installed, as one of its superusers
 #   make demo        the main job on real files, in a private PostgreSQL of its own (MEDIA=folder)
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
+#   make test-model  the library beside a model of it, step by step under chance, for long (SECONDS=600, SEED=number)
 #   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
 #   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
 #   make test-assert  the extension's tests on a PostgreSQL that is built with assertions, and with its caches discarded
@@ -45,7 +46,7 @@ endif
 # What is installed when the machine has it all already, and what runs first when it has not
 # ---------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-demo deps-test deps-tap test test-versions test-start-states test-assert test-sanitizers demo bench help \
+.PHONY: deps deps-demo deps-test deps-tap test test-model test-versions test-start-states test-assert test-sanitizers demo bench help \
         $(SUITES:%=test-%)
 
 deps: deps-build
@@ -70,6 +71,12 @@ test-tap: deps-tap
 $(filter-out test-tap,$(SUITES:%=test-%)): deps-test
 $(SUITES:%=test-%): test-%:
 	@$(BUILD_AND_TEST) $*
+
+# test/t/model.pl alone; "make test" has a short run of it.
+test-model: override SECONDS := $(or $(SECONDS),600)
+test-model: deps-tap
+	@T=model PGPUBSUB_SECONDS='$(SECONDS)' PGPUBSUB_SEED='$(SEED)' PGPUBSUB_SUITE_TIMEOUT=$$(($(SECONDS) + 1200)) && \
+	    export T PGPUBSUB_SECONDS PGPUBSUB_SEED PGPUBSUB_SUITE_TIMEOUT && $(BUILD_AND_TEST) tap
 
 test-versions:
 	@test/lib/test-versions.sh
