@@ -140,6 +140,12 @@ statement next_due_statement(const queue& from) {
             {from.channel, from.subscription, from.filter}};
 }
 
+statement is_paused_statement(const queue& from) {
+    return {"SELECT paused FROM pgpubsub.subscriptions WHERE channel OPERATOR(pg_catalog.=) $1"
+            " AND subscription OPERATOR(pg_catalog.=) $2",
+            {from.channel, from.subscription}};
+}
+
 statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription) {
     return {"CALL pgpubsub.wait($1, $2, $3)", {array_literal(channels), interval(time_limit), subscription}};
 }

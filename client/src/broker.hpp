@@ -48,6 +48,7 @@ statement extend_statement(const std::vector<std::string>& receipts, millisecond
 statement recover_statement(const std::optional<std::string>& channel, int chunk_size);
 statement publish_statement(const message& what);
 statement publish_batch_statement(const message_batch& what);
+statement is_paused_statement(const queue& from);  // no row: there is no such queue, or it is not ours to see
 statement next_due_statement(const queue& from);
 // Its reply, after a while, is the name of one of the channels, which may have work; or null when the time is over.
 statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription);

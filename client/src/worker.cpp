@@ -44,6 +44,8 @@ void worker::connect() {
         shared.worker_pid = check_extension(*server);
         if (options.listen) server->exec(stay_connected);
         check_broadcast_channels();
+        if (!options.drain && !pauses_told_) warn_of_pauses(*this, channels_);
+        pauses_told_ = true;
     });
 }
 
@@ -106,7 +108,10 @@ void worker::work() {
             // All channels are drained: the connections have proved themselves.
             patience_.proved();
             ++shared.sweeps;
-            if (options.drain) return check_all_exist();
+            if (options.drain) {
+                warn_of_pauses(*this, channels_);
+                return check_all_exist();
+            }
             if (shared.broadcasts.empty()) sleep();
         }
     } catch (const interrupted&) {  // a stop came while there was no connection

@@ -135,6 +135,7 @@ private:
     std::vector<channel_state> channels_;
     std::vector<broadcast_state> broadcasts_;
     bool broadcast_channels_checked_ = false;
+    bool pauses_told_ = false;
     bool has_worked_ = false;  // the present connection has: what this client calls was there
     waiting_rounds waits_;
     reconnector patience_;
@@ -148,6 +149,9 @@ batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler
 
 // Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
 void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts);
+
+// Says which of these queues are paused. pauses.cpp
+void warn_of_pauses(worker& w, const std::vector<channel_state>& channels);
 
 // Whether the channel is a broadcast channel just now. Throws broadcast_refusal(). broadcasts.cpp
 bool is_broadcast_channel(worker& w, const broadcast_state& b);
