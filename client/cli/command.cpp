@@ -1,12 +1,13 @@
 // Guarantees that a command can't harm the consumer: one that does not read its stdin, closes it, fills
-// stderr, or leaves a child behind that holds a pipe open, is waited for no longer than it lives itself.
+// stderr, or leaves a child behind that holds a pipe open and goes on writing, is waited for no longer than it lives itself.
 //
 // The command has a process group of its own, so that ^C at the terminal stops the consumer, which lets
 // the command in hand finish; and the group is killed if the consumer dies (guardian.hpp), because then nobody
 // would ack its work, and another consumer is going to do it again.
 //
 // Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
-// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all in one poll().
+// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all in one
+// poll(). In a turn of that loop no more is read than a pipe holds, and nothing waits for the reader of our own stderr.
 
 #include "command.hpp"
 
@@ -30,6 +31,8 @@
 #include <vector>
 
 #include "exit_status.hpp"
+#include "plain_command.hpp"
+#include "report.hpp"
 
 namespace pgpubsub::cli {
 
@@ -37,7 +40,8 @@ namespace {
 
 constexpr const char* shell = "/bin/sh";
 constexpr std::size_t tail_limit = 8 * 1024;
-constexpr std::chrono::seconds grace{2};  // between SIGTERM and SIGKILL
+constexpr std::size_t pipe_size = 64 * 1024;
+constexpr std::chrono::seconds grace{1};  // between SIGTERM and SIGKILL, and then until one that even this does not end is left alone
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -67,6 +71,21 @@ pipe_ends make_pipe() {
 }
 
 void make_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+// What is run: a program, or the shell.
+struct executable {
+    explicit executable(const std::string& command) : by_shell({"sh", "-c", command}) {
+        if (auto plain = plain_words(command))
+            if (auto found = find_program(plain->front())) {
+                program = *std::move(found);
+                words = *std::move(plain);
+            }
+    }
+    std::string program;  // empty: by the shell
+    std::vector<std::string> words;
+    std::vector<std::string> by_shell;
+    const char* name() const { return program.empty() ? shell : program.c_str(); }
+};
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts, const char* last = nullptr) {
     std::vector<const char*> result;
@@ -99,9 +118,9 @@ public:
     command_environment& operator=(const command_environment&) = delete;
 
     // Returns when it is not possible, with the reason in errno. Safe between fork and exec.
-    void run_in_it(const char* program, const char* const* arguments) const {
+    void run_in_it(const char* program, const std::vector<const char*>& arguments) const {
         const auto run = [&](const std::vector<const char*>& environment) {
-            ::execve(program, const_cast<char* const*>(arguments), const_cast<char* const*>(environment.data()));
+            ::execve(program, const_cast<char* const*>(arguments.data()), const_cast<char* const*>(environment.data()));
         };
         run(whole_);
         if (errno == E2BIG && !without_key_.empty()) run(without_key_);
@@ -113,9 +132,20 @@ private:
     std::vector<const char*> whole_, without_key_;
 };
 
+// What the child needs, made ready before the fork.
+struct preparation {
+    preparation(const executable& run, const notification& n)
+        : program(run.program.empty() ? nullptr : run.program.c_str()),
+          words(pointers(run.words)),
+          by_shell(pointers(run.by_shell)),
+          environment(n) {}
+    const char* program;
+    std::vector<const char*> words, by_shell;
+    command_environment environment;
+};
+
 // `problem`: a pipe that exec closes. What is written into it says why there was none.
-[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem, const char* const* argv,
-                                 const command_environment& environment) {
+[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem, const preparation& ready) {
     ::setpgid(0, 0);
     guard.guards(::getpid());
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -126,13 +156,17 @@ private:
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::dup2(in, STDIN_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) environment.run_in_it(shell, argv);
+    if (::dup2(in, STDIN_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) {
+        if (ready.program != nullptr) ready.environment.run_in_it(ready.program, ready.words);
+        // A script without a first line that says whose it is, is the shell's.
+        if (ready.program == nullptr || errno == ENOEXEC) ready.environment.run_in_it(shell, ready.by_shell);
+    }
     const int reason = errno;
     [[maybe_unused]] const auto told = ::write(problem, &reason, sizeof reason);
     ::_exit(127);
 }
 
-// Waits until the child runs the command: 0, or the errno that says why it does not.
+// The errno that says why the child does not run the command, or 0. Without waiting: the pipe is readable.
 int read_problem(int pipe) {
     int problem = 0;
     ssize_t count = 0;
@@ -141,19 +175,19 @@ int read_problem(int pipe) {
     return count == sizeof problem ? problem : 0;
 }
 
-// Reads what is there without waiting, passes it on to our stderr and remembers the end of it. False at
-// the end of the stream.
+// Reads what is there, but no more than a pipe holds, for there may be somebody who goes on writing; passes it on to our
+// stderr and remembers the end of it. False at the end of the stream.
 bool read_stderr(int fd, std::string& tail) {
-    std::array<char, 4096> buffer;
-    for (;;) {
-        const auto count = ::read(fd, buffer.data(), buffer.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return errno == EAGAIN;
-        if (count == 0) return false;
-        [[maybe_unused]] const auto passed_on = ::write(STDERR_FILENO, buffer.data(), static_cast<std::size_t>(count));
-        tail.append(buffer.data(), static_cast<std::size_t>(count));
-        if (tail.size() > tail_limit) tail.erase(0, tail.size() - tail_limit);
+    static thread_local std::array<char, pipe_size> buffer;
+    ssize_t count = 0;
+    while ((count = ::read(fd, buffer.data(), buffer.size())) < 0 && errno == EINTR) {
     }
+    if (count < 0) return errno == EAGAIN;
+    const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
+    relay(text);
+    tail.append(text.substr(text.size() > tail_limit ? text.size() - tail_limit : 0));
+    if (tail.size() > tail_limit) tail.erase(0, tail.size() - tail_limit);
+    return count > 0;
 }
 
 // Writes what the pipe takes. False when there is nothing left to write, or nobody who reads.
@@ -193,23 +227,15 @@ command_outcome run_command(const std::string& command, const notification& n, c
     auto input = make_pipe();
     auto errors = make_pipe();
     auto problems = make_pipe();
-    const std::vector<std::string> arguments{"sh", "-c", command};
-    const auto argv = pointers(arguments);
-    const command_environment environment(n);
+    const executable run(command);
+    const preparation ready(run, n);
 
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) fail("could not start a process for the command");
-    if (child == 0)
-        become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), argv.data(), environment);
+    if (child == 0) become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), ready);
     ::setpgid(child, child);  // in both processes: whichever comes first
     problems.write.close();
-    if (const int problem = read_problem(problems.read.get()); problem != 0) {
-        while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-        }
-        guard.guards(0);
-        throw std::system_error(problem, std::generic_category(), std::string("could not run the command by ") + shell);
-    }
     input.read.close();
     errors.write.close();
     make_nonblocking(input.write.get());
@@ -219,11 +245,20 @@ command_outcome run_command(const std::string& command, const notification& n, c
     const std::string text = line + '\n';
     std::string_view rest = text;
     command_outcome outcome;
+    int problem = 0;
     std::optional<std::chrono::steady_clock::time_point> kill_at;
     for (;;) {
-        std::array<pollfd, 3> waits{{{ended.get(), POLLIN, 0}, {errors.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}}};
-        // Without a pidfd (an old kernel) the end is noticed by looking.
-        ::poll(waits.data(), waits.size(), ended.get() < 0 ? 20 : 250);
+        const bool relaying = can_relay();
+        std::array<pollfd, 4> waits{{{ended.get(), POLLIN, 0},
+                                     {relaying ? errors.read.get() : -1, POLLIN, 0},
+                                     {input.write.get(), POLLOUT, 0},
+                                     {problems.read.get(), POLLIN, 0}}};
+        // Without a pidfd (an old kernel, no descriptor left) the end is noticed by looking.
+        ::poll(waits.data(), waits.size(), ended.get() < 0 || !relaying ? 20 : 250);
+        if (waits[3].revents != 0) {
+            problem = read_problem(problems.read.get());
+            problems.read.close();
+        }
         if (waits[2].revents != 0 && !write_stdin(input.write.get(), rest)) input.write.close();
         if (waits[1].revents != 0 && !read_stderr(errors.read.get(), outcome.stderr_tail)) errors.read.close();
         if (const pid_t done = ::waitpid(child, &outcome.wait_status, WNOHANG); done == child) break;
@@ -231,11 +266,20 @@ command_outcome run_command(const std::string& command, const notification& n, c
             ::kill(-child, SIGTERM);
             kill_at = std::chrono::steady_clock::now() + grace;
         }
-        if (kill_at && std::chrono::steady_clock::now() >= *kill_at) ::kill(-child, SIGKILL);
+        if (!kill_at) continue;
+        if (std::chrono::steady_clock::now() >= *kill_at) ::kill(-child, SIGKILL);
+        if (std::chrono::steady_clock::now() >= *kill_at + grace) {  // the kernel can't end it (a disk that is gone): when it can, it will
+            outcome.wait_status = SIGKILL;
+            return outcome;
+        }
     }
     if (kill_at) end_rest_of_group(child, *kill_at);
     guard.guards(0);
+    if (problems.read.get() >= 0) problem = read_problem(problems.read.get());
+    if (problem != 0)
+        throw std::system_error(problem, std::generic_category(), std::string("could not run the command by ") + run.name());
     if (errors.read.get() >= 0) read_stderr(errors.read.get(), outcome.stderr_tail);
+    flush_messages(std::chrono::seconds(1));
     return outcome;
 }
 

@@ -13,10 +13,16 @@ enum exit_status : int {
     failure = 1,  // at run time
     usage = 2,    // the command line
     unfinished = 3,  // between a worker and its parent only: drained, and some notifications failed
+    lacking = 4,     // between them too: without descriptors, processes or memory; a new worker may have some
 };
 
 // What an --exec command exits with to say that no other attempt makes sense: EX_DATAERR of sysexits.h.
 inline constexpr int reject_status = 65;
+
+// What a shell exits with when there is no such command, or it can't be run. Whatever the notification is, that is not its fault.
+inline bool is_not_run(int wait_status) {
+    return WIFEXITED(wait_status) && (WEXITSTATUS(wait_status) == 126 || WEXITSTATUS(wait_status) == 127);
+}
 
 inline bool is_rejection(int wait_status) { return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == reject_status; }
 

@@ -20,11 +20,13 @@ namespace {
     ::setpgid(0, 0);
     ::prctl(PR_SET_NAME, "exec-guard");
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
-    // Nobody who reads our output shall wait for this one.
+    // Nobody who reads our output, or what else was handed down to us, shall wait for this one.
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, fd);
+    ::dup2(pipe, STDIN_FILENO);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, fd);
+    ::close_range(STDERR_FILENO + 1, ~0U, 0);
     for (pid_t group = 0, next = 0;;) {
-        const auto count = ::read(pipe, &next, sizeof next);
+        const auto count = ::read(STDIN_FILENO, &next, sizeof next);
         if (count == sizeof next) {
             group = next;
         } else if (count >= 0 || errno != EINTR) {

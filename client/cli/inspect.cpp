@@ -1,4 +1,4 @@
-// `pgpubsub channels`, `stats` and `dead-letters`: what the views show, as a table for people, or as JSON lines.
+// `pgpubsub peek`, `channels`, `stats` and `dead-letters`: what the views show, as a table for people, or as JSON lines.
 
 #include <memory>
 
@@ -18,6 +18,9 @@ struct inspection {
     std::string dsn;
     std::optional<std::string> channel;
     std::optional<std::string> subscription;
+    std::optional<std::string> state;
+    std::optional<std::string> filter;
+    std::optional<long long> after;
     int limit = 100;
     bool json = false;
 };
@@ -55,7 +58,8 @@ std::string count_of(const std::string& column) {
     return " CASE WHEN '" + column + "' = ANY (estimated) THEN '~' ELSE '' END || " + column + " AS " + column;
 }
 
-const std::string stats_where = " FROM pgpubsub.stat_channels WHERE $1::text IS NULL OR channel = $1 ORDER BY channel, subscription";
+// (A server with version 0.1.0 of the extension does not say what is paused.)
+const std::string stats_where = ", (pg_catalog.to_jsonb(c) ->> 'paused')::boolean AS paused FROM pgpubsub.stat_channels c WHERE $1::text IS NULL OR channel = $1 ORDER BY channel, subscription";
 
 const std::string stats_table =
     "SELECT channel, subscription," + count_of("ready") + "," + count_of("delayed") + "," + count_of("in_flight") + "," +
@@ -73,6 +77,27 @@ int stats(const inspection& s) {
     const auto rows = server.query(s.json ? stats_json : stats_table, {s.channel});
     if (rows.rows() == 0 && s.channel) require_channel(server, *s.channel);
     s.json ? print_json(rows) : print_table(rows);
+    return success;
+}
+
+// What there is, in the order of ids, with what a line of listen has and the state.
+const std::string peek_from =
+    " FROM pgpubsub.peek($1, coalesce($2, 'default'), $3, $4, $5::bigint, $6::bigint)";
+
+const std::string peek_table =
+    "SELECT id, state, attempts, date_trunc('second', created_at) AS created_at, date_trunc('second', due_at) AS due_at, key,"
+    " payload, last_error" + peek_from;
+
+const std::string peek_json =
+    "SELECT row_to_json(q) FROM (SELECT id, channel, subscription, state, payload, key, headers, created_at, deliver_at, due_at,"
+    " priority, attempts, db_version, dedup_key, last_error" + peek_from + ") q";
+
+int peek(const inspection& s) {
+    auto server = connect(s.dsn);
+    const auto rows = server.query(s.json ? peek_json : peek_table, {s.channel, s.subscription, s.state, s.filter, s.after, s.limit});
+    s.json ? print_json(rows) : print_table(rows);
+    if (rows.rows() == static_cast<std::size_t>(s.limit))
+        report("the first " + std::to_string(s.limit) + " notifications; there may be more", "--limit N shows more, --after ID what comes behind.");
     return success;
 }
 
@@ -104,6 +129,20 @@ int dead_letters(const inspection& s) {
 }
 
 }  // namespace
+
+subcommand add_peek(CLI::App& app) {
+    auto s = std::make_shared<inspection>();
+    auto* command = app.add_subcommand("peek", "show what waits in a channel, without taking it, in the order of ids");
+    add_channel(*command, *(s->channel = std::string()));
+    command->add_option("--subscription", s->subscription, "of this subscription (default: \"default\")")->type_name("NAME");
+    command->add_option("--state", s->state, "only what is ready, delayed, leased or retrying")
+        ->check(CLI::IsMember({"ready", "delayed", "leased", "retrying"}))->type_name("STATE");
+    add_json(*command, "--filter", s->filter, "only notifications whose payload contains this");
+    command->add_option("--after", s->after, "only what has a greater id")->type_name("ID");
+    command->add_option("--limit", s->limit, "at most so many")->check(CLI::Range(1, 1'000'000))->capture_default_str()->type_name("N");
+    add_common(*command, *s);
+    return {command, [] {}, [s] { return peek(*s); }};
+}
 
 subcommand add_channels(CLI::App& app) {
     auto s = std::make_shared<inspection>();

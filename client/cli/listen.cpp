@@ -1,26 +1,20 @@
 // `pgpubsub listen`: prints notifications as JSON lines, or runs a command for each.
 //
 // Guarantees that a notification is removed only after its line has been written to stdout, or its command
-// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept. What comes by
-// broadcast is printed or handed to the command too; it was never stored.
+// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept, without a word, as
+// other programs end whose reader has seen enough. What comes by broadcast is printed or handed to the command too; it was never stored.
 //
 // Steps: recover if asked to; then one consumer in this process, or several in processes of their own.
 
-#include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <optional>
-#include <stdexcept>
-#include <system_error>
 
 #include <pgpubsub/pgpubsub.hpp>
 
-#include "command.hpp"
+#include "delivery.hpp"
 #include "exit_status.hpp"
-#include "guardian.hpp"
-#include "json_line.hpp"
+#include "first_process.hpp"
 #include "listen.hpp"
 #include "report.hpp"
 #include "supervisor.hpp"
@@ -29,45 +23,22 @@ namespace pgpubsub::cli {
 
 namespace {
 
-void print_line(const notification& n) {
-    const std::string line = json_line(n) + '\n';
-    std::string_view rest = line;
-    while (!rest.empty()) {
-        const auto written = ::write(STDOUT_FILENO, rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0 && errno == EAGAIN) {  // somebody else made the terminal or pipe non-blocking
-            pollfd wait{STDOUT_FILENO, POLLOUT, 0};
-            ::poll(&wait, 1, 1000);
-            continue;
-        }
-        if (written < 0) throw stop_consuming("could not write to stdout: " + std::string(std::strerror(errno)));
-        rest.remove_prefix(static_cast<std::size_t>(written));
-    }
+bool is_transactional(const listen_settings& s) {
+    return s.mode.empty() ? !s.command : s.mode == "transactional";
 }
 
-// Throws what the command failed with; stop_consuming when it was ended by the second request to stop, or when no command
-// could be started.
-void run_for(const std::string& command, const guardian& guard, const notification& n, const consumer& running) {
-    bool ended_by_us = false;
-    const auto should_end = [&] { return ended_by_us = running.stop_requests() > 1; };
-    const auto outcome = [&] {
-        try {
-            return run_command(command, n, json_line(n), guard, should_end);
-        } catch (const std::system_error& e) {
-            if (is_passing(e.code())) throw;
-            throw stop_consuming(e.what());
-        }
-    }();
-    if (outcome.wait_status == 0) return;
-    if (ended_by_us) throw stop_consuming("the command was ended by the second request to stop");
-    if (is_rejection(outcome.wait_status)) throw rejected(failure_text(outcome));
-    throw std::runtime_error(failure_text(outcome));
+// A line is quick, and takes nothing of the server: so many share a commit. What is claimed ahead of a command nobody else
+// could do meanwhile: a few, and the consumer claims fewer where they take long. What commands do is repeated if their
+// transaction fails: one each.
+int default_batch(const listen_settings& s) {
+    if (s.limit) return 1;  // to end in time
+    if (!s.command) return 500;
+    return is_transactional(s) ? 1 : 8;
 }
 
 consumer_options options_of(const listen_settings& s, bool replacement) {
     consumer_options o{.dsn = s.dsn};
-    // A command may take long, and what is claimed ahead of it nobody else could do meanwhile.
-    o.batch = s.batch.value_or(s.command ? 1 : o.batch);
+    o.batch = s.batch.value_or(default_batch(s));
     o.lease = s.lease;
     if (s.poll_interval) o.poll_interval = *s.poll_interval;
     o.give_up_after = s.give_up_after;
@@ -79,41 +50,55 @@ consumer_options options_of(const listen_settings& s, bool replacement) {
     return o;
 }
 
-bool is_transactional(const listen_settings& s) {
-    return s.mode.empty() ? !s.command : s.mode == "transactional";
-}
-
 bool is_of_other_kind(const error& e) { return e.sqlstate() == "42809"; }
 
-int consume(const listen_settings& s, bool replacement) try {
-    std::optional<guardian> guard;
-    if (s.command) guard.emplace();
-    consumer running(options_of(s, replacement));
-    const auto handle = [&](const notification& n) { s.command ? run_for(*s.command, *guard, n, running) : print_line(n); };
-    handler_options which{.filter = s.filter};
-    if (s.subscription) which.subscription = *s.subscription;
-    for (const auto& channel : s.channels) {
-        if (is_transactional(s))
-            running.on(channel, which, [handle](const notification& n, transaction&) { handle(n); });
-        else
-            running.on(channel, which, handle);
-        if (queue_only_option(s) == nullptr) running.on_broadcast(channel, handle);
+int consume(const listen_settings& s, bool replacement) {
+    std::optional<delivery> deliver;
+    try {
+        deliver.emplace(s.command);
+        consumer running(options_of(s, replacement));
+        int left = s.limit.value_or(0);
+        const auto handle = [&](const notification& n) {
+            if (s.limit && left == 0) throw stop_consuming("--limit is reached");
+            struct countdown {
+                const listen_settings& s;
+                int& left;
+                consumer& running;
+                ~countdown() {
+                    if (s.limit && --left == 0) running.stop();
+                }
+            } at_end{s, left, running};
+            deliver->deliver(n, running);
+        };
+        const auto handle_broadcast = [&, handle](const notification& n) {
+            if (!s.limit || left > 0) handle(n);
+        };
+        handler_options which{.filter = s.filter};
+        if (s.subscription) which.subscription = *s.subscription;
+        for (const auto& channel : s.channels) {
+            if (is_transactional(s))
+                running.on(channel, which, [handle](const notification& n, transaction&) { handle(n); });
+            else
+                running.on(channel, which, handle);
+            if (queue_only_option(s) == nullptr) running.on_broadcast(channel, handle_broadcast);
+        }
+        running.run();
+        if (!s.drain || running.failures() == 0) return success;
+        report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") + " failed",
+               "pgpubsub peek CHANNEL shows last_error; those without attempts left: pgpubsub dead-letters CHANNEL");
+        return unfinished;
+    } catch (const error& e) {
+        if (deliver && deliver->is_reader_gone()) {
+            if (s.verbose) report(e.what());
+        } else if (const char* option = queue_only_option(s); option != nullptr && is_of_other_kind(e)) {
+            report(e.what(), std::string(option) + " is for queue channels only; leave it out to listen to a broadcast channel.");
+        } else {
+            report(e);
+        }
+    } catch (const std::exception& e) {
+        report(e.what());
     }
-    running.run();
-    if (!s.drain || running.failures() == 0) return success;
-    report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") + " failed",
-           "SELECT id, channel, attempts, last_error FROM pgpubsub.notifications WHERE last_error IS NOT NULL; "
-           "those without attempts left: pgpubsub dead-letters CHANNEL");
-    return unfinished;
-} catch (const error& e) {
-    if (const char* option = queue_only_option(s); option != nullptr && is_of_other_kind(e))
-        report(e.what(), std::string(option) + " is for queue channels only; leave it out to listen to a broadcast channel.");
-    else
-        report(e);
-    return failure;
-} catch (const std::exception& e) {
-    report(e.what());
-    return failure;
+    return deliver && deliver->is_lacking() ? lacking : failure;
 }
 
 void recover_all(const listen_settings& s) {
@@ -147,12 +132,19 @@ const char* queue_only_option(const listen_settings& s) {
 
 int listen(const listen_settings& s) {
     if (s.recover) recover_all(s);  // its connection is closed again before any process is forked
-    if (s.processes.value_or(1) == 1) return consume(s, false) == success ? success : failure;
+    if (s.processes.value_or(1) == 1) {
+        const auto consume_here = [&] { return consume(s, false) == success ? success : failure; };
+        return s.command && ::getpid() == 1 ? run_below_first_process(consume_here) : consume_here();
+    }
     const supervision plan{.processes = *s.processes,
                            .drain = s.drain,
                            .stop_timeout = s.stop_timeout.value_or(std::chrono::seconds(60)),
                            .verbose = s.verbose};
-    return supervise(plan, [&](int, bool replacement) { return consume(s, replacement); });
+    return supervise(plan, [&](int, bool replacement) {
+        const int status = consume(s, replacement);
+        flush_messages(std::chrono::seconds(1));
+        return status;
+    });
 }
 
 }  // namespace pgpubsub::cli

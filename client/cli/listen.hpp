@@ -16,6 +16,7 @@ struct listen_settings {
     std::optional<std::string> command = {};  // --exec
     std::string mode = {};                    // transactional, leased; empty: by --exec
     std::optional<int> batch = {};
+    std::optional<int> limit = {};
     std::optional<std::chrono::milliseconds> lease = {};
     std::optional<std::chrono::milliseconds> poll_interval = {};
     std::optional<std::chrono::milliseconds> give_up_after = {};

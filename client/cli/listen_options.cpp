@@ -13,19 +13,27 @@ namespace pgpubsub::cli {
 namespace {
 
 constexpr const char* listen_footer =
-    "A command finds the notification as one JSON line on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL,\n"
-    "PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY and (if it has one) PGPUBSUB_KEY in its environment; a key that\n"
-    "is too long for that is left out, and PGPUBSUB_KEY_OMITTED is 1. Its stdout and stderr are the program's\n"
-    "own. Its exit status 0 acks; 65 rejects: the notification becomes a dead letter at once; any other lets it be\n"
-    "tried again, by the back-off of its subscription. A channel whose name begins with - goes behind --.\n"
+    "A command finds the notification as one JSON line on its stdin, and\n"
+    "PGPUBSUB_ID, PGPUBSUB_CHANNEL, PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY\n"
+    "and (if it has one) PGPUBSUB_KEY in its environment; a key that is too long for\n"
+    "that is left out, and PGPUBSUB_KEY_OMITTED is 1. Its stdout and stderr are the\n"
+    "program's own. Its exit status decides: 0 acks; 65 rejects, so that the\n"
+    "notification becomes a dead letter at once; 126 and 127 say that the command\n"
+    "could not be run, and end the listener; any other lets the notification be\n"
+    "tried again, by the back-off of its subscription.\n"
     "\n"
-    "On a broadcast channel each listener gets each broadcast, from now on; nothing is stored, acked or retried.\n"
+    "A channel whose name begins with - goes behind --.\n"
+    "\n"
+    "On a broadcast channel each listener gets each broadcast, from now on; nothing\n"
+    "is stored, acked or retried.\n"
     "\n";
 
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\n\r") == std::string::npos; }
 
 void check(const listen_settings& s) {
     if (s.command && is_blank(*s.command)) throw CLI::ValidationError("--exec", "needs a command");
+    if (s.limit && s.processes.value_or(1) > 1) throw CLI::ValidationError("--limit", "excludes --processes");
+    if (s.limit && s.batch) throw CLI::ValidationError("--limit", "excludes --batch");
     if (s.stop_timeout && !s.processes) throw CLI::ValidationError("--stop-timeout", "needs --processes");
     if (s.poll_interval && s.poll_interval->count() == 0) throw CLI::ValidationError("--poll-interval", "must be longer than 0");
     for (std::size_t i = 0; i < s.channels.size(); ++i)
@@ -54,7 +62,7 @@ subcommand add_listen(CLI::App& app) {
         ->type_name("NAME");
     add_json(*listen_app, "--filter", s.filter, "only notifications whose payload contains this, such as {\"context\": {\"tenant\": 7}}");
     listen_app->add_option("--exec", s.command,
-                       "run CMD by /bin/sh for each notification, its JSON on stdin; 0 acks, 65 rejects, anything else "
+                       "run CMD for each notification, its JSON on stdin; 0 acks, 65 rejects, 126 and 127 end the listener, anything else "
                        "nacks with stderr")
         ->type_name("CMD");
     listen_app->add_option("--processes", s.processes, "so many worker processes (default 1); one of several that dies is replaced")
@@ -62,8 +70,9 @@ subcommand add_listen(CLI::App& app) {
     listen_app->add_flag("--recover", s.recover, "first call pgpubsub.recover() for each channel, and say what it found");
     listen_app->add_option("--mode", s.mode, "transactional (default), or leased (default with --exec)")
         ->check(CLI::IsMember({"transactional", "leased"}))->type_name("MODE");
-    listen_app->add_option("--batch", s.batch, "take at most N at once (default 50, with --exec 1)")
+    listen_app->add_option("--batch", s.batch, "take at most N at once (default 500, with --exec 8, with --exec in transactional mode 1)")
         ->check(CLI::Range(1, 1000))->type_name("N");
+    listen_app->add_option("--limit", s.limit, "end after N notifications")->check(CLI::Range(1, 1'000'000'000))->type_name("N");
     add_duration(*listen_app, "--lease", s.lease, "leased mode: how soon others may have it if this process dies (default 30s)");
     listen_app->add_flag("--drain", s.drain, "process what is ready, then exit; with 1 if a notification failed");
     add_duration(*listen_app, "--poll-interval", s.poll_interval,

@@ -4,30 +4,25 @@
 
 #include <signal.h>
 
-#include <iostream>
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <memory>
 #include <vector>
 
 #include <pgpubsub/pgpubsub.hpp>
 
+#include "command_line.hpp"
 #include "exit_status.hpp"
 #include "options.hpp"
+#include "output.hpp"
 #include "report.hpp"
 #include "subcommand.hpp"
+#include "terminal.hpp"
 
 namespace pgpubsub::cli {
 
 namespace {
-
-// CLI11 would just miss a subcommand, and not name what it found in its place.
-void check_subcommand(const std::vector<subcommand>& subcommands, int argc, char** argv) {
-    if (argc < 2 || argv[1][0] == '-') return;
-    std::string known;
-    for (const auto& s : subcommands) {
-        if (s.app->get_name() == argv[1]) return;
-        known += (known.empty() ? "" : ", ") + s.app->get_name();
-    }
-    throw CLI::ParseError("unknown subcommand \"" + std::string(argv[1]) + "\"; there are: " + known, usage);
-}
 
 // The footers are written as they are to be read. From 2.5 on, CLI11 fills them like a paragraph unless it is told not to.
 template <typename Formatter>
@@ -38,38 +33,106 @@ void keep_footers(Formatter& formatter) {
         formatter.footer_paragraph_width(1000);
 }
 
-int run(int argc, char** argv) {
-    ::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is reported by write()
-    CLI::App app("Consume from and publish to PostgreSQL as a message broker.", "pgpubsub");
-    app.set_version_flag("--version", std::string("pgpubsub ") + version());
-    app.require_subcommand(1);
-    keep_footers(*app.get_formatter());  // the subcommands inherit the formatter
-    app.footer(footer);
-    std::vector<subcommand> subcommands;
-    for (const auto& add : {add_listen, add_publish, add_channels, add_stats, add_dead_letters, add_redrive,
-                            add_purge_dead_letters, add_recover, add_pause, add_resume, add_purge, add_subscribe, add_unsubscribe})
-        subcommands.push_back(add(app));
-    const auto given = [&]() -> const subcommand* {
+constexpr std::size_t help_column = 26;  // where the description of an option begins
+
+// Each subcommand's options, and whether one of them has a value.
+option_lookup options_of(const std::vector<subcommand>& subcommands) {
+    return [&subcommands](const std::string& name) -> std::optional<bool> {
         for (const auto& s : subcommands)
-            if (s.app->parsed()) return &s;
-        return nullptr;
+            if (const auto* option = s.app->get_option_no_throw(name)) return option->get_expected_max() > 0;
+        return std::nullopt;
     };
-    try {
-        check_subcommand(subcommands, argc, argv);
-        app.parse(argc, argv);
-        given()->check();
-    } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == 0) {
-            app.exit(e);  // --help, --version
-            return std::cout.flush() ? success : failure;
+}
+
+// libpq says what is wrong with it, before anything is done.
+void check_dsn(const CLI::App& app, const std::vector<std::string>& arguments) {
+    const std::string dsn = app.get_option("--dsn")->empty() ? "" : app.get_option("--dsn")->as<std::string>();
+    char* problem = nullptr;
+    PQconninfoOption* const parsed = PQconninfoParse(dsn.c_str(), &problem);
+    PQconninfoFree(parsed);
+    const std::unique_ptr<char, void (*)(void*)> owned(problem, PQfreemem);
+    if (parsed != nullptr) return;
+    std::string text = problem != nullptr ? problem : "out of memory";
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    const bool is_given = std::any_of(arguments.begin(), arguments.end(), [](const auto& a) { return a == "--dsn" || a.starts_with("--dsn="); });
+    throw error((is_given ? "--dsn: " : "the environment variable PGPUBSUB_DSN: ") + ("the DSN is malformed: " + text),
+                {.sqlstate = "22023", .hint = "Write it as \"host=… dbname=… user=…\" or as \"postgresql://user@host/dbname\"."});
+}
+
+class program {
+public:
+    program() {
+        app_.set_version_flag("-V,--version", std::string("pgpubsub ") + version());
+        app_.require_subcommand(1);
+        keep_footers(*app_.get_formatter());  // the subcommands inherit the formatter
+        app_.get_formatter()->column_width(help_column);
+        app_.footer(footer);
+        for (const auto& add : {add_listen, add_publish, add_peek, add_channels, add_stats, add_dead_letters, add_redrive,
+                                add_purge_dead_letters, add_recover, add_pause, add_resume, add_purge, add_subscribe, add_unsubscribe})
+            subcommands_.push_back(add(app_));
+    }
+
+    int run(std::vector<std::string> arguments) {
+        if (arguments.empty()) {
+            relay(wrapped(app_.help(), terminal_width(), help_column));
+            return usage;
         }
-        report(e.what(), "See pgpubsub " + (given() == nullptr ? "" : given()->app->get_name() + " ") + "--help.");
+        if (const auto status = parse(std::move(arguments))) return *status;
+        return given()->run();
+    }
+
+private:
+    // The exit status, if that was all.
+    std::optional<int> parse(std::vector<std::string> arguments) {
+        try {
+            std::vector<std::string> names;
+            for (const auto& s : subcommands_) names.push_back(s.app->get_name());
+            arguments = subcommand_first(std::move(arguments), names, options_of(subcommands_));
+            app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+            check_dsn(*given()->app, arguments);
+            given()->check();
+            return std::nullopt;
+        } catch (const CLI::CallForHelp&) {
+            print(wrapped(app_.help(), terminal_width(), help_column));
+            return success;
+        } catch (const CLI::CallForVersion& e) {
+            print(e.what() + std::string("\n"));
+            return success;
+        } catch (const CLI::ExtrasError&) {
+            return refuse(unexpected(arguments, given()->app->remaining()));
+        } catch (const CLI::ParseError& e) {
+            return refuse(e.what());
+        } catch (const wrong_command_line& e) {
+            return refuse(e.what());
+        } catch (const error& e) {
+            report(e);
+            return usage;
+        }
+    }
+
+    int refuse(const std::string& message) const {
+        report(message, "See pgpubsub " + (given() == nullptr ? "" : given()->app->get_name() + " ") + "--help.");
         return usage;
     }
+
+    const subcommand* given() const {
+        for (const auto& s : subcommands_)
+            if (s.app->parsed()) return &s;
+        return nullptr;
+    }
+
+    CLI::App app_{"Consume from and publish to PostgreSQL as a message broker.", "pgpubsub"};
+    std::vector<subcommand> subcommands_;
+};
+
+int run(int argc, char** argv) {
+    ::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is reported by write()
     try {
-        return given()->run();
+        return program().run({argv + std::min(argc, 1), argv + argc});
     } catch (const error& e) {
         report(e);
+    } catch (const reader_is_gone&) {
+        return success;  // it has seen what it wanted
     } catch (const std::exception& e) {
         report(e.what());
     }
@@ -80,4 +143,9 @@ int run(int argc, char** argv) {
 
 }  // namespace pgpubsub::cli
 
-int main(int argc, char** argv) { return pgpubsub::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+    pgpubsub::cli::open_standard_descriptors();
+    const int status = pgpubsub::cli::run(argc, argv);
+    pgpubsub::cli::flush_messages(std::chrono::seconds(1));
+    return status;
+}

@@ -1,6 +1,5 @@
 // `pgpubsub recover`, `pause`, `resume` and `purge`: each is one call.
 
-#include <iostream>
 #include <memory>
 
 #include <pgpubsub/pgpubsub.hpp>
@@ -54,8 +53,8 @@ subcommand add_recover(CLI::App& app) {
     add_dsn(*command, s->dsn);
     return {command, [] {}, [s] {
                 auto server = connect(s->dsn);
-                std::cout << server.recover(s->channel, s->chunk_size) << std::endl;
-                return std::cout ? success : failure;
+                print_number(std::to_string(server.recover(s->channel, s->chunk_size)));
+                return success;
             }};
 }
 

@@ -7,12 +7,13 @@
 namespace pgpubsub::cli {
 
 const char* const footer =
-    "Connection: --dsn takes a libpq connection string or URI; without it PGPUBSUB_DSN is used, else PGHOST,\n"
-    "PGPORT, PGDATABASE, PGUSER and so on, as with psql.\n"
+    "Connection: --dsn takes a libpq connection string or URI; without it\n"
+    "PGPUBSUB_DSN is used, else PGHOST, PGPORT, PGDATABASE, PGUSER and so on, as\n"
+    "with psql.\n"
     "\n"
-    "Exit status: 0 if it worked (a listener ended by SIGTERM, SIGINT or SIGHUP finishes what it has in hand and\n"
-    "exits with 0), 1 if it failed (with --drain: also if a notification failed), 2 if the command line is\n"
-    "wrong.";
+    "Exit status: 0 if it worked (a listener ended by SIGTERM, SIGINT or SIGHUP\n"
+    "finishes what it has in hand and exits with 0), 1 if it failed (with --drain:\n"
+    "also if a notification failed), 2 if the command line is wrong.";
 
 void add_dsn(CLI::App& app, std::string& dsn) {
     app.add_option("--dsn", dsn, "where to connect to: \"host=… dbname=…\" or postgresql://…")->envname("PGPUBSUB_DSN")->type_name("DSN");

@@ -2,24 +2,14 @@
 
 #include "query.hpp"
 
-#include <iostream>
-
 #include <pgpubsub/pgpubsub.hpp>
 
 #include "one_line.hpp"
+#include "output.hpp"
 #include "report.hpp"
 #include "table.hpp"
 
 namespace pgpubsub::cli {
-
-namespace {
-
-void print(std::string_view text) {
-    std::cout << text << std::flush;
-    if (!std::cout) throw error("could not write to stdout");
-}
-
-}  // namespace
 
 session connect(const std::string& dsn) {
     session server({.dsn = dsn, .log = log_to_stderr(log_level::warning)});
@@ -48,7 +38,15 @@ void print_json(const result& rows) {
     print(lines);
 }
 
-void print_number(const result& number) { print(std::string(number.at(0, 0).value_or("0")) + '\n'); }
+void print_number(const result& number) { print_number(std::string(number.at(0, 0).value_or("0"))); }
+
+void print_number(const std::string& text) {
+    try {
+        print(text + '\n');
+    } catch (const error& e) {
+        throw error("it was done, for " + text + " of them, but: " + e.what());
+    }
+}
 
 void require_channel(session& server, const std::string& channel) {
     const auto right = server.query(

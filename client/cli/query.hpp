@@ -16,8 +16,9 @@ session connect(const std::string& dsn);
 void print_table(const result& rows);
 void print_json(const result& rows);  // of the one column: the text of the object
 
-// Prints a number, and a newline.
+// Prints how many something was done for, and a newline.
 void print_number(const result& number);
+void print_number(const std::string& number);
 
 // Throws error 42704 when there is no such channel, 42501 when the user may neither publish to it nor consume from it.
 void require_channel(session& server, const std::string& channel);

@@ -16,7 +16,8 @@ struct subcommand {
 // Each adds one to the command line.
 subcommand add_listen(CLI::App& app);             // listen_options.cpp
 subcommand add_publish(CLI::App& app);            // publish_options.cpp
-subcommand add_channels(CLI::App& app);           // inspect.cpp
+subcommand add_peek(CLI::App& app);               // inspect.cpp
+subcommand add_channels(CLI::App& app);
 subcommand add_stats(CLI::App& app);
 subcommand add_dead_letters(CLI::App& app);
 subcommand add_redrive(CLI::App& app);            // dead_letters.cpp

@@ -8,24 +8,24 @@
 #include <vector>
 
 #include "one_line.hpp"
+#include "terminal.hpp"
 
 namespace pgpubsub::cli {
 
 using table_row = std::vector<std::string>;
 
-// How many characters a text has, which is how wide a terminal shows most of them.
-inline std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 // A text as a cell shows it: of a long one the beginning; what could end the line or drive the terminal as a space.
 inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
     const std::string shown = printable(text.substr(0, 4 * (limit + 1)));  // a character has four bytes at most
-    std::size_t width = 0;
-    for (std::size_t i = 0; i < shown.size(); ++i)
-        if ((static_cast<unsigned char>(shown[i]) & 0xC0) != 0x80 && ++width > limit) return shown.substr(0, i) + "…";
-    return shown;
+    if (width_of(shown) <= limit) return shown;
+    std::size_t end = 0;
+    for (std::size_t width = 0; end < shown.size();) {
+        const auto length = std::max<std::size_t>(1, utf8_sequence(std::string_view(shown).substr(end, 4)));
+        width += width_of(std::string_view(shown).substr(end, length));
+        if (width > limit) break;
+        end += length;
+    }
+    return shown.substr(0, end) + "…";
 }
 
 // The header and the rows, columns side by side with two spaces between; a column of numbers stands on the right.

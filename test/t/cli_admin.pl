@@ -24,7 +24,7 @@ sql(q{SELECT pgpubsub.create_channel('work', max_attempts => 1, backoff_base => 
 # Subscriptions, and what they get.
 is(works('subscribe', 'work', 'audit', '--filter', '{"tenant": 7}', '--max-attempts', 4, '--backoff-base', '3s', '--backoff-factor', '1.5',
 	'--backoff-max', '1m', '--backoff-jitter', '0.25', '--history', '1d'), '', 'prints nothing');
-fails(1, qr/^pgpubsub: .*"audit".*exists/m, 'subscribe', 'work', 'audit');
+fails(1, qr/^pgpubsub: .*"audit".*exists\nhint: Pass --if-not-exists if that is fine\.$/m, 'subscribe', 'work', 'audit');
 works('subscribe', 'work', 'audit', '--if-not-exists');
 sql(q{SELECT pgpubsub.publish('work', jsonb_build_object('tenant', i)) FROM generate_series(6, 8) i});
 is(payloads(works('listen', 'work', '--subscription', 'audit', '--drain')), '{"tenant": 7}', 'a subscription gets what its filter lets through');
@@ -46,7 +46,10 @@ is_deeply([@$audit{qw(channel kind paused max_attempts backoff_factor backoff_ji
 # pause and resume: all subscriptions, or one.
 is(works('pause', 'work', '--subscription', 'audit'), '', 'pause');
 sql(q{SELECT pgpubsub.publish('work', '{"tenant": 7, "n": 1}')});
-is(works('listen', 'work', '--subscription', 'audit', '--drain'), '', 'a paused subscription gets nothing');
+my ($status, $out, $err) = run('listen', 'work', '--subscription', 'audit', '--drain');
+is($out, '', 'a paused subscription gets nothing');
+is($err, qq(pgpubsub: warning: channel "work", subscription "audit" is paused: nothing of it is handed out until pgpubsub resume is called\n), 'which is told');
+like(works('stats', 'work'), qr/^work +audit .* t$/m, 'and stats shows it');
 is(payloads(works('listen', 'work', '--drain')), '{"n": 1, "tenant": 7}', 'the other one does');
 like(works('channels'), qr/^work +queue +audit +paused /m, 'it is shown');
 is(works('resume', 'work'), '', 'resume');
@@ -72,7 +75,7 @@ like(works('dead-letters', 'work'), qr/^ *$ids[0] +default +1 +[-0-9]+ [0-9:]+\S
 my @letters = objects(works('dead-letters', 'work', '--json', '--subscription', 'default'));
 is_deeply([map { @$_{qw(id channel subscription payload key attempts last_error)} } $letters[1]], [$ids[1], 'work', 'default', { n => 2 }, 'k2', 1, "bad\n$ids[1]"], 'as JSON');
 is(scalar objects(works('dead-letters', 'work', '--json', '--subscription', 'other')), 0, 'of another subscription: none');
-my ($status, $out, $err) = run('dead-letters', 'work', '--limit', 2, '--json');
+($status, $out, $err) = run('dead-letters', 'work', '--limit', 2, '--json');
 is(scalar objects($out), 2, '--limit');
 like($err, qr/^pgpubsub: the oldest 2 dead letters; there may be more\nhint: --limit N shows more\.$/m, 'says that there may be more');
 
@@ -108,6 +111,25 @@ is_deeply([map { @$_{qw(payload headers last_error)} } objects(works('dead-lette
 	[undef, undef, 'too long to be read: as text it is longer than 1,000 MB'], 'as JSON, too');
 is(works('purge-dead-letters', 'work', '--all'), "1\n", 'and can be purged');
 
+# peek shows what waits, and takes nothing.
+sql(q{SELECT pgpubsub.publish('work', jsonb_build_object('n', i)) FROM generate_series(1, 5) i});
+sql(q{SELECT pgpubsub.publish('work', '{"n": 6}', deliver_at => now() + interval '1 hour')});
+my @stored = split /\n/, sql(q{SELECT id FROM pgpubsub.notifications ORDER BY id});
+like(works('peek', 'work'), qr/^ *id +state +attempts +created_at +due_at +key +payload +last_error\n *$stored[0] +ready +0 +[-0-9]+ [0-9:+]+ +- +- +\{"n": 1\} +-\n/, 'peek: a table');
+my @seen = objects(works('peek', 'work', '--json'));
+is_deeply([map { $_->{id} } @seen], \@stored, 'all of them, by their ids');
+is_deeply([map { @$_{qw(channel subscription state payload attempts)} } $seen[5]], ['work', 'default', 'delayed', { n => 6 }, 0], 'as JSON');
+is(scalar objects(works('peek', 'work', '--json', '--state', 'ready')), 5, 'of one state');
+is(scalar objects(works('peek', 'work', '--json', '--filter', '{"n": 3}')), 1, 'by a filter');
+is(scalar objects(works('peek', 'work', '--json', '--after', $stored[3])), 2, 'from somewhere on');
+($status, $out, $err) = run('peek', 'work', '--json', '--limit', 2);
+is(scalar objects($out), 2, 'no more than the limit');
+like($err, qr/^pgpubsub: the first 2 notifications; there may be more\nhint: --limit N shows more, --after ID what comes behind\.$/m, 'which is told');
+is(left('notifications'), 6, 'and nothing is taken');
+fails(1, qr/^pgpubsub: channel "nobody" does not exist\nhint: pgpubsub channels lists those that there are/m, 'peek', 'nobody');
+fails(2, qr/--state/, 'peek', 'work', '--state', 'dead');
+works('purge', 'work', '--all');
+
 # What is to go must be said.
 for my $command ('redrive', 'purge-dead-letters')
 {
@@ -137,7 +159,7 @@ fails(2, qr/--chunk-size/, 'recover', '--chunk-size', 0);
 # stats.
 sql(q{SELECT pgpubsub.publish('work', '1', deliver_at => now() + interval '1 hour')});
 $table = works('stats');
-like($table, qr{^channel +subscription +ready +delayed +in_flight +retrying +dead +oldest +published/s +processed/s +failed/s$}m, 'stats: a header');
+like($table, qr{^channel +subscription +ready +delayed +in_flight +retrying +dead +oldest +published/s +processed/s +failed/s +paused$}m, 'stats: a header');
 is(scalar(() = $table =~ /^(?:steps|work) +default +(?:~?[0-9]+ +){5}[-0-9]/mg), 2, 'a line for each subscription');
 my $counts = 'ready, delayed, in_flight, retrying, dead';
 my @view = split /\|/, sql("SELECT $counts FROM pgpubsub.stat_channels WHERE channel = 'work'");
@@ -145,14 +167,14 @@ $table = works('stats', 'work');
 like($table, qr/^work +default +~?$view[0] +~?$view[1] +~?$view[2] +~?$view[3] +~?$view[4] /m, 'with what the view says');
 unlike($table, qr/^steps/m, 'of one channel only');
 my ($stats) = objects(works('stats', 'work', '--json'));
-is_deeply([sort keys %$stats], [sort qw(channel subscription ready delayed in_flight retrying dead oldest_age published_per_second processed_per_second failed_per_second estimated)], 'as JSON');
+is_deeply([sort keys %$stats], [sort qw(channel subscription ready delayed in_flight retrying dead oldest_age published_per_second processed_per_second failed_per_second estimated paused)], 'as JSON');
 is(join('|', @$stats{split /, /, $counts}), join('|', @view), 'with the same');
 my $estimated = sql(q{SELECT count(*) FROM pgpubsub.stat_channels, unnest(estimated) e WHERE e IN ('ready', 'delayed', 'in_flight', 'retrying', 'dead')});
 is(scalar(() = works('stats') =~ /~/g), $estimated, 'each estimate is marked');
 fails(1, qr/^pgpubsub: channel "nobody" does not exist$/m, 'stats', 'nobody');
 
 # The help of each, and an output that can't be written.
-for my $command (qw(channels stats dead-letters redrive purge-dead-letters recover pause resume purge subscribe unsubscribe))
+for my $command (qw(peek channels stats dead-letters redrive purge-dead-letters recover pause resume purge subscribe unsubscribe))
 {
 	($status, $out) = cli($command, '--help');
 	is($status, 0, "$command --help");

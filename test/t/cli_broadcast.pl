@@ -64,7 +64,7 @@ stop($program);
 $program = background('/bin/sh', '-c', '{ "$0" listen prices --dsn "$1" --verbose; echo "status $?" >&3; } 3>&2 | head -n 1', cli_path(), $dsn);
 eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens');
 eventually(sub { sql(q{SELECT pgpubsub.publish('prices', '4')}); text_of($program->{err}) =~ /status/ }, 'a closed stdout ends it');
-like(text_of($program->{err}), qr/^pgpubsub: could not write to stdout: Broken pipe$/m, 'with the reason');
+like(text_of($program->{err}), qr/^pgpubsub: could not write to stdout: Broken pipe$/m, 'of which --verbose tells');
 like(text_of($program->{err}), qr/^status 1$/m, 'and is a failure');
 wait_for_exit($program);
 

@@ -13,11 +13,11 @@ sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 sub fails
 {
-	my ($what, $dsn, $message, $hint) = @_;
+	my ($what, $dsn, $message, $hint, $expected) = @_;
 	for my $command (['listen', 'media'], ['publish', 'media', '1'], ['listen', 'media', '--recover'])
 	{
 		my ($status, $out, $err) = cli(@$command, '--dsn', $dsn);
-		is($status, 1, "$what: @$command[0 .. 1]");
+		is($status, $expected // 1, "$what: @$command[0 .. 1]");
 		like($err, $message, 'says what is wrong');
 		like($err, $hint, 'and what to do');
 		is($out, '', 'prints nothing');
@@ -30,8 +30,13 @@ my $host = $node->host;
 fails('no server', "host=$host port=1 dbname=postgres", qr/^pgpubsub: could not connect: .*No such file/m, qr/^hint: Check that the server is running/m);
 fails('no such database', $node->connstr('nowhere'), qr/database "nowhere" does not exist/, qr/^hint: Check the database, the user/m);
 fails('no such user', "$dsn user=nobody_here", qr/role "nobody_here" does not exist/, qr/^hint: Check the database, the user/m);
-fails('malformed dsn', 'dbname', qr/^pgpubsub: the DSN is malformed: missing "="/m, qr/^hint: Write it as/m);
-fails('unknown option', 'colour=blue', qr/the DSN is malformed: .*"colour"/, qr/^hint: Write it as/m);
+fails('malformed dsn', 'dbname', qr/^pgpubsub: --dsn: the DSN is malformed: missing "="/m, qr/^hint: Write it as/m, 2);
+fails('unknown option', 'colour=blue', qr/the DSN is malformed: .*"colour"/, qr/^hint: Write it as/m, 2);
+{
+	my ($status, $out, $err) = cli({ env => { PGPUBSUB_DSN => 'dbname' } }, 'channels');
+	is($status, 2, 'a malformed PGPUBSUB_DSN');
+	like($err, qr/^pgpubsub: the environment variable PGPUBSUB_DSN: the DSN is malformed: missing "="/, 'is named');
+}
 
 sql(q{CREATE DATABASE bare});
 fails('no extension', $node->connstr('bare'), qr/^pgpubsub: the extension pgpubsub is not installed in the database "bare"/m, qr/^hint: Run CREATE EXTENSION pgpubsub in it, as a superuser\.$/m);

@@ -25,3 +25,9 @@ TEST_CASE("a cell is one line, without control characters, of bounded length") {
     CHECK(cell_text("äää", 3) == "äää");
     CHECK(cell_text(std::string(1000, 'x')) == std::string(60, 'x') + "…");
 }
+
+TEST_CASE("characters that are two columns wide") {
+    CHECK(format_table({"channel", "ready"}, {{"メディア", "1"}, {"x", "2"}}) == "channel   ready\nメディア      1\nx             2\n");
+    CHECK(cell_text("メディア", 5) == "メデ…");
+    CHECK(cell_text("メディア", 8) == "メディア");
+}
