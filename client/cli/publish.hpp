@@ -16,6 +16,7 @@ struct publish_settings {
     int priority = 0;
     std::optional<std::string> dedup_key;
     bool replace = false;
+    bool lines = false;  // each line of stdin is a payload
 };
 
 // Returns the exit status, and throws pgpubsub::error.

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use ClientTest;
+use File::Temp;
 use Test::More;
 
 my $node = start_cluster('publish');
@@ -81,7 +82,7 @@ is($status, 1, 'what jsonb refuses');
 like($err, qr/^pgpubsub: unsupported Unicode escape sequence/, 'is reported');
 
 # The command line.
-for my $usage ([], ['publish'], ['unknown'], ['publish', 'media', '1', '--colour'], ['publish', 'media', '1', '--priority', '99999'],
+for my $usage (['publish'], ['unknown'], ['publish', 'media', '1', '--colour'], ['publish', 'media', '1', '--priority', '99999'],
 	['publish', 'media', '1', '2'], ['--colour'])
 {
 	($status, $out, $err) = cli(@$usage);
@@ -90,7 +91,7 @@ for my $usage ([], ['publish'], ['unknown'], ['publish', 'media', '1', '--colour
 	is($out, '', 'prints nothing');
 }
 ($status, $out, $err) = cli('lisen', 'media');
-is($err, qq(pgpubsub: unknown subcommand "lisen"; there are: listen, publish, channels, stats, dead-letters, redrive, purge-dead-letters, recover, pause, resume, purge, subscribe, unsubscribe\nhint: See pgpubsub --help.\n), 'a misspelt subcommand');
+is($err, qq(pgpubsub: unknown subcommand "lisen"; there are: listen, publish, peek, channels, stats, dead-letters, redrive, purge-dead-letters, recover, pause, resume, purge, subscribe, unsubscribe\nhint: See pgpubsub --help.\n), 'a misspelt subcommand');
 ($status, $out, $err) = cli('--version');
 is($status, 0, '--version');
 like($out, qr/^pgpubsub [0-9]+\.[0-9]+\.[0-9]+\n\z/, 'prints the version');
@@ -99,9 +100,95 @@ for my $help (['--help'], ['listen', '--help'], ['publish', '--help'])
 	($status, $out, $err) = cli(@$help);
 	is($status, 0, "@$help");
 	like($out, qr/Exit status: 0 /, 'documents the exit statuses');
-	like($out, qr/^PGPORT, PGDATABASE, PGUSER and so on, as with psql\.\n\nExit status: 0 .*\nexits with 0\), 1 if/m, 'with the lines as they are written');
-	like($out, qr/PGPUBSUB_ID, PGPUBSUB_CHANNEL,\s+PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY .*PGPUBSUB_KEY /, 'and the variables of a command') if $help->[0] eq 'listen';
+	like($out, qr/^PGPUBSUB_DSN is used, else PGHOST, PGPORT, PGDATABASE, PGUSER and so on, as\nwith psql\.\n\nExit status: 0 .*\nfinishes what/m, 'with the lines as they are written');
+	unlike($out, qr/^.{81}/m, 'in 80 columns');
+	like($out, qr/PGPUBSUB_ID, PGPUBSUB_CHANNEL,\s+PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY\s.*PGPUBSUB_KEY /, 'and the variables of a command') if $help->[0] eq 'listen';
 }
+# Options in front of the subcommand, and other ways of asking.
+for my $way (['--dsn', $dsn, 'publish', 'media', '1'], ["--dsn=$dsn", 'publish', 'media', '1'], ['--dsn', $dsn, '--key', 'k', 'publish', 'media', '1'])
+{
+	($status, $out, $err) = cli(@$way);
+	is($status, 0, "options in front: $way->[0] …") or diag($err);
+	like($out, qr/^[0-9]+\n\z/, 'work');
+}
+for my $case ([['-x'], 'unknown option "-x"', ''], [['-v'], 'a subcommand is missing', ''], [['--dsn', 'x'], 'a subcommand is missing', ''],
+	[['publish', 'media', '1', '--delay', '5m'], 'unknown option "--delay"', 'publish '], [['publish', 'media', '1', '2', '3'], 'unexpected argument "2"', 'publish '],
+	[['help', 'lisen'], 'unknown subcommand "lisen"; there are: .*', ''], [['--completion', 'bash'], 'unknown option "--completion"', ''])
+{
+	($status, $out, $err) = cli(@{ $case->[0] });
+	is($status, 2, "wrong: @{ $case->[0] }");
+	like($err, qr/^pgpubsub: $case->[1]\nhint: See pgpubsub $case->[2]--help\.\n\z/, 'is named as it was given');
+}
+my $help = (cli('--help'))[1];
+($status, $out, $err) = cli();
+is($status, 2, 'nothing');
+is($err, $help, 'shows the help');
+is((cli('help'))[1], $help, 'so does help');
+is((cli('help', 'publish'))[1], (cli('publish', '--help'))[1], 'help of a subcommand');
+is((cli($_))[1], (cli('--version'))[1], $_) for '-V', 'version';
+for my $case ([['publish', 'media', 'not json'], qr/^pgpubsub: the payload is not valid JSON: line 1.*\nhint: Text needs double quotes/],
+	[['publish', 'media', '1', '--deliver-at', 'garbage'], qr/^pgpubsub: --deliver-at: invalid input syntax for type timestamp with time zone: "garbage"/],
+	[['publish', 'media', '1', '--lines'], qr/^pgpubsub: --lines: reads the payloads from stdin/], [['publish', 'media', '--lines', '--dedup-key', 'd'], qr/^pgpubsub: --lines: excludes --dedup-key/])
+{
+	($status, $out, $err) = cli(@{ $case->[0] }, '--dsn', $dsn);
+	is($status, 2, "a wrong command line: @{ $case->[0] }");
+	like($err, $case->[1], 'with the reason');
+}
+
+# A reader that has seen enough.
+my $sh = background('/bin/sh', '-c', '{ "$0" channels --dsn "$1"; echo "$?" >&3; } 3>&2 | true', cli_path(), $dsn);
+wait_for_exit($sh);
+like(text_of($sh->{err}), qr/\A0\n\z/, 'a reader that goes away ends a list in silence');
+
+# Many at once: each line.
+my $lines = join "\n", (map { qq({"n": $_}) } 1 .. 2500), '', ' ';
+($status, $out, $err) = cli({ in => $lines }, 'publish', 'media', '-', '--lines', '--key', 'of all', '--priority', 3, '--dsn', $dsn);
+is($status, 0, '--lines') or diag($err);
+my @line_ids = split /\n/, $out;
+is(scalar @line_ids, 2500, 'an id for each');
+is(stored(q{payload || jsonb_build_object('key', key, 'priority', priority)}, $line_ids[2499]), '{"n": 2500, "key": "of all", "priority": 3}', 'stored');
+is($node->safe_psql('postgres', q{SELECT count(DISTINCT payload) FROM pgpubsub.notifications WHERE key = 'of all'}), '2500', 'all of them');
+($status, $out, $err) = cli({ in => "1\n2\n\n{\n5\n" }, 'publish', 'media', '--lines', '--dsn', $dsn);
+is($status, 1, 'a line that is no JSON');
+like($err, qr/^pgpubsub: line 4 on stdin is not valid JSON: line 1, column 2/, 'is named by its number');
+is(scalar(() = $out =~ /\n/g), 2, 'and those before it are published');
+($status, $out, $err) = cli({ in => "1\n\"\\u0000\"\n" }, 'publish', 'media', '--lines', '--dsn', $dsn);
+is($status, 1, 'a line that the server refuses');
+like($err, qr/^pgpubsub: lines 1 to 2 are not published: unsupported Unicode escape sequence/, 'none of its transaction is published');
+{
+	# As they come: what is written is published before there is more.
+	pipe(my $read, my $write) or die $!;
+	my $pid = fork // die $!;
+	if ($pid == 0)
+	{
+		close $write;
+		open STDIN, '<&', $read;
+		exec cli_path(), 'publish', 'media', '--lines', '--key', 'stream', '--dsn', $dsn;
+	}
+	close $read;
+	syswrite $write, "1\n2\n";
+	query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE key = 'stream'}, '2', 'lines are published as they come');
+	syswrite $write, '3';
+	close $write;
+	waitpid $pid, 0;
+	is($?, 0, 'and the last one needs no newline');
+	query_is($node, q{SELECT count(*) FROM pgpubsub.notifications WHERE key = 'stream'}, '3', 'all three');
+}
+
+# What is longer than the server stores is refused before it is read; and a zero byte is named.
+my $large = background('/bin/sh', '-c', 'head -c 268435456 /dev/zero | tr "\\0" 1 | { "$0" publish media -; } ', cli_path());
+is(wait_for_exit($large), 1, 'a payload of more than 255 MB');
+like(text_of($large->{err}), qr/^pgpubsub: the payload on stdin is longer than 268435455 bytes\nhint: /, 'is refused');
+$large = background('/bin/sh', '-c', 'truncate -s 100G "$1" && "$0" publish media - < "$1"; s=$?; rm "$1"; exit $s', cli_path(), File::Temp->new->filename);
+is(wait_for_exit($large), 1, 'a file of 100 GB');
+like(text_of($large->{err}), qr/^pgpubsub: the payload on stdin is longer than 268435455 bytes\nhint: /, 'is refused at once');
+for my $case (["{\"a\": 1}\0", 'line 1, column 9: a zero byte'], ["1\n \0", 'line 2, column 2: a zero byte'], ["\"a\0b\"", 'line 1, column 3: a zero byte'], ["\xEF\xBB\xBF1", 'line 1, column 1: a byte order mark'])
+{
+	($status, $out, $err) = cli({ in => $case->[0] }, 'publish', 'media', '-', '--dsn', 'host=/nowhere');
+	is($status, 1, 'refused');
+	like($err, qr/^pgpubsub: the payload on stdin is not valid JSON: $case->[1]/, $case->[1]);
+}
+
 ($status) = cli({ out => '/dev/full' }, 'publish', 'media', '1', '--dsn', $dsn);
 is($status, 1, 'an id that can not be printed is a failure');
 
