@@ -29,10 +29,25 @@ logger::logger(log_callback callback) : callback_(std::move(callback)) {
 }
 
 void logger::write(log_level level, std::string_view message) noexcept {
+    tell_repetitions();
     try {
         const std::scoped_lock lock(mutex_);
-        callback_(level, printable(message));  // names, errors and payloads come from others
+        const std::string text = printable(message);  // names, errors and payloads come from others
+        if (level >= log_level::warning && repetitions_.holds_back(level, text, clock::now()))
+            holds_back_ = true;
+        else
+            callback_(level, text);
     } catch (...) {  // documented: the callback must not throw
+    }
+}
+
+void logger::tell_repetitions(bool now) noexcept {
+    if (!holds_back_) return;
+    try {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& [level, text] : repetitions_.due(clock::now(), now)) callback_(level, text);
+        holds_back_ = repetitions_.any_held_back();
+    } catch (...) {
     }
 }
 

@@ -1,13 +1,16 @@
-// Formats messages and hands them to the log callback, one thread at a time.
+// Formats messages and hands them to the log callback, one thread at a time, and not the same warning without end.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <mutex>
 #include <string_view>
 #include <utility>
 
 #include <pgpubsub/log.hpp>
+
+#include "repetitions.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -34,9 +37,14 @@ public:
 
     void write(log_level level, std::string_view message) noexcept;
 
+    // Says how many were held back, if a minute is over; or `now`. Each write() does that too.
+    void tell_repetitions(bool now = false) noexcept;
+
 private:
     log_callback callback_;
     std::mutex mutex_;
+    repetitions repetitions_;
+    std::atomic<bool> holds_back_ = false;  // any: so that asking costs nothing
 };
 
 }  // namespace pgpubsub::inline v0
