@@ -124,6 +124,8 @@ error connection::error_from(const PGresult* result) {
     std::string hint = field(result, PG_DIAG_MESSAGE_HINT);
     if (hint.empty() && state == sqlstate::read_only)
         hint = "This server or role is read-only: connect to the primary, for instance with target_session_attrs=read-write.";
+    if (hint.empty() && state == "42601" && message.find("multiple commands") != std::string::npos)
+        hint = "Run one statement at a time.";
     return error(message, {.sqlstate = state,
                            .hint = std::move(hint),
                            .connection_lost = lost_ || PQstatus(handle_.get()) == CONNECTION_BAD});

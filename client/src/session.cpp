@@ -6,6 +6,7 @@
 #include "connection.hpp"
 #include "logger.hpp"
 #include "result_impl.hpp"
+#include "sqlstate.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -20,17 +21,27 @@ public:
     connection server;
 };
 
+namespace {
+
+template <typename Impl>
+Impl& owned(const std::unique_ptr<Impl>& impl) {
+    if (impl) return *impl;
+    throw error("the session was moved from", {.sqlstate = std::string(sqlstate::wrong_moment), .hint = "Use the one that it was moved to."});
+}
+
+}  // namespace
+
 session::session(session_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
 session::session(session&&) noexcept = default;
 session& session::operator=(session&&) noexcept = default;
 session::~session() = default;
 
 std::uint64_t session::execute(std::string_view sql, const params& parameters) {
-    return affected_rows(impl_->server.exec(std::string(sql), parameters).get());
+    return affected_rows(owned(impl_).server.exec(std::string(sql), parameters).get());
 }
 
 result session::query(std::string_view sql, const params& parameters) {
-    return make_result(impl_->server.exec(std::string(sql), parameters));
+    return make_result(owned(impl_).server.exec(std::string(sql), parameters));
 }
 
 namespace {
@@ -50,20 +61,20 @@ auto publish_by(connection& server, const statement& call, const std::string& ch
 }  // namespace
 
 std::int64_t session::publish(const message& what) {
-    return publish_by(impl_->server, publish_statement(what), what.channel, read_number);
+    return publish_by(owned(impl_).server, publish_statement(what), what.channel, read_number);
 }
 
 std::vector<std::int64_t> session::publish_batch(const message_batch& what) {
-    return publish_by(impl_->server, publish_batch_statement(what), what.channel, read_numbers);
+    return publish_by(owned(impl_).server, publish_batch_statement(what), what.channel, read_numbers);
 }
 
 std::int64_t session::recover(const std::optional<std::string>& channel, int chunk_size) {
     const statement call = recover_statement(channel, chunk_size);
     try {
-        return read_number(impl_->server.exec(call.sql, call.parameters).get());
+        return read_number(owned(impl_).server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
         if (!channel) throw;
-        throw with_privilege_hint(e, impl_->server, *channel, "consume");
+        throw with_privilege_hint(e, owned(impl_).server, *channel, "consume");
     }
 }
 

@@ -22,6 +22,7 @@ inline constexpr std::string_view undefined_object = "42704";
 inline constexpr std::string_view undefined_function = "42883";
 inline constexpr std::string_view undefined_schema = "3F000";
 inline constexpr std::string_view wrong_object_type = "42809";
+inline constexpr std::string_view wrong_moment = "55000";
 inline constexpr std::string_view cancelled = "57014";
 
 // Whether the same work may succeed if it is simply tried again.
@@ -30,6 +31,12 @@ constexpr bool is_retryable(std::string_view state) {
     const std::string_view kind = state.substr(0, 2);
     return kind == "08" || kind == "40" || kind == "53" || state == "55P03" || state == "57P01" ||
            state == "57P02" || state == "57P03" || state == "57P05" || state == read_only;
+}
+
+// Whether there is no server just now that takes connections: none answers, or it is starting up or shutting down.
+constexpr bool is_away(std::string_view state) {
+    if (state == server_rejected) return false;
+    return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03";
 }
 
 // Whether it was in the way of somebody else (a serialization failure, a deadlock).

@@ -2,6 +2,11 @@
 #ifndef PGPUBSUB_EXPORT_HPP
 #define PGPUBSUB_EXPORT_HPP
 
+// 201709 is what GCC 10 says for -std=c++20.
+#if defined(__cplusplus) && __cplusplus < 201709L
+#error "pgpubsub needs C++20: compile with -std=c++20"
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define PGPUBSUB_EXPORT __attribute__((visibility("default")))
 #define PGPUBSUB_HIDDEN __attribute__((visibility("hidden")))

@@ -2,9 +2,11 @@
 #ifndef PGPUBSUB_PGPUBSUB_HPP
 #define PGPUBSUB_PGPUBSUB_HPP
 
+#include <pgpubsub/export.hpp>  // first: it says when the compiler is set to an older C++
+
+#if __cplusplus >= 201709L  // else that is all it says
 #include <pgpubsub/consumer.hpp>
 #include <pgpubsub/error.hpp>
-#include <pgpubsub/export.hpp>
 #include <pgpubsub/handler.hpp>
 #include <pgpubsub/log.hpp>
 #include <pgpubsub/message.hpp>
@@ -13,5 +15,6 @@
 #include <pgpubsub/session.hpp>
 #include <pgpubsub/transaction.hpp>
 #include <pgpubsub/version.hpp>
+#endif
 
 #endif

@@ -42,7 +42,7 @@ public:
     const std::optional<std::string>& text() const noexcept { return text_; }
 
 private:
-    std::optional<std::string> text_;
+    std::optional<std::string> text_{};
 };
 
 /// The parameters of a statement, in order.

@@ -24,7 +24,9 @@ struct session_options {
 };
 
 /// One connection to a database that has the extension. Each call is a transaction of its own, unless
-/// execute("BEGIN") began one. A session is for one thread at a time; a lost connection stays lost.
+/// execute("BEGIN") began one. A session is for one thread at a time; a lost connection stays lost. It is for the process
+/// that made it: after a fork() the child may destroy its copy, which leaves the parent's connection alone, and must not
+/// use it. One that was moved from throws an error (55000) when it is used.
 class PGPUBSUB_EXPORT session {
 public:
     /// Connects, and checks that the extension is there and new enough.
