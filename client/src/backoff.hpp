@@ -24,11 +24,8 @@ constexpr std::chrono::milliseconds jittered(std::chrono::milliseconds interval,
         static_cast<double>(interval.count()) * (1.0 + 0.25 * std::clamp(u, 0.0, 1.0))));
 }
 
-// Which of many failures in a row are said aloud: number 1, 2, 4, 8 …, then each 64th (with pauses of 30 s that
-// is every half an hour).
-constexpr bool worth_a_warning(int failures) {
-    return failures <= 64 ? (failures & (failures - 1)) == 0 : failures % 64 == 0;
-}
+// Which of many failures in a row are said aloud, whatever the time: number 1, 2, 4, 8 ….
+constexpr bool worth_a_warning(int failures) { return (failures & (failures - 1)) == 0; }
 
 // Counts the failures in a row.
 class backoff {
@@ -36,9 +33,10 @@ public:
     constexpr backoff(std::chrono::milliseconds minimum, std::chrono::milliseconds maximum)
         : minimum_(minimum), maximum_(maximum) {}
 
-    constexpr std::chrono::milliseconds next(double u) {
+    // The pause after one more failure, this time not longer than `longest`.
+    constexpr std::chrono::milliseconds next(double u, std::chrono::milliseconds longest = std::chrono::milliseconds::max()) {
         if (failures_ < 1'000'000) ++failures_;
-        return backoff_delay(failures_, minimum_, maximum_, u);
+        return backoff_delay(failures_, minimum_, std::min(maximum_, longest), u);
     }
     constexpr void reset() { failures_ = 0; }
     constexpr int failures() const { return failures_; }

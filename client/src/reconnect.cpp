@@ -1,5 +1,5 @@
 // Guarantees that no failure is retried silently, that one which waiting can't mend is reported at once
-// while the consumer starts, and that a stop ends the pauses.
+// while the consumer starts, and that a stop ends the pauses; and so does the other connection when it is back.
 
 #include "reconnect.hpp"
 
@@ -16,6 +16,13 @@
 
 namespace pgpubsub::inline v0 {
 
+namespace {
+
+constexpr milliseconds longest_while_away = std::chrono::seconds(2);
+constexpr auto warn_at_least_every = std::chrono::minutes(30);
+
+}  // namespace
+
 reconnector::reconnector(const consumer_options& options, logger& log, inbox& in, std::string_view purpose)
     : options_(options),
       log_(log),
@@ -25,11 +32,13 @@ reconnector::reconnector(const consumer_options& options, logger& log, inbox& in
 
 void reconnector::until_connected(const std::function<void()>& attempt) {
     const auto deadline = options_.give_up_after ? clock::now() + *options_.give_up_after : clock::time_point::max();
-    bool refused = false;
+    bool refused = false, paused = false;
     for (;;) {
         try {
+            hurried_ = false;
             attempt();
             connected_once_ = true;
+            if (paused && other_ != nullptr) other_->hurry();
             if (lost_at_)
                 log_.warning("{}: connected again after {:.1f} s", purpose_,
                              std::chrono::duration<double>(clock::now() - *lost_at_).count());
@@ -48,7 +57,8 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
                 log_.warning("{}: {}; stopping without it", purpose_, e.what());
                 throw interrupted();
             }
-            pause(e.what(), deadline);
+            pause(e.what(), longest_after(e), deadline);
+            paused = true;
         }
     }
 }
@@ -58,15 +68,35 @@ void reconnector::lost(std::string_view why) {
     log_.warning("{}: {}; reconnecting", purpose_, why);
 }
 
-void reconnector::pause(std::string_view failure, clock::time_point limit) {
-    const auto delay = pauses_.next(random_unit());
+void reconnector::hurry() noexcept {
+    hurried_ = true;
+    inbox_.post_wake();
+}
+
+// A server that is away is not harmed by attempts, and one that is starting hardly. One that has refused us for another
+// reason (it is full, say) needs time.
+milliseconds reconnector::longest_after(const error& e) const {
+    if (!sqlstate::is_away(e.sqlstate())) return options_.reconnect_delay_max;
+    return std::min(options_.reconnect_delay_max, std::max(options_.reconnect_delay_min, longest_while_away));
+}
+
+bool reconnector::is_worth_a_warning() {
+    const auto now = clock::now();
+    if (!worth_a_warning(pauses_.failures()) && now - last_warning_ < warn_at_least_every) return false;
+    last_warning_ = now;
+    return true;
+}
+
+void reconnector::pause(std::string_view failure, milliseconds longest, clock::time_point limit) {
+    if (longest_) longest = std::min(longest, longest_());
+    const auto delay = pauses_.next(random_unit(), longest);
     const auto deadline = std::min(clock::now() + delay, limit);
-    log_.write(worth_a_warning(pauses_.failures()) ? log_level::warning : log_level::info,
+    log_.write(is_worth_a_warning() ? log_level::warning : log_level::info,
                fmt::format("{}: {}; next attempt in {:.1f} s", purpose_, failure,
                            std::chrono::duration<double>(deadline - clock::now()).count()));
     const int stops = inbox_.stops();
     std::array<pollfd, 1> waits{{{inbox_.fd(), POLLIN, 0}}};
-    while (poll_until(waits, deadline)) {
+    while (!hurried_.exchange(false) && poll_until(waits, deadline)) {
         inbox_.read();
         if (inbox_.stops() > stops) throw interrupted();
     }
