@@ -1,10 +1,12 @@
 // The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the worker's.
-// It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue.
+// It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue. Where some are
+// missing is told by what comes out next: what was lost with a connection, and what was dropped for lack of room.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -18,6 +20,14 @@ public:
         std::size_t handler = 0;  // which of the consumer's broadcast handlers it is for
         std::string text;         // as it came
         std::uint64_t number = 0; // given by push(): how many came before it
+        bool is_gap = false;      // no broadcast: the connection was lost here, for all handlers
+    };
+
+    // The next one, and what is missing in front of it.
+    struct next {
+        entry what;
+        bool after_gap = false;                        // gaps were among what was dropped
+        std::map<std::size_t, std::uint64_t> dropped;  // how many, by handler
     };
 
     explicit broadcast_queue(std::size_t byte_limit = 64 * 1024 * 1024) : byte_limit_(byte_limit) {}
@@ -28,11 +38,19 @@ public:
         bytes_ += size_of(e);
         e.number = arrived_++;
         entries_.push_back(std::move(e));
-        for (; bytes_ > byte_limit_ && entries_.size() > 1; ++dropped_) {
-            bytes_ -= size_of(entries_.front());
+        while (bytes_ > byte_limit_ && entries_.size() > 1) {
+            const auto& oldest = entries_.front();
+            if (oldest.is_gap)
+                dropped_gap_ = true;
+            else
+                ++dropped_[oldest.handler];
+            bytes_ -= size_of(oldest);
             entries_.pop_front();
         }
     }
+
+    // Notes that some may be missing between what has come and what will come.
+    void push_gap() { push({.text = {}, .is_gap = true}); }
 
     // How many have arrived so far.
     std::uint64_t arrived() const {
@@ -41,24 +59,20 @@ public:
     }
 
     // The oldest, if it is one of the first so many that have arrived.
-    std::optional<entry> pop(std::uint64_t of_the_first) {
+    std::optional<next> pop(std::uint64_t of_the_first) {
         const std::scoped_lock lock(mutex_);
         if (entries_.empty() || entries_.front().number >= of_the_first) return std::nullopt;
-        entry e = std::move(entries_.front());
+        bytes_ -= size_of(entries_.front());
+        next n{.what = std::move(entries_.front()),
+               .after_gap = std::exchange(dropped_gap_, false),
+               .dropped = std::exchange(dropped_, {})};
         entries_.pop_front();
-        bytes_ -= size_of(e);
-        return e;
+        return n;
     }
 
     bool empty() const {
         const std::scoped_lock lock(mutex_);
         return entries_.empty();
-    }
-
-    // How many were dropped since the last call.
-    std::uint64_t take_dropped() {
-        const std::scoped_lock lock(mutex_);
-        return std::exchange(dropped_, 0);
     }
 
 private:
@@ -69,7 +83,8 @@ private:
     std::deque<entry> entries_;
     std::size_t bytes_ = 0;
     std::uint64_t arrived_ = 0;
-    std::uint64_t dropped_ = 0;
+    std::map<std::size_t, std::uint64_t> dropped_;  // since the last pop()
+    bool dropped_gap_ = false;
 };
 
 }  // namespace pgpubsub::inline v0

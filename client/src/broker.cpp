@@ -84,8 +84,15 @@ statement requeue_statement(std::int64_t id, const handler_failure& failure) {
             {fmt::format("{{{}}}", id), interval(failure.delay), storable_error(failure.text), failure.reject}};
 }
 
-statement claim_statement(const queue& from, int max_count, milliseconds lease) {
-    return {"SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3, $4, $5)",
+// The arguments of a function are known before it runs; so is a setting that one of them makes, for this transaction.
+#define PGPUBSUB_LEASE_BY_TIME(argument) \
+    "CASE WHEN pg_catalog.set_config('pgpubsub.lease_scope', 'time', true) IS NOT NULL THEN " argument " END"
+
+statement claim_statement(const queue& from, int max_count, milliseconds lease, lease_end end) {
+    constexpr const char* by_setting = "SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3, $4, $5)";
+    constexpr const char* by_time = "SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, "
+                                    PGPUBSUB_LEASE_BY_TIME("$2::pg_catalog.int4") ", $3, $4, $5)";
+    return {end == lease_end::time ? by_time : by_setting,
             {from.channel, max_count, interval(lease), from.subscription, from.filter}};
 }
 
@@ -108,8 +115,10 @@ statement release_statement(const std::vector<std::string>& receipts) {
     return {"SELECT pgpubsub.release($1)", {array_literal(receipts)}};
 }
 
-statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease) {
-    return {"SELECT pgpubsub.extend($1, $2)", {array_literal(receipts), interval(lease)}};
+statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease, lease_end end) {
+    constexpr const char* by_setting = "SELECT pgpubsub.extend($1, $2)";
+    constexpr const char* by_time = "SELECT pgpubsub.extend($1, " PGPUBSUB_LEASE_BY_TIME("$2::pg_catalog.interval") ")";
+    return {end == lease_end::time ? by_time : by_setting, {array_literal(receipts), interval(lease)}};
 }
 
 statement recover_statement(const std::optional<std::string>& channel, int chunk_size) {
@@ -133,18 +142,28 @@ statement publish_batch_statement(const message_batch& what) {
              what.deliver_at, what.priority}};
 }
 
+// Not the difference of two timestamps: that is an error when one is infinite.
+#define PGPUBSUB_SECONDS_TO_DUE \
+    "pg_catalog.date_part('epoch', pgpubsub.next_due($1, $2, $3)) OPERATOR(pg_catalog.-)" \
+    " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
+
 statement next_due_statement(const queue& from) {
-    // Not the difference of two timestamps: that is an error when one is infinite.
-    return {"SELECT pg_catalog.date_part('epoch', pgpubsub.next_due($1, $2, $3)) OPERATOR(pg_catalog.-)"
-            " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())",
+    return {"SELECT " PGPUBSUB_SECONDS_TO_DUE, {from.channel, from.subscription, from.filter}};
+}
+
+statement next_due_or_paused_statement(const queue& from) {
+    return {"SELECT " PGPUBSUB_SECONDS_TO_DUE ", (SELECT s.paused FROM pgpubsub.subscriptions s"
+            " WHERE s.channel OPERATOR(pg_catalog.=) $1 AND s.subscription OPERATOR(pg_catalog.=) $2)",
             {from.channel, from.subscription, from.filter}};
 }
 
-statement is_paused_statement(const queue& from) {
-    return {"SELECT paused FROM pgpubsub.subscriptions WHERE channel OPERATOR(pg_catalog.=) $1"
-            " AND subscription OPERATOR(pg_catalog.=) $2",
-            {from.channel, from.subscription}};
+statement kind_statement(const std::string& channel) {
+    return {"SELECT kind FROM pgpubsub.channels WHERE name OPERATOR(pg_catalog.=) $1"
+            " AND pgpubsub.has_channel_privilege(name, 'consume')",
+            {channel}};
 }
+
+statement check_json_statement(const std::string& text) { return {"SELECT $1::pg_catalog.jsonb", {text}}; }
 
 statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription) {
     return {"CALL pgpubsub.wait($1, $2, $3)", {array_literal(channels), interval(time_limit), subscription}};
@@ -188,6 +207,8 @@ std::optional<milliseconds> read_next_due(const PGresult* rows) {
     const auto seconds = value_at(rows, 0, 0);
     return seconds ? parse_due(*seconds) : std::nullopt;
 }
+
+bool read_paused(const PGresult* rows) { return PQntuples(rows) > 0 && text_at(rows, 0, 1) == "t"; }
 
 int check_extension(connection& server) {
     const pg_result found = server.exec(

@@ -27,6 +27,10 @@ struct queue {
     std::optional<std::string> filter = {};  // jsonb containment on the payload
 };
 
+// What ends a lease that is neither acked nor extended: `setting` is the session's pgpubsub.lease_scope; `time` its time
+// alone, for connections of which the session is somebody else's, such as a pooler's.
+enum class lease_end { setting, time };
+
 // How a notification failed.
 struct handler_failure {
     std::string text;
@@ -38,18 +42,23 @@ struct handler_failure {
 statement take_statement(const queue& from, int max_count);
 // Puts one back; its reply is how many: on an ordered channel those of its key that were taken after it come back too.
 statement requeue_statement(std::int64_t id, const handler_failure& failure);
-statement claim_statement(const queue& from, int max_count, milliseconds lease);
+statement claim_statement(const queue& from, int max_count, milliseconds lease, lease_end end);
 // The next one, with nothing that the connection's encoding might not carry: receipt, id, attempts.
 statement blind_claim_statement(const queue& from, milliseconds lease);
 statement ack_statement(const std::vector<std::string>& receipts);
 statement nack_statement(const std::string& receipt, const handler_failure& failure);
 statement release_statement(const std::vector<std::string>& receipts);
-statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease);
+statement extend_statement(const std::vector<std::string>& receipts, milliseconds lease, lease_end end);
 statement recover_statement(const std::optional<std::string>& channel, int chunk_size);
 statement publish_statement(const message& what);
 statement publish_batch_statement(const message_batch& what);
-statement is_paused_statement(const queue& from);  // no row: there is no such queue, or it is not ours to see
 statement next_due_statement(const queue& from);
+// The same, and whether the subscription is paused.
+statement next_due_or_paused_statement(const queue& from);
+// Which kind a channel is: "queue" or "broadcast"; no row if it does not exist, or the user may not consume from it.
+statement kind_statement(const std::string& channel);
+// An error unless the text is JSON that the server takes.
+statement check_json_statement(const std::string& text);
 // Its reply, after a while, is the name of one of the channels, which may have work; or null when the time is over.
 statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription);
 // The envelope of a broadcast that was sent by reference, or null. An error unless the channel is, just now, a broadcast
@@ -63,6 +72,7 @@ std::int64_t read_number(const PGresult* rows);
 std::vector<std::int64_t> read_numbers(const PGresult* rows);
 std::optional<std::string> read_text(const PGresult* rows);  // nothing: null, or no row
 std::optional<milliseconds> read_next_due(const PGresult* rows);
+bool read_paused(const PGresult* rows);
 
 // Throws error 0A000 with a hint unless the database has the extension, new enough for this client.
 // Returns the pid of the server process, which behind a pooler is not the one that libpq knows.

@@ -1,13 +1,22 @@
 // The public face of a consumer: checks the options, puts the parts together, and takes them apart again.
 //
+// Guarantees that one run() runs at a time, that nothing is registered meanwhile, and that a consumer which is destroyed
+// while it runs ends first.
+//
 // Steps of run(): take over the signals; connect both connections in the caller's thread (so that what is
 // wrong with them is this call's error); hand the listening one to its thread; work until the end.
 
 #include <pgpubsub/consumer.hpp>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "inbox.hpp"
 #include "listener.hpp"
@@ -24,6 +33,10 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& message, std::string hint = {}) {
     throw error(message, {.sqlstate = std::string(sqlstate::invalid_parameter), .hint = std::move(hint)});
+}
+
+[[noreturn]] void misuse(const std::string& message, std::string hint) {
+    throw error(message, {.sqlstate = std::string(sqlstate::wrong_moment), .hint = std::move(hint)});
 }
 
 void check_pair(const char* minimum_name, milliseconds minimum, const char* maximum_name, milliseconds maximum) {
@@ -56,6 +69,8 @@ public:
     }
 
     void add(std::string channel, handler_options which, std::variant<transactional_handler, leased_handler> handler) {
+        const std::scoped_lock lock(turn_);
+        refuse_while_running("on()", channel);
         check_name("channel", channel);
         check_name("subscription", which.subscription);
         channel_state c;
@@ -69,12 +84,14 @@ public:
         channels.push_back(std::move(c));
     }
 
-    void add(std::string channel, broadcast_handler handler) {
+    void add(std::string channel, broadcast_handler handler, gap_handler missed) {
+        const std::scoped_lock lock(turn_);
+        refuse_while_running("on_broadcast()", channel);
         check_name("channel", channel);
         if (!handler) refuse(fmt::format("the broadcast handler of channel \"{}\" is empty", channel));
         for (const auto& other : broadcasts)
             if (other.name == channel) refuse(fmt::format("channel \"{}\" has a broadcast handler already", channel));
-        broadcasts.push_back({.name = std::move(channel), .handler = std::move(handler)});
+        broadcasts.push_back({.name = std::move(channel), .handler = std::move(handler), .missed = std::move(missed)});
     }
 
     void check_handlers() const {
@@ -108,6 +125,11 @@ public:
     }
 
     void run() {
+        const one_at_a_time alone(*this);  // the first, so that all else is gone when it ends
+        struct tell_the_rest {
+            logger& log;
+            ~tell_the_rest() { log.tell_repetitions(true); }
+        } at_last{log};
         check_handlers();
 
         struct forget_stops {
@@ -138,10 +160,29 @@ public:
         } catch (const interrupted&) {
             return;
         }
-        if (two_connections) listen.start();
+        if (two_connections) {
+            work.patience().wakes(listen.patience());
+            listen.patience().wakes(work.patience());
+            listen.start();
+        }
         if (!options.listen) log.info("waiting without LISTEN");
         work.work();
         log.info("stopped");
+    }
+
+    // What the destructor of a consumer does.
+    static void end(std::unique_ptr<impl> self) noexcept {
+        if (!self) return;
+        const pid_t process = self->runs_in_;
+        if (process != 0 && process != ::getpid()) return static_cast<void>(self.release());  // a child: its threads are not here
+        std::unique_lock lock(self->turn_);
+        if (self->runs_in_ == 0) return lock.unlock();
+        self->in.post_stop();
+        if (self->runner_ == std::this_thread::get_id()) {  // in a handler: run() cleans up when it is done
+            self->orphaned_ = true;
+            return static_cast<void>(self.release());
+        }
+        self->ended_.wait(lock, [&] { return self->runs_in_ == 0; });
     }
 
     consumer_options options;
@@ -151,12 +192,68 @@ public:
     std::vector<broadcast_state> broadcasts;
     inbox in;
     int failures = 0;
+
+private:
+    // As long as it lives, run() is running. Whoever waits for the end may destroy the impl as soon as it is told.
+    class one_at_a_time {
+    public:
+        explicit one_at_a_time(impl& of) : of_(of) {
+            const std::scoped_lock lock(of_.turn_);
+            if (of_.runs_in_ != 0)
+                misuse(of_.runner_ == std::this_thread::get_id() ? "run() was called in a handler of the same consumer"
+                                                                 : "run() was called while the consumer runs in another thread",
+                       "For more work at the same time, make more consumers.");
+            of_.runner_ = std::this_thread::get_id();
+            of_.runs_in_ = ::getpid();
+        }
+        ~one_at_a_time() {
+            bool orphaned = false;
+            {
+                const std::scoped_lock lock(of_.turn_);
+                of_.runs_in_ = 0;
+                orphaned = of_.orphaned_;
+                of_.ended_.notify_all();
+            }
+            if (orphaned) delete &of_;
+        }
+        one_at_a_time(const one_at_a_time&) = delete;
+        one_at_a_time& operator=(const one_at_a_time&) = delete;
+
+    private:
+        impl& of_;
+    };
+
+    void refuse_while_running(const char* what, const std::string& channel) const {
+        if (runs_in_ == 0) return;
+        misuse(fmt::format("{} was called for channel \"{}\" while the consumer runs", what, channel),
+               "Register all handlers before run().");
+    }
+
+    std::mutex turn_;  // guards what follows
+    std::condition_variable ended_;
+    std::atomic<pid_t> runs_in_ = 0;  // the process in which run() is running; 0: in none
+    std::thread::id runner_;          // and the thread
+    bool orphaned_ = false;           // the consumer was destroyed by a handler
 };
 
+namespace {
+
+template <typename Impl>
+Impl& owned(const std::unique_ptr<Impl>& impl) {
+    if (!impl) misuse("the consumer was moved from", "Use the one that it was moved to.");
+    return *impl;
+}
+
+}  // namespace
+
 consumer::consumer(consumer_options settings) : impl_(std::make_unique<impl>(std::move(settings))) {}
-consumer::~consumer() = default;
+consumer::~consumer() { impl::end(std::move(impl_)); }
 consumer::consumer(consumer&&) noexcept = default;
-consumer& consumer::operator=(consumer&&) noexcept = default;
+consumer& consumer::operator=(consumer&& other) noexcept {
+    if (this == &other) return *this;
+    impl::end(std::exchange(impl_, std::move(other.impl_)));
+    return *this;
+}
 
 consumer& consumer::on(std::string channel, transactional_handler handler) {
     return on(std::move(channel), handler_options(), std::move(handler));
@@ -167,28 +264,35 @@ consumer& consumer::on(std::string channel, leased_handler handler) {
 }
 
 consumer& consumer::on(std::string channel, handler_options which, transactional_handler handler) {
-    impl_->add(std::move(channel), std::move(which), std::move(handler));
+    owned(impl_).add(std::move(channel), std::move(which), std::move(handler));
     return *this;
 }
 
 consumer& consumer::on(std::string channel, handler_options which, leased_handler handler) {
-    impl_->add(std::move(channel), std::move(which), std::move(handler));
+    owned(impl_).add(std::move(channel), std::move(which), std::move(handler));
     return *this;
 }
 
 consumer& consumer::on_broadcast(std::string channel, broadcast_handler handler) {
-    impl_->add(std::move(channel), std::move(handler));
+    return on_broadcast(std::move(channel), std::move(handler), nullptr);
+}
+
+consumer& consumer::on_broadcast(std::string channel, broadcast_handler handler, gap_handler missed) {
+    owned(impl_).add(std::move(channel), std::move(handler), std::move(missed));
     return *this;
 }
 
-void consumer::run() { impl_->run(); }
-void consumer::stop() noexcept { impl_->in.post_stop(); }
+void consumer::run() { owned(impl_).run(); }
+void consumer::stop() noexcept {
+    if (impl_) impl_->in.post_stop();
+}
 
-int consumer::failures() const noexcept { return impl_->failures; }
+int consumer::failures() const noexcept { return impl_ ? impl_->failures : 0; }
 
 int consumer::stop_requests() const {
-    impl_->in.read();
-    return impl_->in.stops();
+    auto& in = owned(impl_).in;
+    in.read();
+    return in.stops();
 }
 
 }  // namespace pgpubsub::inline v0

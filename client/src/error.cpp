@@ -33,6 +33,9 @@ std::chrono::milliseconds retry_after::delay() const noexcept { return delay_; }
 stop_consuming::stop_consuming(const std::string& reason) : std::runtime_error(reason) {}
 stop_consuming::~stop_consuming() = default;
 
+pause_consuming::pause_consuming(const std::string& reason) : std::runtime_error(reason) {}
+pause_consuming::~pause_consuming() = default;
+
 const char* version() noexcept { return PGPUBSUB_VERSION; }
 
 }  // namespace pgpubsub::inline v0

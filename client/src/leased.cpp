@@ -6,10 +6,15 @@
 // a second has passed since the first (so that a crash repeats little) and at the end of the batch; while
 // batches are full and quick, the next claim travels with them, in the same transaction. When the connection
 // is lost meanwhile, the work goes on, and what is to be acked is sent on the new connection; acks are
-// idempotent, so one that was in doubt is sent again.
+// idempotent, so one that was in doubt is sent again. So are those that the server refuses because it is busy (a lock
+// that is not free, a time limit, no resources): their leases are extended until they are taken.
 
+#include <array>
 #include <utility>
 
+#include "backoff.hpp"
+#include "poll.hpp"
+#include "random.hpp"
 #include "sqlstate.hpp"
 #include "worker.hpp"
 
@@ -19,6 +24,8 @@ namespace {
 
 constexpr milliseconds gather_for{100};
 constexpr milliseconds turn{250};  // then the other channels have theirs
+constexpr milliseconds shortest_pause{100}, longest_pause{2000};   // between acks that are refused
+constexpr milliseconds patience_at_end = std::chrono::seconds(5);  // with refusals, when the consumer is to end
 
 class leased_batches {
 public:
@@ -50,7 +57,7 @@ public:
 private:
     void claim(int asked) try {
         batch_.clear();
-        const auto call = claim_statement(c_.from, asked, w_.lease());
+        const auto call = w_.claim_for(c_.from, asked);
         batch_ = read_claimed(w_.server->exec(call.sql, call.parameters).get());
         for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
     } catch (const error& e) {
@@ -76,6 +83,11 @@ private:
             failure = failure_of([&] { handler_(n); });
         } catch (const stop_consuming&) {
             release_from(i);
+            is_ending_ = true;
+            flush();
+            throw;
+        } catch (const pause_consuming&) {
+            release_from(i);
             flush();
             throw;
         }
@@ -95,7 +107,7 @@ private:
 
     void flush_and_claim(int asked) {
         auto statements = gathered();
-        statements.push_back(claim_statement(c_.from, asked, w_.lease()));
+        statements.push_back(w_.claim_for(c_.from, asked));
         try {
             auto results = w_.server->pipeline(statements);
             batch_ = read_claimed(results.back().get());
@@ -109,24 +121,56 @@ private:
     }
 
     // Sends what was gathered. Comes back only when it is done, or can't be done.
-    void flush(bool in_doubt = false) {
-        for (; !acks_.empty() || !nacks_.empty() || !releases_.empty(); in_doubt = true) {
+    void flush(bool in_doubt = false) try {
+        backoff pauses(shortest_pause, longest_pause);
+        std::optional<clock::time_point> give_up_at;
+        while (!acks_.empty() || !nacks_.empty() || !releases_.empty()) {
+            if (!w_.server || !w_.server->alive()) w_.reconnect();
             try {
-                if (!w_.server || !w_.server->alive()) w_.reconnect();
                 settle(w_.server->pipeline(gathered()), in_doubt);
             } catch (const error& e) {
-                if (!w_.server || w_.server->alive()) {  // refused, or given up
-                    forget();
-                    throw;
+                if (!w_.server->alive()) {
+                    in_doubt = true;
+                    w_.lost(fmt::format("{}; the acks of {} are sent again", e.what(), c_.label));
+                    continue;
                 }
-                w_.lost(fmt::format("{}; the acks of {} are sent again", e.what(), c_.label));
-            } catch (...) {
-                w_.log.warning("{}: {} acks could not be sent; those notifications come again when their leases end",
-                               c_.label, acks_.size());
-                forget();
-                throw;
+                if (is_ending() && !give_up_at) give_up_at = clock::now() + patience_at_end;
+                const bool enough = w_.stops() > 1 || (give_up_at && clock::now() >= *give_up_at);
+                if (enough || !w_.may_send_again(e)) throw;
+                pause(pauses, e, give_up_at.value_or(clock::time_point::max()));
             }
         }
+    } catch (const error& e) {
+        given_up(e.what());
+        throw;
+    } catch (...) {
+        given_up("the consumer ends");
+        throw;
+    }
+
+    // Whether it is the last flush, for which nobody wants to wait long.
+    bool is_ending() { return is_ending_ || w_.options.drain || w_.stops() > 0; }
+
+    // After a refusal. A first stop does not end it: what is done is to be acked.
+    void pause(backoff& pauses, const error& refusal, clock::time_point limit) {
+        const auto delay = pauses.next(random_unit());
+        w_.log.write(worth_a_warning(pauses.failures()) ? log_level::warning : log_level::info,
+                     fmt::format("{}: {} acks were refused ({}) and are sent again in {:.1f} s", c_.label, unsent(), refusal.what(),
+                                 std::chrono::duration<double>(delay).count()));
+        const auto until = std::min(clock::now() + delay, limit);
+        std::array<pollfd, 1> posted{{{w_.in.fd(), POLLIN, 0}}};
+        const int stops = w_.stops();
+        while (poll_until(posted, until))
+            if (w_.stops() > stops) return;
+    }
+
+    std::size_t unsent() const { return acks_.size() + nacks_.size(); }
+
+    void given_up(std::string_view why) {
+        if (unsent() > 0)
+            w_.log.warning("{}: {} acks could not be sent ({}); those notifications come again when their leases end",
+                           c_.label, unsent(), why);
+        forget();
     }
 
     std::vector<statement> gathered() const {
@@ -164,6 +208,7 @@ private:
     std::vector<std::pair<std::string, statement>> nacks_;
     std::vector<std::string> releases_;
     clock::time_point gathering_since_{};
+    bool is_ending_ = false;
 };
 
 }  // namespace

@@ -39,7 +39,10 @@ listener::listener(const consumer_options& options, const conninfo& target, reci
       log_(log),
       shared_(shared),
       worker_(worker),
-      patience_(options, log, inbox_, options.listen ? "the listening connection" : "the connection that extends leases") {}
+      patience_(options, log, inbox_, options.listen ? "the listening connection" : "the connection that extends leases") {
+    // Leases in hand don't wait for a pause that has grown.
+    patience_.limit([this] { return shared_.leases.empty() ? milliseconds::max() : lease() / 10; });
+}
 
 listener::~listener() {
     inbox_.post_stop();
@@ -49,6 +52,7 @@ listener::~listener() {
 void listener::open(inbox* in) {
     server_.reset();
     server_.emplace(target_, log_, in);
+    opened_at_ = clock::now();
     if (!options_.listen) return log_.info("extending leases (backend {})", server_->backend_pid());
     auto& interrupts = in != nullptr ? *in : inbox_;
     server_->exec_within(stay_connected, {}, answer_limit, interrupts);
@@ -78,6 +82,7 @@ void listener::distrust() {
 
 void listener::start() {
     patience_.connected();
+    next_extension_ = clock::now() + lease() / 3;
     thread_ = std::thread([this] { run(); });
 }
 
@@ -99,23 +104,21 @@ void listener::run() noexcept {
 }
 
 void listener::reopen() {
-    // The previous connection proved itself if the worker has swept since it began to listen.
-    if (shared_.sweeps > sweeps_at_listen_)
+    if (server_) pass_on_notifies();  // what had arrived
+    // The previous connection proved itself if the worker has swept since it began to listen, or if it lived for long.
+    if (shared_.sweeps > sweeps_at_listen_ || clock::now() - opened_at_ >= options_.reconnect_delay_max)
         patience_.proved();
     else
         patience_.pause("lost before the first sweep");
     patience_.until_connected([this] { open(nullptr); });
-    if (any_broadcast()) log_.warning("broadcasts that were sent while the listening connection was lost are missed");
-}
-
-bool listener::any_broadcast() const {
-    const auto is_one = [](const auto& c) { return c.second.broadcast && c.second.queues.empty(); };
-    return shared_.found_broadcast_channel || std::any_of(channels_.begin(), channels_.end(), is_one);
+    if (options_.listen) {  // before anything that comes by the new connection
+        shared_.broadcasts.push_gap();
+        worker_.post_wake();
+    }
+    next_extension_ = clock::now();
 }
 
 void listener::serve() {
-    const milliseconds lease_tick = options_.lease.value_or(std::chrono::seconds(30)) / 3;
-    auto next_extension = clock::now() + lease_tick;
     // Without LISTEN nothing is missed by a connection that died: the next extension finds that out.
     const auto ping_time = [&] {
         return options_.listen ? clock::now() + jittered(options_.poll_interval, random_unit()) : clock::time_point::max();
@@ -123,10 +126,7 @@ void listener::serve() {
     auto next_ping = ping_time();
     for (;;) {
         pass_on_notifies();
-        if (clock::now() >= next_extension) {
-            extend_leases();
-            next_extension = clock::now() + lease_tick;
-        }
+        if (clock::now() >= next_extension_) extend_leases();
         if (clock::now() >= next_ping) {
             ping();
             next_ping = ping_time();
@@ -134,7 +134,7 @@ void listener::serve() {
         if (pass_on_notifies()) continue;  // they came with a reply, so poll() would not tell
 
         std::array<pollfd, 2> waits{{{server_->socket(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}}};
-        if (!poll_until(waits, std::min(next_extension, next_ping))) continue;
+        if (!poll_until(waits, std::min(next_extension_, next_ping))) continue;
         if (waits[1].revents != 0) {
             inbox_.read();
             if (inbox_.stops() > 0) throw interrupted();
@@ -163,15 +163,17 @@ bool listener::pass_on_notifies() {
 }
 
 void listener::extend_leases() {
+    next_extension_ = clock::now() + lease() / 3;
     const auto receipts = shared_.leases.list();
     if (receipts.empty()) return;
-    const auto call = extend_statement(receipts, options_.lease.value_or(std::chrono::seconds(30)));
+    const auto call = extend_statement(receipts, lease(), options_.listen ? lease_end::setting : lease_end::time);
     try {
         const auto done = server_->exec_within(call.sql, call.parameters, answer_limit, inbox_);
         log_.debug("extended {} of {} leases", read_number(done.get()), receipts.size());
     } catch (const error& e) {
         if (e.connection_lost()) throw;
         log_.warning("leases could not be extended: {}", e.what());  // the ack will tell which were lost
+        next_extension_ = clock::now() + lease() / 12;
     }
 }
 

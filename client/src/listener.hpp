@@ -13,6 +13,7 @@
 #include <pgpubsub/consumer.hpp>
 
 #include "broker.hpp"
+#include "clock.hpp"
 #include "connection.hpp"
 #include "inbox.hpp"
 #include "reconnect.hpp"
@@ -39,13 +40,15 @@ public:
     // Hands the connection over to the new thread.
     void start();
 
+    reconnector& patience() { return patience_; }
+
 private:
     void run() noexcept;
     void serve();
     void reopen();
     bool pass_on_notifies();
-    bool any_broadcast() const;
     void extend_leases();
+    milliseconds lease() const { return options_.lease.value_or(std::chrono::seconds(30)); }
     void ping();
     int ask_pid(inbox& in);
     void distrust();
@@ -62,6 +65,8 @@ private:
     int server_pid_ = 0;  // of the server process that listens for us; 0: not known for sure
     bool warned_of_pooler_ = false;
     unsigned long sweeps_at_listen_ = 0;
+    clock::time_point opened_at_{};
+    clock::time_point next_extension_{};  // of the leases: whatever becomes of the connection meanwhile
     std::thread thread_;
 };
 

@@ -46,6 +46,10 @@ public:
         const std::scoped_lock lock(mutex_);
         receipts_.erase(receipt);
     }
+    bool empty() const {
+        const std::scoped_lock lock(mutex_);
+        return receipts_.empty();
+    }
     std::vector<std::string> list() const {
         const std::scoped_lock lock(mutex_);
         return {receipts_.begin(), receipts_.end()};
@@ -81,7 +85,6 @@ struct shared_state {
     leases_in_hand leases;
     failure_slot listener_failure;
     std::atomic<unsigned long> sweeps = 0;  // how many times the worker has drained all channels
-    std::atomic<bool> found_broadcast_channel = false;  // of a name that could have been either kind
     std::atomic<int> worker_pid = 0;        // of the server process of the working connection, when it connected
 };
 

@@ -52,7 +52,7 @@ void transaction_died(worker& w, channel_state& c, const std::vector<notificatio
 // Puts the guilty one aside with its error; the others that the claim brought go back untried.
 void record_failure(worker& w, channel_state& c) {
     const auto suspected = std::exchange(c.last_suspect, {});
-    auto results = w.server->pipeline({{"BEGIN"}, claim_statement(c.from, std::max(c.batch, 10), w.lease())});
+    auto results = w.server->pipeline({{"BEGIN"}, w.claim_for(c.from, std::max(c.batch, 10))});
     std::vector<statement> ends;
     std::vector<std::string> others;
     for (auto& row : read_claimed(results.back().get())) {
@@ -150,6 +150,9 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
         }
         w.server->commit();
     } catch (const stop_consuming&) {
+        w.server->rollback();
+        throw;
+    } catch (const pause_consuming&) {
         w.server->rollback();
         throw;
     } catch (const error& e) {

@@ -37,6 +37,8 @@ void worker::wait(clock::time_point until) {
     for (auto& c : channels_)
         if (!c.missing) by_subscription[c.from.subscription].push_back(&c);  // a wait for what does not exist is an error
 
+    // Else it is a wait that proves the connection: what ends each of them at once (statement_timeout) does not end a look.
+    if (by_subscription.empty()) patience_.proved();
     if (by_subscription.empty() || until - clock::now() < shortest_wait) return pause_until(until);
     if (const auto pause = pause_after_vain_waits(waits_.in_vain); pause.count() > 0) {
         const auto end = clock::now() + pause;
@@ -55,6 +57,7 @@ void worker::wait(clock::time_point until) {
         const auto call = wait_statement(names, time_limit, subscription);
         const auto reply = server->exec_unless_posted(call.sql, call.parameters, time_limit + grace, in);
         if (!reply) return;
+        patience_.proved();
         const auto channel = read_text(reply.get());
         if (!channel) {
             waits_.in_vain = 0;  // it did wait

@@ -43,10 +43,27 @@ void worker::connect() {
         server.emplace(target_, log, &in);
         shared.worker_pid = check_extension(*server);
         if (options.listen) server->exec(stay_connected);
+        check_filters();
         check_broadcast_channels();
-        if (!options.drain && !pauses_told_) warn_of_pauses(*this, channels_);
-        pauses_told_ = true;
     });
+}
+
+// A filter that the server does not take would be an error of each call, which says neither what is wrong nor where.
+void worker::check_filters() {
+    if (filters_checked_) return;
+    for (const auto& c : channels_) {
+        if (!c.from.filter) continue;
+        try {
+            const auto call = check_json_statement(*c.from.filter);
+            server->exec(call.sql, call.parameters);
+        } catch (const error& e) {
+            if (!server->alive() || e.retryable() || e.sqlstate() == sqlstate::cancelled) throw;
+            throw error(fmt::format("the filter of {} is no JSON that the server takes: {}", c.label, e.what()),
+                        {.sqlstate = std::string(sqlstate::invalid_text),
+                         .hint = fmt::format("A filter is JSON text, such as {{\"op\": \"insert\"}}. It is: {}", excerpt(*c.from.filter))});
+        }
+    }
+    filters_checked_ = true;
 }
 
 // A handler for broadcasts would wait for ever on a queue channel, and on one that it may not use.
@@ -65,10 +82,19 @@ void worker::check_broadcast_channels() {
     broadcast_channels_checked_ = true;
 }
 
+void worker::lost(std::string_view why) {
+    patience_.lost(why);
+    // A server that takes connections and drops them is not to be asked without pause.
+    if (is_anew_) patience_.pause("lost before it had worked");
+}
+
 void worker::reconnect() {
+    is_anew_ = true;
     connect();
-    log.info("working again (backend {})", server->backend_pid());
-    for (auto& c : channels_) c.ready = true;
+    for (auto& c : channels_) {
+        c.ready = true;
+        c.asked_whether_paused = false;
+    }
 }
 
 void worker::hint(std::string_view channel) {
@@ -105,13 +131,12 @@ void worker::work() {
                     if (c.ready && stops() == 0) process(c);
                 continue;
             }
-            // All channels are drained: the connections have proved themselves.
-            patience_.proved();
+            // All channels are drained: the connections have proved themselves. But without LISTEN it is a wait that does.
+            if (options.listen) patience_.proved();
             ++shared.sweeps;
-            if (options.drain) {
-                warn_of_pauses(*this, channels_);
-                return check_all_exist();
-            }
+            if (std::exchange(is_anew_, false)) log.info("working again (backend {})", server->backend_pid());
+            log.tell_repetitions();
+            if (options.drain) return check_all_exist();
             if (shared.broadcasts.empty()) sleep();
         }
     } catch (const interrupted&) {  // a stop came while there was no connection
@@ -156,9 +181,11 @@ bool worker::any_ready() {
 void worker::process(channel_state& c) {
     try {
         if (!server || !server->alive()) reconnect();
+        if (is_for_broadcasts(c)) return;
         const bool asked = std::exchange(c.ask_first, false);
-        if (std::exchange(c.hinted, false)) c.vain_hints = std::min(c.vain_hints + 1, 1000);
-        if (asked && !is_worth_a_take(c)) return;
+        const bool hinted = std::exchange(c.hinted, false);
+        if (hinted) c.vain_hints = std::min(c.vain_hints + 1, 1000);
+        if (asked && !is_worth_a_take(c, hinted)) return;
         const batch_outcome outcome = std::visit(
             [&](const auto& handler) {
                 if constexpr (std::is_same_v<std::decay_t<decltype(handler)>, transactional_handler>)
@@ -170,13 +197,17 @@ void worker::process(channel_state& c) {
         c.missing.reset();
         has_worked_ = true;
         waits_.found = waits_.found || outcome.any;
+        if (std::exchange(is_anew_, false)) log.info("working again (backend {})", server->backend_pid());
         if (outcome.any) c.vain_hints = 0;
+        if (outcome.any && c.paused) now_paused(c, false);
         if (asked && !outcome.any)
             rest(c, milliseconds(0));  // as it said just now: another consumer is at it
         else if (outcome.received < outcome.asked)
             drained(c, outcome.received);
         else if (outcome.asked == 1)
             c.ask_first = !options.drain;  // mostly that was all
+    } catch (const pause_consuming& p) {
+        unable_to_work(c.label, p);
     } catch (const unreadable& u) {
         try {
             set_aside(c, u);
@@ -217,8 +248,13 @@ void worker::set_aside(channel_state& c, const unreadable& u) {
 // and under a lease one notification for each. When nothing came, find out when that may change by itself.
 void worker::drained(channel_state& c, int received) {
     if (options.drain && received > 0) return;  // what is left is for the next look
-    if (options.drain || stops() > 0) return rest(c, std::nullopt);
-    const auto due_in = ask_due(c);
+    if (stops() > 0) return rest(c, std::nullopt);
+    const bool ask_more = received == 0 && !c.asked_whether_paused;
+    if (options.drain) {
+        if (ask_more) ask_due_or_paused(c);
+        return rest(c, std::nullopt);
+    }
+    const auto due_in = ask_more ? ask_due_or_paused(c) : ask_due(c);
     if (due_in && due_in->count() <= 0 && received > 0) return;  // there is more
     rest(c, due_in);
 }
@@ -228,8 +264,25 @@ std::optional<milliseconds> worker::ask_due(const channel_state& c) {
     return read_next_due(server->exec(call.sql, call.parameters).get());
 }
 
-bool worker::is_worth_a_take(channel_state& c) {
-    const auto due_in = ask_due(c);
+// The same, and says so when a pause has begun or ended. That costs a look into the settings: not for each hint.
+std::optional<milliseconds> worker::ask_due_or_paused(channel_state& c) {
+    const auto call = next_due_or_paused_statement(c.from);
+    const auto reply = server->exec(call.sql, call.parameters);
+    c.asked_whether_paused = true;
+    if (const bool paused = read_paused(reply.get()); paused != c.paused) now_paused(c, paused);
+    return read_next_due(reply.get());
+}
+
+void worker::now_paused(channel_state& c, bool paused) {
+    c.paused = paused;
+    if (paused)
+        log.warning("{} is paused: nothing of it is handed out until pgpubsub.resume_channel() is called", c.label);
+    else
+        log.info("{} is no longer paused", c.label);
+}
+
+bool worker::is_worth_a_take(channel_state& c, bool hinted) {
+    const auto due_in = hinted ? ask_due(c) : ask_due_or_paused(c);
     c.missing.reset();
     if (due_in && due_in->count() <= 0) return true;
     rest(c, due_in);
@@ -246,6 +299,36 @@ void worker::rest(channel_state& c, std::optional<milliseconds> due_in) {
     if (c.due_then) c.look_again = clock::now() + *wait;
 }
 
+std::optional<std::string> worker::ask_kind(const std::string& channel) {
+    const auto call = kind_statement(channel);
+    return read_text(server->exec(call.sql, call.parameters).get());
+}
+
+// Of a channel with handlers of both kinds: whether the other one gets what comes. The server is asked, since trying it out
+// would be an error in its log each time, until the channel is known as a queue.
+bool worker::is_for_broadcasts(channel_state& c) {
+    if (!c.may_be_broadcast || c.is_queue) return false;
+    const auto kind = ask_kind(c.from.channel);
+    c.is_queue = kind && *kind != broadcast_kind;
+    if (!kind || c.is_queue) return false;  // without a kind the take says why
+    c.hinted = c.ask_first = false;
+    c.missing.reset();
+    rest(c, std::nullopt);
+    return true;
+}
+
+void worker::unable_to_work(const std::string& label, const pause_consuming& p) {
+    if (options.drain) throw error(p.what());
+    if (stops() > 0) return log.warning("{}: the handler can't work just now: {}", label, p.what());
+    patience_.pause(fmt::format("{}: the handler can't work just now: {}", label, p.what()));
+}
+
+bool worker::may_send_again(const error& e) {
+    const bool needs_another = is_outdated(e) || e.sqlstate() == sqlstate::read_only;
+    if (needs_another) server.reset();
+    return needs_another || e.retryable() || e.sqlstate() == sqlstate::cancelled;
+}
+
 void worker::failed(channel_state& c, const error& e) {
     if (e.sqlstate() == sqlstate::undefined_object) {
         // Made when a capture trigger first fires, or by create_channel() or subscribe(): its first notification wakes us.
@@ -258,12 +341,16 @@ void worker::failed(channel_state& c, const error& e) {
         c.missing = e;
         return rest(c, std::nullopt);
     }
-    if (e.sqlstate() == sqlstate::wrong_object_type && c.may_be_broadcast) {
-        shared.found_broadcast_channel = true;
-        rest(c, std::nullopt);  // its other handler gets what comes
-        for (const auto& b : broadcasts_)
-            if (b.name == c.from.channel) is_broadcast_channel(*this, b);  // an error if we may not use it
-        return;
+    if (e.sqlstate() == sqlstate::wrong_object_type) {
+        if (c.may_be_broadcast) {  // it was a queue until just now
+            c.is_queue = false;
+            rest(c, std::nullopt);
+            for (const auto& b : broadcasts_)
+                if (b.name == c.from.channel) is_broadcast_channel(*this, b);  // an error if we may not use it
+            return;
+        }
+        throw error(fmt::format("{} is for broadcasts, and on() is for queue channels", c.label),
+                    {.sqlstate = e.sqlstate(), .hint = "Register the handler with on_broadcast()."});
     }
     if (is_outdated(e)) server.reset();
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
@@ -277,6 +364,7 @@ void worker::failed(channel_state& c, const error& e) {
         if (shared.sweeps == 0 && !options.give_up_after) throw e;  // the wrong server, or role, from the start
         server.reset();                                             // a standby by now: the primary may be elsewhere
     }
+    if (stops() > 0) return;  // no pause
     patience_.pause(fmt::format("{}: {}{}{}{}", c.label, e.what(), e.hint().empty() ? "" : " (", e.hint(),
                                 e.hint().empty() ? "" : ")"));
 }

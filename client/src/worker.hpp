@@ -38,6 +38,7 @@ struct channel_state {
     std::string label;  // for messages: channel "media", or channel "media", subscription "audit"
     std::variant<transactional_handler, leased_handler> handler;
     bool may_be_broadcast = false;         // the channel has a broadcast handler too: the one that suits it is used
+    bool is_queue = false;                 // of such a channel: it was one when last asked
 
     bool ready = true;                     // there may be work
     bool ask_first = false;                // it is not likely: ask whether anything is due before taking
@@ -48,6 +49,8 @@ struct channel_state {
     int batch = 1;                         // how many to ask for next
     int alone = 0;                         // so many of the next ones get a transaction each
     suspect last_suspect;
+    bool asked_whether_paused = false;     // on this connection
+    bool paused = false;                   // as it was when last asked
     int empty_rounds = 0;                  // how many times in a row nothing came although something was due
     clock::time_point look_again{};        // when to look without being woken …
     bool due_then = false;                 // … because something is due then, and not for a poll
@@ -57,6 +60,7 @@ struct channel_state {
 struct broadcast_state {
     std::string name;
     broadcast_handler handler;
+    gap_handler missed = {};    // may be empty
     bool may_be_queue = false;  // the channel has a handler for queue channels too: the one that suits it is used
 };
 
@@ -79,6 +83,30 @@ struct waiting_rounds {
     bool found = false;   // … and since then something was found
     int in_vain = 0;      // how many in a row named one where nothing was found
 };
+
+// Calls a handler and returns its failure, if it fails. Lets stop_consuming and pause_consuming through.
+template <typename Call>
+std::optional<handler_failure> failure_of(Call call) {
+    const auto text = [](const std::exception& e) {
+        return *e.what() != '\0' ? std::string(e.what()) : std::string("the handler failed without a message");
+    };
+    try {
+        call();
+        return std::nullopt;
+    } catch (const stop_consuming&) {
+        throw;
+    } catch (const pause_consuming&) {
+        throw;
+    } catch (const rejected& e) {
+        return handler_failure{.text = text(e), .reject = true};
+    } catch (const retry_after& e) {
+        return handler_failure{.text = text(e), .delay = e.delay()};
+    } catch (const std::exception& e) {
+        return handler_failure{.text = text(e)};
+    } catch (...) {
+        return handler_failure{.text = "the handler threw something that is no std::exception"};
+    }
+}
 
 class worker {
 public:
@@ -104,8 +132,8 @@ public:
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
     void reconnect();
-    // Logs that the connection was lost; reconnect() says for how long.
-    void lost(std::string_view why) { patience_.lost(why); }
+    // Logs that the connection was lost, and pauses if it had not worked; reconnect() says for how long it was away.
+    void lost(std::string_view why);
     // Looks at the queue handlers of a channel soon, as after a wake-up.
     void hint(std::string_view channel);
     // Learns from a batch how many to ask for next.
@@ -114,12 +142,37 @@ public:
     void handler_failed(const channel_state& c, const notification& n, const handler_failure& failure);
     int failures = 0;  // how many times a notification has failed
     milliseconds lease() const { return options.lease.value_or(std::chrono::seconds(30)); }
+    // A claim of this consumer.
+    statement claim_for(const queue& from, int max_count) const {
+        return claim_statement(from, max_count, lease(), options.listen ? lease_end::setting : lease_end::time);
+    }
+    // Whether what the server refused may be sent once more: it was busy, or was in somebody's way. Where only another
+    // connection helps, this one is given up.
+    bool may_send_again(const error& e);
+    // What kind the channel is just now; nothing if it does not exist, or may not be used.
+    std::optional<std::string> ask_kind(const std::string& channel);
+    // Calls a handler for broadcasts, again and again while it can't work.
+    template <typename Call>
+    std::optional<handler_failure> failure_in_broadcast(const broadcast_state& b, Call call) {
+        for (;;) try {
+            return failure_of(call);
+        } catch (const pause_consuming& p) {
+            if (stops() > 0) return handler_failure{.text = p.what()};
+            unable_to_work(fmt::format("channel \"{}\"", b.name), p);
+        }
+    }
+    reconnector& patience() { return patience_; }
 
 private:
     void process(channel_state& c);
     void drained(channel_state& c, int received);
     std::optional<milliseconds> ask_due(const channel_state& c);
-    bool is_worth_a_take(channel_state& c);
+    bool is_worth_a_take(channel_state& c, bool hinted);
+    std::optional<milliseconds> ask_due_or_paused(channel_state& c);
+    void now_paused(channel_state& c, bool paused);
+    bool is_for_broadcasts(channel_state& c);
+    void unable_to_work(const std::string& label, const pause_consuming& p);
+    void check_filters();
     void rest(channel_state& c, std::optional<milliseconds> due_in);
     void failed(channel_state& c, const error& e);
     bool is_outdated(const error& e) const;
@@ -135,7 +188,8 @@ private:
     std::vector<channel_state> channels_;
     std::vector<broadcast_state> broadcasts_;
     bool broadcast_channels_checked_ = false;
-    bool pauses_told_ = false;
+    bool filters_checked_ = false;
+    bool is_anew_ = false;     // the connection is not the first, and has not worked yet
     bool has_worked_ = false;  // the present connection has: what this client calls was there
     waiting_rounds waits_;
     reconnector patience_;
@@ -149,12 +203,11 @@ batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler
 
 // Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
 void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts);
-
-// Says which of these queues are paused. pauses.cpp
-void warn_of_pauses(worker& w, const std::vector<channel_state>& channels);
-
 // Whether the channel is a broadcast channel just now. Throws broadcast_refusal(). broadcasts.cpp
 bool is_broadcast_channel(worker& w, const broadcast_state& b);
+
+// What a channel for broadcasts is of.
+inline constexpr std::string_view broadcast_kind = "broadcast";
 
 // What ends the consumer when the server refuses a broadcast channel: it is of the other kind, or a right is missing.
 error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e);
@@ -164,27 +217,5 @@ inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch
 
 // Notes that one of those that get a batch of their own is done.
 inline void one_less_alone(channel_state& c, int received) { c.alone = received == 0 ? 0 : std::max(0, c.alone - 1); }
-
-// Calls a handler and returns its failure, if it fails. Lets stop_consuming through.
-template <typename Call>
-std::optional<handler_failure> failure_of(Call call) {
-    const auto text = [](const std::exception& e) {
-        return *e.what() != '\0' ? std::string(e.what()) : std::string("the handler failed without a message");
-    };
-    try {
-        call();
-        return std::nullopt;
-    } catch (const stop_consuming&) {
-        throw;
-    } catch (const rejected& e) {
-        return handler_failure{.text = text(e), .reject = true};
-    } catch (const retry_after& e) {
-        return handler_failure{.text = text(e), .delay = e.delay()};
-    } catch (const std::exception& e) {
-        return handler_failure{.text = text(e)};
-    } catch (...) {
-        return handler_failure{.text = "the handler threw something that is no std::exception"};
-    }
-}
 
 }  // namespace pgpubsub::inline v0

@@ -123,13 +123,14 @@ sub children_of
 
 sub lines_of { my ($program) = @_; return split /\n/, text_of($program->{out}) }
 
-# Compiles test/t/client_probe.cpp, once for a script.
+# Compiles test/t/client_probe.cpp, or another program of that folder, once for a script.
 sub build_probe
 {
+	my ($name) = (@_, 'client_probe');
 	my ($root, $build) = ($ENV{PGPUBSUB_ROOT}, $ENV{PGPUBSUB_BUILD});
-	my $probe = "$directory/client_probe";
+	my $probe = "$directory/$name";
 	my @command = ($ENV{CXX} || 'g++', '-std=c++20', '-O0', "-I$root/client/include", '-o', $probe,
-		"$root/test/t/client_probe.cpp", "-L$build/client", "-Wl,-rpath,$build/client", '-lpgpubsub', '-pthread');
+		"$root/test/t/$name.cpp", "-L$build/client", "-Wl,-rpath,$build/client", '-lpgpubsub', '-pthread');
 	system(@command) == 0 or BAIL_OUT("could not compile the probe: @command");
 	return $probe;
 }

@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 use ClientTest;
+use File::Temp qw(tempdir);
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node  = start_cluster('broadcast');
@@ -38,7 +40,7 @@ is($ids, join(',', sort { $a <=> $b } split /,/, $ids), 'with rising ids');
 # What others put on the channel is no broadcast, and harms nothing.
 sql(q{NOTIFY prices, 'hello'; NOTIFY prices, '{"pgpubsub": "broadcast", "id": 1, "channel": "other", "payload": 1}'; NOTIFY prices; NOTIFY prices, '{"pgpubsub": "reference", "id": 99999, "channel": "prices"}'});
 sql(q{SELECT pgpubsub.publish('prices', '3')});
-$so_far .= ', 3 -';
+$so_far .= ', missed 1: its retention time is over, 3 -';
 hears($_, $so_far, 'somebody else\'s NOTIFY is ignored') for @listeners;
 like(text_of($listeners[0]->{err}), qr/warning: channel "prices": broadcast 99999 is missed: its retention time is over$/m, 'a reference that leads nowhere is told');
 
@@ -55,9 +57,30 @@ eventually(sub { text_of($listeners[0]->{err}) =~ /the listening connection: .*r
 $node->start;
 eventually(sub { text_of($listeners[0]->{err}) =~ /warning: broadcasts that were sent while the listening connection was lost are missed/ }, 'the gap is told');
 sql(q{SELECT pgpubsub.publish('prices', '5'), pgpubsub.publish('prices', to_jsonb(repeat('y', 10000)))});
-$so_far .= ', 5 -, 10002 bytes';
-hears($listeners[0], $so_far, 'and it listens again');
+$so_far .= ', missed some: the listening connection was lost, 5 -, 10002 bytes';
+hears($listeners[0], $so_far, 'and it listens again; the handler is told where some are missing');
 stop($listeners[0]);
+
+# In order: what came before the connection was lost, the gap, what came after it; however long a handler took meanwhile.
+my $gate = tempdir(CLEANUP => 1) . '/gate';
+my $busy = start('prices', PROBE_GATE => $gate);
+listening($busy);
+sql(q{SELECT pgpubsub.publish('prices', '"wait"'), pgpubsub.publish('prices', '"early"')});
+hears($busy, '"wait" -', 'a handler is busy');
+is(sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}), 1, 'meanwhile the connection is lost');
+eventually(sub { my @times = text_of($busy->{err}) =~ /listening on/g; @times == 2 }, 'and is back');
+sql(q{SELECT pgpubsub.publish('prices', '"late"')});
+query_is($node, q{SELECT pg_notification_queue_usage()}, '0', 'the last has been sent');
+unlike(text_of($busy->{err}), qr/are missed/, 'nothing is said of a gap that is not reached');
+write_file($gate, '');
+hears($busy, '"wait" -, "early" -, missed some: the listening connection was lost, "late" -', 'the gap is told in its place');
+like(text_of($busy->{err}), qr/warning: broadcasts that were sent while the listening connection was lost are missed/, 'and logged');
+
+# A handler that can't work just now gets the same one again.
+sql(q{SELECT pgpubsub.publish('prices', '"unable"'), pgpubsub.publish('prices', '"next"')});
+eventually(sub { heard($busy) =~ /"unable" -, "unable" -, "next" -$/ }, 'a handler that pauses the consumer gets the same broadcast again');
+like(text_of($busy->{err}), qr/warning: .*channel "prices": the handler can't work just now: unable as told; next attempt in/, 'and the log says why');
+stop($busy);
 
 # Beside a queue in the same consumer.
 my $both = start('prices', PROBE_QUEUE => 'work');
@@ -74,7 +97,7 @@ is(wait_for_exit($wrong), 1, 'on_broadcast() on a queue channel');
 like(text_of($wrong->{err}), qr/^fatal: channel "work" is a queue channel, and on_broadcast\(\) is for broadcast channels \[42809\] Register the handler with on\(\)\.$/m, 'is refused, with what to do');
 $wrong = background($probe, 'transactional', $dsn, 'prices');
 is(wait_for_exit($wrong), 1, 'on() on a broadcast channel');
-like(text_of($wrong->{err}), qr/^fatal: .*\[42809\]/m, 'is refused too');
+like(text_of($wrong->{err}), qr/^fatal: channel "prices" is for broadcasts, and on\(\) is for queue channels \[42809\] Register the handler with on_broadcast\(\)\.$/m, 'is refused too, with what to do');
 for my $channel ('prices', 'work')
 {
 	my $either = start($channel, PROBE_QUEUE => $channel);
@@ -83,6 +106,22 @@ for my $channel ('prices', 'work')
 	hears($either, $channel eq 'work' ? 'queued' : '7 -', "with both, the one that suits \"$channel\" is used");
 	stop($either);
 }
+
+# With both, on a broadcast channel, nothing of what is asked is an error for the server's log: not at the start, nor at
+# a reconnect, nor at a poll.
+my $from = -s $node->logfile;
+my $listen = background({ env => { PGAPPNAME => 'listen' } }, cli_path(), 'listen', 'prices', '--dsn', $dsn, '--poll-interval', '100ms', '--verbose');
+for my $time (1 .. 2)
+{
+	eventually(sub { my @times = text_of($listen->{err}) =~ /listening on/g; @times >= $time }, 'the program listens');
+	my $now = sql('SELECT clock_timestamp()');
+	query_is($node, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listen' AND query LIKE '%pgpubsub.channels%' AND query_start > timestamptz '$now' + interval '200 ms'", '1', 'it has polled');
+	sql("SELECT pgpubsub.publish('prices', '\"$time\"')");
+	eventually(sub { scalar(lines_of($listen)) == $time }, 'it gets a broadcast');
+	is(sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'listen'}), 2, 'its connections end') if $time == 1;
+}
+stop($listen);
+is(join("\n", slurp_file($node->logfile, $from) =~ /ERROR:.*/g), '', 'the server has logged no error');
 
 # A channel that does not exist yet.
 my $early = start('later');

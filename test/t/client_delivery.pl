@@ -142,9 +142,12 @@ for my $mode ('transactional', 'leased')
 	is(stored('work'), 'insert 1 ready 0, insert 3 ready 0', 'the others stay');
 	reset_all('work');
 }
-$program = background({ env => { PROBE_FILTER => '{"value":' } }, $probe, 'transactional', $dsn, 'work');
-is(wait_for_exit($program), 1, 'a filter that is no JSON ends the consumer');
-like(text_of($program->{err}), qr/^fatal: .* \[22P02\]/m, 'with the reason');
+for my $filter ('{"value":', '{"value": "\u0000"}')
+{
+	$program = background({ env => { PROBE_FILTER => $filter } }, $probe, 'transactional', $dsn, 'work');
+	is(wait_for_exit($program), 1, 'a filter that the server does not take ends the consumer');
+	like(text_of($program->{err}), qr/^fatal: the filter of channel "work" is no JSON that the server takes: .* \[22P02\] .*It is: \Q$filter\E$/m, 'with the reason, and what it is');
+}
 
 # A pause, while the consumer runs. The poll interval is an hour.
 for my $mode ('transactional', 'leased')
@@ -156,11 +159,26 @@ for my $mode ('transactional', 'leased')
 	publish('work', undef, 'insert 1');
 	query_is($node, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%pgpubsub.next_due%' AND state = 'idle' AND query_start > '$now' AND pid <> pg_backend_pid()", 't', "$mode: the consumer is woken, and looks");
 	is(effects(), '', 'but a paused channel hands out nothing');
+	unlike(text_of($program->{err}), qr/paused/, 'a hint does not ask for that');
+	my $other = drain($mode, 'work');
+	is(scalar(() = text_of($other->{err}) =~ /warning: channel "work" is paused: nothing of it is handed out until pgpubsub\.resume_channel\(\) is called/g), 1, 'who begins now is told, once');
 	sql(q{SELECT pgpubsub.resume_channel('work')});
 	query_is($node, q{SELECT string_agg(value::text, ',') FROM effect}, '1', 'when it is resumed, that wakes the consumer');
 	stop($program);
 	reset_all('work');
 }
+
+# A pause is told when it is noticed, once, and so is its end.
+$program = background(cli_path(), 'listen', 'work', '--mode', 'leased', '--dsn', $dsn, '--poll-interval', '100ms', '--verbose');
+eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens');
+for my $time (1 .. 2)
+{
+	sql(q{SELECT pgpubsub.pause_channel('work')});
+	eventually(sub { my @times = text_of($program->{err}) =~ /channel "work" is paused/g; @times == $time }, 'a poll notices a pause');
+	sql(q{SELECT pgpubsub.resume_channel('work')});
+	eventually(sub { my @times = text_of($program->{err}) =~ /channel "work" is no longer paused/g; @times == $time }, 'and its end');
+}
+stop($program);
 
 # What another one holds in an open transaction, and gives back: no hint tells of it.
 publish('work', undef, 'insert 1');

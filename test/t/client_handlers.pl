@@ -74,6 +74,34 @@ is(effects(), '1,3,5', 'leased: the good ones are done');
 is(kept(), "fail 2 retrying 1: failed as told\nfail 4 retrying 1: failed as told", 'leased: the failing ones are kept with their errors');
 reset_all();
 
+# What is the consumer's own trouble is not charged to the notification: it goes back, untried, and the consumer pauses, or ends.
+for my $mode ('transactional', 'leased')
+{
+	publish(qw(insert unable insert));
+	my $program = background($probe, $mode, $dsn, 'work');
+	query_is($node, q{SELECT string_agg(value::text, ',' ORDER BY value) FROM effect}, '1,2,3', "$mode: what a handler can't do just now is done after a pause");
+	query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'and nothing is left');
+	is(scalar(grep { /unable/ } lines_of($program)), 3, 'it was tried again each time');
+	my @pauses = text_of($program->{err}) =~ /channel "work": the handler can't work just now: unable as told; next attempt in/g;
+	is(scalar(@pauses), 2, 'with a pause before, which is told');
+	unlike(text_of($program->{err}), qr/notification [0-9]+ failed/, 'and it has not failed');
+	kill TERM => $program->{pid};
+	is(wait_for_exit($program), 0, 'stopped');
+	reset_all();
+
+	for my $action ('unable', 'give_up')
+	{
+		my $why = $action eq 'unable' ? 'unable as told' : 'giving up as told';
+		publish('insert', $action, 'insert');
+		$program = background($probe, $mode, $dsn, 'work', $action eq 'unable' ? 'drain' : ());
+		is(wait_for_exit($program), 1, "$mode, $action: ends the consumer");
+		like(text_of($program->{err}), qr/^fatal: $why/m, 'with what the handler said');
+		is(sql(q{SELECT string_agg((payload ->> 'do') || ' ' || state || ' ' || attempts, ', ' ORDER BY id) FROM pgpubsub.notifications}), "$action ready 0, insert ready 0", 'what is not done goes back, untried');
+		is(effects(), '1', 'and nothing of it is left');
+		reset_all();
+	}
+}
+
 # Leased: the lease (1 s) is extended while the handler runs, so nobody else gets it meanwhile.
 my $gate = "$dir/gate";
 publish('wait');

@@ -4,7 +4,8 @@
 //
 // PROBE_SUBSCRIPTION adds a second handler, for that subscription of the channel, which only writes "id audited";
 // PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch; PROBE_NO_LISTEN makes it wait without
-// LISTEN. broadcast registers on_broadcast(), and on() for the channel PROBE_QUEUE, if given.
+// LISTEN; PROBE_LEASE is the lease in seconds. broadcast registers on_broadcast(), and on() for the channel PROBE_QUEUE,
+// if given; the payload "fail" makes its handler throw, "unable" throw pause_consuming the first time, "wait" wait.
 //
 // {"do": ACTION, "value": N} with ACTION
 //   insert      insert N into effect
@@ -23,6 +24,8 @@
 //   reject      insert N, then throw rejected
 //   later       insert N, then throw retry_after of an hour and a half
 //   flaky       insert N, then throw if it is the first attempt
+//   unable      insert N, then throw pause_consuming; but the third time return
+//   give_up     insert N, then throw stop_consuming
 // Each handler that runs writes a line "id action" to stdout. For its insert a leased handler uses a session.
 
 #include <chrono>
@@ -69,6 +72,8 @@ void note(const pgpubsub::notification& n, const std::string& action) {
 void throw_as_told(const pgpubsub::notification& n, const std::string& action) {
     if (action == "fail" || (action == "flaky" && n.attempts == 1)) throw std::runtime_error("failed as told");
     if (action == "reject") throw pgpubsub::rejected("rejected as told");
+    if (static int times = 0; action == "unable" && ++times < 3) throw pgpubsub::pause_consuming("unable as told");
+    if (action == "give_up") throw pgpubsub::stop_consuming("giving up as told");
     if (action == "later") throw pgpubsub::retry_after(std::chrono::minutes(90), "later, as told");
 }
 
@@ -122,7 +127,8 @@ int main(int argc, char** argv) try {
     const bool leased = mode == "leased";
     pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
     options.drain = argc > 4;
-    if (leased) options.lease = std::chrono::seconds(1);
+    const char* lease = std::getenv("PROBE_LEASE");
+    if (leased) options.lease = std::chrono::seconds(lease != nullptr ? std::atoi(lease) : 1);
     options.listen = std::getenv("PROBE_NO_LISTEN") == nullptr;
     if (const char* batch = std::getenv("PROBE_BATCH")) options.batch = std::atoi(batch);
     options.log = [](pgpubsub::log_level level, std::string_view message) {
@@ -137,6 +143,11 @@ int main(int argc, char** argv) try {
         consumer.on_broadcast(argv[3], [](const pgpubsub::notification& n) {
             note(n, n.payload.size() > 100 ? std::to_string(n.payload.size()) + " bytes" : n.payload + " " + n.key.value_or("-"));
             if (n.payload == "\"fail\"") throw std::runtime_error("failed as told");
+            if (n.payload == "\"wait\"") wait_for_gate();
+            if (static bool before = false; n.payload == "\"unable\"" && !std::exchange(before, true))
+                throw pgpubsub::pause_consuming("unable as told");
+        }, [](const pgpubsub::broadcast_gap& gap) {
+            note({}, "missed " + (gap.count ? std::to_string(*gap.count) : "some") + ": " + gap.reason);
         });
         consumer.run();
         return 0;

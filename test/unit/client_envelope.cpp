@@ -103,18 +103,22 @@ TEST_CASE("strings are unescaped") {
 TEST_CASE("broadcasts wait in order, and the oldest are dropped when there is no room") {
     broadcast_queue queue(3 * (sizeof(broadcast_queue::entry) + 1));
     for (const std::string text : {"a", "b", "c"}) queue.push({1, text});
-    CHECK(queue.take_dropped() == 0);
     queue.push({2, "d"});
     CHECK_FALSE(queue.empty());
-    CHECK(queue.take_dropped() == 1);
-    CHECK(queue.take_dropped() == 0);
-    for (const std::string text : {"b", "c", "d"}) CHECK(queue.pop(queue.arrived())->text == text);
+    const auto first = queue.pop(queue.arrived());
+    CHECK(first->what.text == "b");
+    CHECK(first->dropped == std::map<std::size_t, std::uint64_t>{{1, 1}});
+    for (const std::string text : {"c", "d"}) {
+        const auto next = queue.pop(queue.arrived());
+        CHECK(next->what.text == text);
+        CHECK(next->dropped.empty());
+    }
     CHECK(queue.empty());
     CHECK_FALSE(queue.pop(queue.arrived()));
     queue.push({1, std::string(1000, 'x')});  // larger than all the room: it is kept, alone
-    CHECK(queue.pop(queue.arrived())->text.size() == 1000);
+    CHECK(queue.pop(queue.arrived())->what.text.size() == 1000);
     for (int i = 0; i < 3; ++i) queue.push({1, "y"});
-    CHECK(queue.take_dropped() == 0);
+    CHECK(queue.pop(queue.arrived())->dropped.empty());
 }
 
 TEST_CASE("those that come later are left, also when they push out earlier ones") {
@@ -124,5 +128,24 @@ TEST_CASE("those that come later are left, also when they push out earlier ones"
     CHECK(arrived == 1);
     for (const std::string text : {"b", "c"}) queue.push({1, text});  // no room for a
     CHECK_FALSE(queue.pop(arrived));
-    CHECK(queue.pop(queue.arrived())->text == "b");
+    CHECK(queue.pop(queue.arrived())->what.text == "b");
+}
+
+TEST_CASE("a gap has its place among them, and is not forgotten when it is dropped") {
+    broadcast_queue queue(3 * (sizeof(broadcast_queue::entry) + 1));
+    queue.push({1, "a"});
+    queue.push_gap();
+    queue.push({1, "b"});
+    CHECK(queue.pop(queue.arrived())->what.text == "a");
+    CHECK(queue.pop(queue.arrived())->what.is_gap);
+    const auto behind = queue.pop(queue.arrived());
+    CHECK(behind->what.text == "b");
+    CHECK_FALSE(behind->after_gap);
+    queue.push({2, "c"});
+    queue.push_gap();
+    for (const std::string text : {"d", "e", "f"}) queue.push({1, text});
+    const auto next = queue.pop(queue.arrived());
+    CHECK(next->what.text == "d");
+    CHECK(next->after_gap);
+    CHECK(next->dropped == std::map<std::size_t, std::uint64_t>{{2, 1}});
 }

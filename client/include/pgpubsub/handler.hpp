@@ -3,6 +3,7 @@
 #define PGPUBSUB_HANDLER_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -28,6 +29,17 @@ using leased_handler = std::function<void(const notification&)>;
 /// for it: one whose handler throws is logged, and does not come again. It is not authenticated: whoever can connect to
 /// the database can send one.
 using broadcast_handler = std::function<void(const notification&)>;
+
+/// Broadcasts that were sent and do not reach their handler.
+struct broadcast_gap {
+    std::string channel = {};                    ///< the channel that they were sent on
+    std::optional<std::uint64_t> count = {};     ///< how many; nothing: that is not known, and it may be none
+    std::string reason = {};                     ///< for people: "the listening connection was lost", …
+};
+
+/// Is told of broadcasts that are missed, after those that came before them and before those that come after them: the
+/// time to read the state anew of which the broadcasts tell the changes. What it throws is logged, except stop_consuming.
+using gap_handler = std::function<void(const broadcast_gap&)>;
 
 /// Which notifications of a queue channel a handler gets.
 struct handler_options {
@@ -71,6 +83,16 @@ class PGPUBSUB_EXPORT stop_consuming : public std::runtime_error {
 public:
     explicit stop_consuming(const std::string& reason);
     ~stop_consuming() override;
+};
+
+/// Thrown by a handler when the consumer can't work just now, whatever the notification (no file descriptors, no
+/// processes, a full disk). What goes back untried is as with stop_consuming; then run() goes on after a pause, which
+/// grows as long as that happens again. A broadcast is handed to its handler once more. With the option drain it ends
+/// run() as stop_consuming does.
+class PGPUBSUB_EXPORT pause_consuming : public std::runtime_error {
+public:
+    explicit pause_consuming(const std::string& reason);
+    ~pause_consuming() override;
 };
 
 }  // namespace pgpubsub::inline v0

@@ -1,0 +1,43 @@
+# How long a consumer pauses when its statements fail again and again, and what it says meanwhile. A TAP test, since it is
+# about the library, and about settings of the server that change.
+use strict;
+use warnings;
+
+use ClientTest;
+use Test::More;
+
+my $node  = start_cluster('patience');
+my $dsn   = $node->connstr('postgres');
+my $probe = build_probe();
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub start { my ($with, %env) = @_; return background({ env => \%env }, $probe, 'transactional', $with, 'work') }
+sub stop { my ($program) = @_; kill TERM => $program->{pid}; is(wait_for_exit($program), 0, 'stopped') }
+sub pauses { my ($program) = @_; my @all = text_of($program->{err}) =~ /next attempt in ([0-9.]+) s/g; return @all }
+
+sql(q{SELECT pgpubsub.create_channel('work'); CREATE TABLE effect (value bigint, notification bigint); CREATE ROLE hasty SUPERUSER LOGIN});
+
+# Without LISTEN each wait ends by a time limit of the server: the pauses grow, and only ever fewer are warnings.
+my $program = start("$dsn options='-c statement_timeout=500ms'", PROBE_NO_LISTEN => 1);
+eventually(sub { grep { $_ >= 0.8 } pauses($program) }, 'waits that are cut short are followed by pauses that grow');
+my @said = text_of($program->{err}) =~ /^(warning|info): .*statement_timeout must be longer.*next attempt/mg;
+is(join(' ', @said[0 .. 4]), 'warning warning info warning info', 'the first, second, fourth … are warnings');
+sql(q{SELECT pgpubsub.publish('work', '{"do": "insert", "value": 1}')});
+query_is($node, q{SELECT string_agg(value::text, ',') FROM effect}, '1', 'what comes is done all the same');
+stop($program);
+
+# A server that is read-only for a while: it is not said to work again before it does.
+$program = start($dsn);
+eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens');
+sql('ALTER SYSTEM SET default_transaction_read_only = on');
+$node->reload;
+query_is($node, q{SHOW transaction_read_only}, 'on', 'the server is read-only');
+sql(q{SET default_transaction_read_only = off; SELECT pgpubsub.publish('work', '{"do": "insert", "value": 2}')});
+eventually(sub { pauses($program) >= 3 }, 'takes are refused');
+unlike(text_of($program->{err}), qr/working again/, 'it is not working again');
+sql('SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only');
+$node->reload;
+query_is($node, q{SELECT string_agg(value::text, ',' ORDER BY value) FROM effect}, '1,2', 'when the server allows it, what came is done');
+eventually(sub { my @times = text_of($program->{err}) =~ /working again/g; @times == 1 }, 'and that is said once');
+stop($program);
+
+done_testing();
