@@ -27,6 +27,16 @@ ok(-e "$dir/live/lib/libpgpubsub.so", 'the library');
 like(text_of("$dir/live/lib/pkgconfig/pgpubsub.pc"), qr/^prefix=\Q$dir\E\/live$/m, 'the pkg-config file');
 is(text_of("$dir/called"), "yes\n", 'ldconfig is run');
 
+# A program with the library inside, as doc/client.md says.
+write_file("$dir/app.cpp", "#include <cstdio>\n#include <pgpubsub/pgpubsub.hpp>\nint main() { std::puts(pgpubsub::version()); }\n");
+my $compiler = background({ env => { CCACHE_DISABLE => 1 } }, $ENV{CXX} || 'g++', '-std=c++20', '-O0', "-I$dir/live/include", '-o', "$dir/app", "$dir/app.cpp",
+	"$dir/live/lib/libpgpubsub.a", '-lpq', '-lfmt', '-pthread');
+is(wait_for_exit($compiler), 0, 'the static library is linked with libpq and fmt') or diag(text_of($compiler->{err}));
+my $app = background("$dir/app");
+is(wait_for_exit($app), 0, 'the program runs without the shared one');
+like(text_of($app->{out}), qr/^\d+\.\d+/, 'and says the version');
+like(text_of("$dir/live/lib/pkgconfig/pgpubsub.pc"), qr/^Libs\.private: -lpq -lfmt -pthread$/m, 'which pkg-config says too');
+
 install('PREFIX=/usr', "DESTDIR=$dir/package");
 ok(-e "$dir/package/usr/lib/libpgpubsub.so", 'DESTDIR is honoured');
 is(text_of("$dir/called"), '', 'and ldconfig is not run');
