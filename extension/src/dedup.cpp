@@ -18,6 +18,7 @@
 #include "dedup.hpp"
 
 #include "catalog.hpp"
+#include "key_look_up.hpp"
 #include "settings.hpp"
 #include "unstored.hpp"
 
@@ -33,29 +34,52 @@ struct waiting_rows {
     TransactionId busy;       // has stored one, and is still running; then the others don't matter
 };
 
+// Whether the row in the slot is one that waits, with that key.
+bool has_key(TupleTableSlot* slot, int32 subscription_id, const text* dedup_key) {
+    bool null;
+    if (DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) != subscription_id)
+        return false;
+    const Datum key = slot_getattr(slot, column::dedup_key, &null);
+    return !null && view_of(DatumGetTextPP(key)) == view_of(dedup_key);
+}
+
+// True when the others don't matter.
+bool add_waiting(waiting_rows* found, TupleTableSlot* slot, const SnapshotData& dirty) {
+    found->busy = dirty.xmin;
+    if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax))
+        return TransactionIdIsValid(dirty.xmin);  // with an xmax, a consumer is at it, or it has a newer version
+    ++found->count;
+    const row_values row = row_values::of(slot);
+    const int64 id = DatumGetInt64(row.get(column::id));
+    if (id < found->newest_id)
+        return false;
+    found->newest = slot->tts_tid;
+    found->newest_id = id;
+    found->newest_is_ours = is_of_this_transaction(slot);
+    const TimestampTz created_at = DatumGetTimestampTz(row.get(column::created_at));
+    found->newest_since =
+        row.is_null(column::due_at) ? created_at : Max(created_at, DatumGetTimestampTz(row.get(column::due_at)));
+    return false;
+}
+
 waiting_rows find_waiting(const notification_table& table, const subscription& s, const text* dedup_key) {
     ScanKeyData keys[] = {equals_int4(1, s.id), equals_text(2, dedup_key)};
-    SnapshotData dirty;
-    InitDirtySnapshot(dirty);
-    notification_scan scan = notification_scan::begin(table, our_catalog().notification_dedup, &dirty, keys);
-    waiting_rows found{};
-    while (!TransactionIdIsValid(found.busy) && scan.next()) {
-        found.busy = dirty.xmin;
-        if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax))
-            continue;  // with an xmax, a consumer is at it, or it has a newer version
-        ++found.count;
-        const row_values row = scan.values();
-        const int64 id = DatumGetInt64(row.get(column::id));
-        if (id < found.newest_id)
-            continue;
-        found.newest = *scan.tid();
-        found.newest_id = id;
-        found.newest_is_ours = scan.is_of_this_transaction();
-        const TimestampTz created_at = DatumGetTimestampTz(row.get(column::created_at));
-        found.newest_since =
-            row.is_null(column::due_at) ? created_at : Max(created_at, DatumGetTimestampTz(row.get(column::due_at)));
-    }
-    scan.end();
+    notification_scan scan;
+    bool is_open = false;
+    entry_reader reader = entry_reader::begin(table.heap());
+    const auto open = [&](Snapshot snapshot) -> notification_scan& {
+        if (is_open)
+            scan.restart(snapshot, keys);
+        else
+            scan = notification_scan::begin(table, our_catalog().notification_dedup, snapshot, keys);
+        is_open = true;
+        return scan;
+    };
+    const auto matches = [&](TupleTableSlot* slot) { return has_key(slot, s.id, dedup_key); };
+    const waiting_rows found = look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
+    if (is_open)
+        scan.end();
+    reader.end();
     return found;
 }
 

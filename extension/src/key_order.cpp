@@ -126,6 +126,7 @@ key_order key_order::begin(const notification_table& table, int32 subscription_i
     order.context_ = CurrentMemoryContext;
     order.subscription_id_ = subscription_id;
     order.mode_ = mode;
+    order.reader_ = entry_reader::begin(table.heap());
     HASHCTL ctl{};
     ctl.hcxt = CurrentMemoryContext;
     ctl.keysize = sizeof(int64);
@@ -139,6 +140,7 @@ void key_order::end() {
         in_flight_.end();
     if (held_is_open_)
         held_.end();
+    reader_.end();
     HASH_SEQ_STATUS walk;
     hash_seq_init(&walk, keys_);
     while (auto* const state = static_cast<key_state*>(hash_seq_search(&walk)))
@@ -217,7 +219,7 @@ void key_order::begin_at(notification_scan* scan, bool* open, Oid index, Snapsho
         if (*open)
             scan->restart(snapshot, keys);
         else
-            *scan = notification_scan::begin(*table_, index, snapshot, keys);
+            *scan = notification_scan::begin(*table_, index, snapshot, keys, notification_scan::with_keys);
     });
     *open = true;
 }
@@ -225,32 +227,60 @@ void key_order::begin_at(notification_scan* scan, bool* open, Oid index, Snapsho
 // By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over. Who is at it
 // counts as one who has the key: the lease is over if they roll back.
 bool key_order::is_in_flight(int64 order_key) {
-    ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
-    SnapshotData dirty;
-    InitDirtySnapshot(dirty);
-    begin_at(&in_flight_, &in_flight_is_open_, our_catalog().notification_in_flight, &dirty, keys);
+    const auto open = [&](Snapshot snapshot) -> notification_scan& {
+        ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
+        begin_at(&in_flight_, &in_flight_is_open_, our_catalog().notification_in_flight, snapshot, keys);
+        return in_flight_;
+    };
+    const auto matches = [&](TupleTableSlot* slot) {
+        bool null;
+        return DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) == subscription_id_ &&
+               DatumGetInt64(slot_getattr(slot, column::order_key, &null)) == order_key && !null &&
+               !slot_attisnull(slot, column::lease_token);
+    };
+    struct lease {
+        bool is_busy;
+        bool is_running;
+    };
     const TimestampTz now = GetCurrentTimestamp();
-    return with_context(context_, [&] {
-        bool found = false;
-        while (!found && in_flight_.next()) {
-            bool null;
-            const bool is_busy = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax);
-            has_met_locks_ = has_met_locks_ || is_busy;
-            found = is_busy || DatumGetTimestampTz(in_flight_.get(column::due_at, &null)) > now;
-        }
-        return found;
+    const auto add = [now](lease* found, TupleTableSlot* slot, const SnapshotData& dirty) {
+        bool null;
+        found->is_busy = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax);
+        found->is_running = DatumGetTimestampTz(slot_getattr(slot, column::due_at, &null)) > now;
+        return found->is_busy || found->is_running;
+    };
+    const lease found = with_context(context_, [&] {
+        return look_at_rows<lease>(key_name_of(table_->heap(), key_index::held, subscription_id_, order_key), &reader_, open, matches, add);
     });
+    has_met_locks_ = has_met_locks_ || found.is_busy;
+    return found.is_busy || found.is_running;
 }
 
 int64 key_order::next_held(int64 order_key, int64 after) {
-    ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key), above_int8(3, after)};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    begin_at(&held_, &held_is_open_, our_catalog().notification_held, snapshot, keys);
-    const int64 id = with_context(context_, [&] {
-        bool null;
-        return held_.next() ? DatumGetInt64(held_.get(column::id, &null)) : none;
-    });
+    key_start start = key_start::recall(key_name_of(table_->heap(), key_index::held, subscription_id_, order_key),
+                                        after == before_all ? before_all : after + 1);
+    const int64 id = start.first() == none ? none : with_context(context_, [&] { return first_held(&start, order_key, snapshot); });
     UnregisterSnapshot(snapshot);
+    return id;
+}
+
+int64 key_order::first_held(key_start* start, int64 order_key, Snapshot snapshot) {
+    int64 id = none;
+    for (bool begins_again = true; begins_again;) {
+        begins_again = false;
+        ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key), from_int8(3, start->first())};
+        begin_at(&held_, &held_is_open_, our_catalog().notification_held, snapshot, keys);
+        while (id == none && !begins_again && held_.next_entry()) {
+            CHECK_FOR_INTERRUPTS();
+            const int64 at = DatumGetInt64(held_.entry_key(3));
+            if (held_.fetch())
+                id = at;
+            else
+                begins_again = start->passed(held_, at, &reader_);
+        }
+    }
+    start->came_to(id);
     return id;
 }
 

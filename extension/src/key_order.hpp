@@ -17,6 +17,7 @@
 // transaction, goes with a prepared one, and is shown by pg_locks (objsubid 3).
 #pragma once
 
+#include "key_look_up.hpp"
 #include "locks.hpp"
 #include "notification.hpp"
 
@@ -57,6 +58,7 @@ private:
     bool is_in_flight(int64 order_key);
     int64 next_held(int64 order_key, int64 after);
     void begin_at(notification_scan* scan, bool* open, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys);
+    int64 first_held(key_start* start, int64 order_key, Snapshot snapshot);
 
     const notification_table* table_;
     MemoryContext context_;  // what the scans remember between calls is here
@@ -68,6 +70,7 @@ private:
     bool in_flight_is_open_;
     notification_scan held_;
     bool held_is_open_;
+    entry_reader reader_;
 };
 static_assert(survives_longjmp<key_order>);
 

@@ -77,7 +77,7 @@ void disown(notification_table& table, int64 id, Snapshot snapshot) {
     while (scan.next()) {
         CHECK_FOR_INTERRUPTS();
         row_values row = scan.values();
-        if (!is_own_lease(row) || !scan.is_of_this_transaction())
+        if (!is_own_lease(row) || !is_of_this_transaction(scan.slot()))
             continue;
         row.set_null(column::lease_owner);
         constexpr bool wait = true;  // for nobody: it is seen by no one else

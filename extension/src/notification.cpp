@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "catalog.hpp"
+#include "key_memory.hpp"
 #include "plain_table.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
@@ -74,14 +75,36 @@ void notification_table::close() {
     table_close(heap_, NoLock);
 }
 
-// What the predicates of the indexes say, said again here, is what saves a row most of the executor's work. Where
-// somebody has added an index of their own, the executor does it.
+// Where somebody has added an index of their own, the executor does it.
 void notification_table::insert_index_entries(const row_values& row, TupleTableSlot* slot) {
-    if (has_other_indexes_) {
+    if (has_other_indexes_)
         all_indexes_.insert(slot);
-        return;
+    else
+        insert_own_index_entries(row, &slot->tts_tid);
+    if (knows_keys())
+        tell_of_keys(row, &slot->tts_tid);
+}
+
+// Those who look for rows by their keys know of the entries. The conditions are those of the indexes.
+void notification_table::tell_of_keys(const row_values& row, ItemPointer tid) const {
+    const int32 subscription_id = DatumGetInt32(row.get(column::subscription_id));
+    const int64 id = DatumGetInt64(row.get(column::id));
+    if (!row.is_null(column::order_key)) {
+        const auto name = [&](key_index index) {
+            return key_name_of(heap_, index, subscription_id, DatumGetInt64(row.get(column::order_key)));
+        };
+        const bool is_leased = !row.is_null(column::lease_token);
+        if (!is_leased)
+            key_is_stored(name(key_index::ordered), id, nullptr);
+        if (!row.is_null(column::due_at))
+            key_is_stored(name(key_index::held), id, is_leased ? tid : nullptr);
     }
-    const ItemPointer tid = &slot->tts_tid;
+    if (!row.is_null(column::dedup_key))
+        key_is_stored(key_name_of(heap_, subscription_id, DatumGetTextPP(row.get(column::dedup_key))), id, tid);
+}
+
+// What the predicates of the indexes say, said again here, is what saves a row most of the executor's work.
+void notification_table::insert_own_index_entries(const row_values& row, ItemPointer tid) {
     const Datum subscription_id = row.get(column::subscription_id);
     const bool is_leased = !row.is_null(column::lease_token);
     if (row.is_null(column::due_at)) {
@@ -298,10 +321,10 @@ void notification_scan::end() {
     ExecDropSingleTupleTableSlot(slot_);
 }
 
-bool notification_scan::is_of_this_transaction() const {
+bool is_of_this_transaction(TupleTableSlot* row) {
     bool null;
     return TransactionIdIsCurrentTransactionId(
-        DatumGetTransactionId(slot_getsysattr(slot_, MinTransactionIdAttributeNumber, &null)));
+        DatumGetTransactionId(slot_getsysattr(row, MinTransactionIdAttributeNumber, &null)));
 }
 
 row_values notification_scan::values() const { return row_values::of(slot_); }

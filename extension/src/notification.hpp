@@ -112,6 +112,8 @@ private:
     void put_into_slot(const row_values& row);
     void keep_unknown_columns(ItemPointer tid);
     void insert_index_entries(const row_values& row, TupleTableSlot* slot);
+    void insert_own_index_entries(const row_values& row, ItemPointer tid);
+    void tell_of_keys(const row_values& row, ItemPointer tid) const;
     void insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid);
 
     Relation heap_;
@@ -140,19 +142,20 @@ public:
     // The same in two steps: to the next entry of the index, and to the row that it stands for, if the snapshot sees one.
     bool next_entry() { return index_getnext_tid(scan_, ForwardScanDirection) != nullptr; }
     bool fetch() { return index_fetch_heap(scan_, slot_); }
+    // By a snapshot that may see several versions of a row: whether the entry leads to more, for fetch() to find.
+    bool has_more_versions() const { return scan_->xs_heap_continue; }
     // A column of the entry.
     Datum entry_key(int column) const {
         bool null;
         return index_getattr(scan_->xs_itup, column, scan_->xs_itupdesc, &null);
     }
-    // Where an entry leads to that fetch() found no row for; and whether nobody can see one there any more.
+    // Where an entry leads to that was not fetched, or that fetch() found no row for; and whether nobody can see one there any more.
     ItemPointer entry_tid() const { return &scan_->xs_heaptid; }
     bool is_entry_dead() const { return scan_->kill_prior_tuple; }
     void end();
 
     ItemPointer tid() const { return &slot_->tts_tid; }
-    // Whether this transaction has written the row.
-    bool is_of_this_transaction() const;
+    TupleTableSlot* slot() const { return slot_; }
     Datum get(AttrNumber c, bool* null) const { return slot_getattr(slot_, c, null); }
     // All values; they point into the row and hold until the next call of next() or end().
     row_values values() const;
@@ -163,6 +166,9 @@ private:
     TupleTableSlot* slot_;
 };
 static_assert(survives_longjmp<notification_scan>);
+
+// Whether this transaction has written the row.
+bool is_of_this_transaction(TupleTableSlot* row);
 
 // Whether the index has a row with these keys, in the newest snapshot.
 bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys);

@@ -342,6 +342,8 @@ void forget_place(Relation heap, int32 subscription_id) {
     with_place(key_of(heap, subscription_id), [](place_state& state, finished_ranges) { state.count = 0; });
 }
 
+uint64 places_generation() { return pg_atomic_read_u64(&table_to_use().generation); }
+
 void forget_places() { pg_atomic_fetch_add_u64(&table_to_use().generation, 1); }
 
 namespace {

@@ -102,6 +102,8 @@ void forget_place(Relation heap, int32 subscription_id);
 
 // Forgets all places: what they were remembered by does not hold any more.
 void forget_places();
+// How often that was done. What else is remembered of the rows is forgotten with it (key_memory.hpp).
+uint64 places_generation();
 
 // Registers the callback. Called once, when the library is loaded.
 void watch_places();

@@ -2,6 +2,7 @@
 
 #include "channel_request.hpp"
 #include "databases.hpp"
+#include "key_memory.hpp"
 #include "marks.hpp"
 #include "place.hpp"
 #include "sessions.hpp"
@@ -10,7 +11,8 @@
 namespace pgpubsub {
 namespace {
 
-const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &unstored_part, &channel_requests_part};
+const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &unstored_part,
+                                    &key_memory_part, &channel_requests_part};
 
 bool is_attached = false;
 shmem_request_hook_type previous_request_hook = nullptr;

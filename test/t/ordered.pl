@@ -5,7 +5,7 @@
 # failed, roll back to savepoints, and roll back. 4 claim: they ack, nack, release, extend, lose leases that are too short, and
 # roll back. One of either kind works in REPEATABLE READ. Nothing dies: max_attempts is 0, and back-offs take milliseconds.
 # In the second part there are fewer keys, four publishers work at the same time, each in an order of its own, so that ids of a
-# key appear out of order, and consumers are killed.
+# key appear out of order, and consumers are killed; without preload, and with it while an old snapshot is held.
 #
 # Each consumer stores what it has processed in the transaction in which it is removed from the queue, with numbers of a sequence
 # as the clock that all of them share. What it had in its hands it stores too, with the number drawn when it had got it and
@@ -349,29 +349,45 @@ sequences_are_exact('all at once', 1, 200, 250);
 
 # Publishers at the same time, and consumers that are killed. All publish to all keys, each in its order, so that lower ids of a key
 # often appear after higher ones.
-new_channel();
-my %started = start_consumers(4, '300 ms');
-foreach my $i (0 .. 3)
+sub side_by_side
 {
-	my $publisher_seed = random_seed();
-	$started{ start("publisher_$i", '', sub { "CALL publish_all($i, 20, 150, $publisher_seed)" }) } = "publisher_$i";
+	my ($name) = @_;
+	new_channel();
+	my %started = start_consumers(4, '300 ms');
+	foreach my $i (0 .. 3)
+{
+		my $publisher_seed = random_seed();
+		$started{ start("publisher_$i", '', sub { "CALL publish_all($i, 20, 150, $publisher_seed)" }) } = "publisher_$i";
+	}
+	my $killed = 0;
+	is( wait_for(
+			sub {
+				if ($killed < 30)
+				{
+					my ($kind, $number) = ((qw(take claim))[ rand 2 ], 1 + int(rand 4));
+					$killed += $node->safe_psql('postgres',
+						"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '${kind}_$number'");
+				}
+				usleep(50_000);
+			},
+			%started),
+		'', "$name: publishers and consumers came to their end");
+	cmp_ok($killed, '>', 3, "$name: consumers were killed");
+	note sprintf('%d were killed; processed after %.1f s', $killed, time - $begun);
+	sequences_are_exact($name, 4, 20, 150);
+	return;
 }
-my $killed = 0;
-is( wait_for(
-		sub {
-			if ($killed < 30)
-			{
-				my ($kind, $number) = ((qw(take claim))[ rand 2 ], 1 + int(rand 4));
-				$killed += $node->safe_psql('postgres',
-					"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '${kind}_$number'");
-			}
-			usleep(50_000);
-		},
-		%started),
-	'', 'publishers and consumers came to their end');
-cmp_ok($killed, '>', 3, 'consumers were killed');
-note sprintf('%d were killed; processed after %.1f s', $killed, time - $begun);
-sequences_are_exact('side by side', 4, 20, 150);
+side_by_side('side by side');
+
+# The same where all learn from each other what they need not look at, and an old snapshot keeps the entries of all that a key ever had.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pgpubsub'\n");
+$node->restart;
+my $reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$reader->query_safe('SELECT 1');
+side_by_side('with an old snapshot');
+$reader->query_safe('COMMIT');
+$reader->quit;
 
 diag "seed $seed" unless Test::More->builder->is_passing;
 $node->stop;

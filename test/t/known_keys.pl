@@ -1,0 +1,123 @@
+# Look-ups by key do not pay for the past (key_memory.hpp): while somebody has an old snapshot, the entries of all that a key ever had stay in
+# the indexes, and yet a look-up reads no more of them after thousands than after a hundred.
+#
+# What is counted are the entries that a statement reads, not its time.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use WakeupTest;
+
+my $few = 100;
+my $many = 1500;
+# Of each key that is passed, some are stepped over until it is worth knowing where the others begin, and read once more by who learns
+my $most = 200;
+
+my $node = start_preloaded('known_keys', "autovacuum = off\nfsync = off\n");
+# One session for all, since a lease ends with the session that has it.
+my $session = $node->background_psql('postgres');
+sub sql { return $session->query_safe($_[0]) }
+
+sql(q{
+SELECT pgpubsub.create_channel('once'), pgpubsub.create_channel('jobs', ordered => true), pgpubsub.create_channel('blocked', ordered => true);
+
+CREATE TABLE receipts (receipt text);
+
+-- How many entries of the indexes by key a command reads.
+CREATE FUNCTION entries_read(command text, "indexes" text[] DEFAULT '{dedup,held,in_flight,ordered}') RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	SELECT sum(pg_stat_get_xact_tuples_returned(('pgpubsub.notification_' || i)::regclass)) INTO before FROM unnest("indexes") i;
+	EXECUTE command;
+	RETURN (SELECT sum(pg_stat_get_xact_tuples_returned(('pgpubsub.notification_' || i)::regclass)) FROM unnest("indexes") i) - before;
+END $$;
+
+CREATE PROCEDURE publish_and_take(dedup_key text, times integer) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. times LOOP
+		PERFORM pgpubsub.publish('once', '1', dedup_key => dedup_key);
+		COMMIT;
+		ASSERT (SELECT count(*) = 1 FROM pgpubsub.take('once', 2));
+		COMMIT;
+	END LOOP;
+END $$;
+
+CREATE PROCEDURE claim_and_ack(channel text, keys text[], times integer) LANGUAGE plpgsql AS $$
+DECLARE
+	receipts text[];
+BEGIN
+	PERFORM pgpubsub.publish(channel, '1', key) FROM generate_series(1, times), unnest(keys) key;
+	COMMIT;
+	FOR i IN 1 .. times LOOP
+		SELECT array_agg(receipt) INTO receipts FROM pgpubsub.claim(channel, 100, '1 hour');
+		COMMIT;
+		ASSERT pgpubsub.ack(receipts) = cardinality(keys);
+		COMMIT;
+	END LOOP;
+END $$;
+});
+
+my $reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$reader->query_safe('SELECT 1');
+
+sub entries_read
+{
+	my ($command, $indexes) = @_;
+	my $of = defined $indexes ? ", '$indexes'" : '';
+	return sql("SELECT entries_read(\$\$$command\$\$$of)");
+}
+
+sub reads_few
+{
+	my ($name, $repeat, $command, $indexes) = @_;
+	$repeat->($few);
+	my $first = entries_read($command, $indexes);
+	$repeat->($many);
+	my $last = entries_read($command, $indexes);
+	note "$name: $first entries, then $last";
+	cmp_ok($first, '<=', $most, "$name reads few entries after $few repetitions");
+	cmp_ok($last, '<=', $most, "$name reads few entries after $many repetitions");
+	return;
+}
+
+foreach my $key ('reindex', 'a key that is too long to be remembered as it is, of the order 4711')
+{
+	reads_few("publish() of the dedup_key \"$key\"", sub {
+			sql(q{SELECT count(*) FROM pgpubsub.take('once', 2)});
+			sql("CALL publish_and_take('$key', $_[0])") },
+		"SELECT pgpubsub.publish('once', '1', dedup_key => '$key')");
+}
+is(sql(q{SELECT count(*) FROM pgpubsub.take('once', 2)}), '1', 'the last one');
+# The same beginning does not make it the same key.
+sql(q{SELECT pgpubsub.publish('once', '1', dedup_key => 'a key that is too long to be remembered as it is, of the order ' || n)
+	FROM unnest('{4711,4712,4711}'::integer[]) n});
+is(sql(q{SELECT count(*) FROM pgpubsub.take('once', 10)}), '2', 'two keys, two notifications');
+
+my $claim = q{INSERT INTO receipts SELECT receipt FROM pgpubsub.claim('jobs', 1, '1 hour')};
+my $ack = q{WITH r AS (DELETE FROM receipts RETURNING receipt) SELECT pgpubsub.ack(array_agg(receipt)) FROM r};
+my $publish = q{SELECT pgpubsub.publish('jobs', '1', 'a')};
+reads_few('claim() of a key', sub { sql($ack); sql("CALL claim_and_ack('jobs', '{a}', $_[0])"); sql($publish) }, $claim);
+reads_few('a look at a key that is in somebody\'s hands', sub {
+		sql($ack);
+		sql("CALL claim_and_ack('jobs', '{a}', $_[0])");
+		sql($publish) for 1 .. 2;
+		sql($claim);
+	}, q{SELECT pgpubsub.take('jobs', 1)});
+
+# So many rows of a blocked key in front that the walk goes on by key.
+sql(q{SELECT count(pgpubsub.publish('blocked', '1', 'x')) FROM generate_series(1, 1100)});
+sql(q{SELECT count(*) FROM pgpubsub.claim('blocked', 1, '1 hour')});
+reads_few('a walk by key', sub {
+		sql(q{SELECT count(*) FROM pgpubsub.take('blocked', 2)});
+		sql("CALL claim_and_ack('blocked', '{b,c,d,e}', $_[0] / 4)");
+		sql(q{SELECT pgpubsub.publish('blocked', '1', 'b')});
+	}, q{SELECT pgpubsub.take('blocked', 1)}, '{ordered}');
+
+$reader->query_safe('COMMIT');
+$reader->quit;
+$session->quit;
+$node->stop;
+done_testing();
