@@ -7,6 +7,8 @@
 #include "channel_settings.hpp"
 #include "channel_tables.hpp"
 #include "interval.hpp"
+#include "key_memory.hpp"
+#include "left_rows.hpp"
 #include "notification.hpp"
 #include "rights.hpp"
 #include "stat_count.hpp"
@@ -117,20 +119,13 @@ void make_broadcast(int32 channel_id) {
     remove_subscriptions_of(channel_id);
 }
 
-bool has_rows(const notification_table& table, const channel& c) {
-    for (const subscription& s : subscriptions_of(c)) {
-        ScanKeyData keys[] = {equals_int4(1, s.id)};
-        if (has_row(table, our_catalog().notification_ready, keys) || has_row(table, our_catalog().notification_due, keys))
-            return true;
-    }
-    return false;
-}
-
 // Rows that were stored under the other rule would be delivered by neither. Keeps the channel's users out until the
 // transaction ends.
 void check_may_change_order(const channel& c) {
-    lock_channel(c.id, channel_lock::replace);
     notification_table table = notification_table::open();
+    if (knows_keys())
+        has_rows(table, c);  // so that the look under the lock is short
+    lock_channel(c.id, channel_lock::replace);
     if (has_rows(table, c))
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("cannot change \"ordered\" of channel \"%s\" while it has notifications", c.name),

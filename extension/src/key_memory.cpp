@@ -137,6 +137,8 @@ key_name key_name_of(Relation heap, int32 subscription_id, const text* dedup_key
     return name;
 }
 
+key_name name_of_waiting(Relation heap, int32 subscription_id) { return key_name_of(heap, key_index::due, subscription_id, 0); }
+
 void key_is_stored(const key_name& name, int64 id, ItemPointer pointer) {
     pg_memory_barrier();  // the entry is there before this is read; begin_learning() has it the other way round
     if (pg_atomic_read_u32(&set_of(name).is_used) == 0)

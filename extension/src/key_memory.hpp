@@ -40,7 +40,7 @@
 
 namespace pgpubsub {
 
-enum class key_index : uint8 { ordered, held, dedup };
+enum class key_index : uint8 { ordered, held, dedup, due };
 
 struct key_name {
     Oid database;
@@ -53,6 +53,9 @@ struct key_name {
 };
 key_name key_name_of(Relation heap, key_index index, int32 subscription_id, int64 order_key);
 key_name key_name_of(Relation heap, int32 subscription_id, const text* dedup_key);
+// All that have a due_at, as if that were their key (left_rows.hpp). They are known by their pointers.
+key_name name_of_waiting(Relation heap, int32 subscription_id);
+
 // Whether anything can be known at all.
 bool knows_keys();
 

@@ -99,6 +99,8 @@ void notification_table::tell_of_keys(const row_values& row, ItemPointer tid) co
         if (!row.is_null(column::due_at))
             key_is_stored(name(key_index::held), id, is_leased ? tid : nullptr);
     }
+    if (!row.is_null(column::due_at))
+        key_is_stored(name_of_waiting(heap_, subscription_id), id, tid);
     if (!row.is_null(column::dedup_key))
         key_is_stored(key_name_of(heap_, subscription_id, DatumGetTextPP(row.get(column::dedup_key))), id, tid);
 }

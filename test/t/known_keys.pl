@@ -116,6 +116,17 @@ reads_few('a walk by key', sub {
 		sql(q{SELECT pgpubsub.publish('blocked', '1', 'b')});
 	}, q{SELECT pgpubsub.take('blocked', 1)}, '{ordered}');
 
+# A change of the order looks whether there are rows, whose entries nobody has looked at before; and once more when it has locked out
+# the channel's users. The other channels' users are not kept waiting by either.
+sql(qq{SELECT pgpubsub.create_channel('altered'); SELECT count(pgpubsub.publish('altered', '1')) FROM generate_series(1, 2 * $many)});
+sql(qq{SELECT count(*) FROM pgpubsub.take('altered', $many)});
+sql(qq{SELECT pgpubsub.ack(array_agg(receipt)) FROM pgpubsub.claim('altered', $many, '1 hour')});
+my $looks_once = sql(q{SELECT entries_read($$SELECT pgpubsub.alter_channel('altered', ordered => true)$$, '{ready,due}')});
+my $looks_again = sql(q{SELECT entries_read($$SELECT pgpubsub.alter_channel('altered', ordered => false)$$, '{ready,due}')});
+note "alter_channel(): $looks_once entries, then $looks_again";
+cmp_ok($looks_once, '<=', 2 * $many + $most, 'alter_channel() looks at all entries once');
+cmp_ok($looks_again, '<=', $most, 'and remembers that they are gone');
+
 $reader->query_safe('COMMIT');
 $reader->quit;
 $session->quit;
