@@ -85,7 +85,7 @@ sub open     { return $_[0]->say('open') }
 sub stop
 {
 	my ($self) = @_;
-	close $self->{control};
+	$self->say('stop');    # not just by closing the socket: other processes of the test may have it open
 	waitpid $self->{pid}, 0;
 	return;
 }
@@ -161,6 +161,7 @@ sub obey
 	my $order = '';
 	while ($order !~ /\n/) { sysread $p->{control}, $order, 1, length $order or return 0 }
 	my ($verb, @numbers) = split ' ', $order;
+	if ($verb eq 'stop') { syswrite $p->{control}, "ok\n"; return 0 }
 	my $reply = 'ok';
 	if ($verb eq 'forward' || $verb eq 'slow')
 	{
