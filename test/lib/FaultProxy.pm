@@ -81,6 +81,9 @@ sub slow { my ($self, $rate) = @_; return $self->say("slow $rate") }
 sub accepted { return $_[0]->say('accepted') }
 sub open     { return $_[0]->say('open') }
 
+# How many bytes of a connection are held back, questions and answers: if any, the client waits for an answer.
+sub held { my ($self, $which) = @_; return $self->say("held $which") }
+
 # Ends the proxy, with all its connections. A test need not.
 sub stop
 {
@@ -181,6 +184,11 @@ sub obey
 	elsif ($verb eq 'cut')      { $p->{cut} = $numbers[0] }
 	elsif ($verb eq 'accepted') { $reply = $p->{accepted} }
 	elsif ($verb eq 'open')     { $reply = grep { !$_->{sides}[0]{ended} } @{ $p->{pairs} } }
+	elsif ($verb eq 'held')
+	{
+		my ($pair) = grep { $_->{number} == $numbers[0] } @{ $p->{pairs} };
+		$reply = $pair ? length($pair->{sides}[0]{buffer}) + length($pair->{sides}[1]{buffer}) : 0;
+	}
 	else                        { $reply = "unknown: $verb" }
 	syswrite $p->{control}, "$reply\n";
 	return 1;
