@@ -19,9 +19,6 @@ namespace pgpubsub::inline v0 {
 class inbox;
 class logger;
 
-// Thrown out of a wait when the owner of the inbox was asked to stop meanwhile.
-struct interrupted {};
-
 struct statement {
     std::string sql;
     params parameters = {};

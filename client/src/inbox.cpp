@@ -13,13 +13,7 @@ namespace pgpubsub::inline v0 {
 namespace {
 
 constexpr char wake_byte = 'w';
-
-void post(int fd, char byte) noexcept {
-    const int saved = errno;
-    while (::write(fd, &byte, 1) < 0 && errno == EINTR) {
-    }
-    errno = saved;  // a full pipe is as good: the owner has not read for 65,536 stops
-}
+constexpr char stop_byte = 's';
 
 }  // namespace
 
@@ -36,13 +30,23 @@ inbox::~inbox() {
     ::close(write_end_);
 }
 
-void inbox::post_stop() noexcept { post(write_end_, stop_byte); }
+// The flag comes second: were it first, a read() between the two would take it down and leave the byte behind unseen.
+void inbox::post(char byte) noexcept {
+    const int saved = errno;
+    while (::write(write_end_, &byte, 1) < 0 && errno == EINTR) {
+    }
+    errno = saved;  // a full pipe is as good: the owner has not read for 65,536 stops
+    posted_ = true;
+}
+
+void inbox::post_stop() noexcept { post(stop_byte); }
 
 void inbox::post_wake() noexcept {
-    if (!wake_posted_.exchange(true)) post(write_end_, wake_byte);
+    if (!wake_posted_.exchange(true)) post(wake_byte);
 }
 
 void inbox::read() noexcept {
+    posted_ = false;
     char bytes[64];
     for (;;) {
         const auto count = ::read(read_end_, bytes, sizeof bytes);

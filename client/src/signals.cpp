@@ -1,10 +1,10 @@
-// Guarantees that the signal handler does nothing but write one byte into the pipe of each consumer that
-// runs, and that the process has its former handlers back when the last one has ended.
+// Guarantees that the signal handler does nothing but post a stop to the inbox of each consumer that runs, that no
+// inbox goes while a handler (which may run in any thread) is at it, and that the process has its former handlers back
+// when the last one has ended.
 
 #include "signals.hpp"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <ctime>
 #include <mutex>
+#include <thread>
 
 #include <pgpubsub/error.hpp>
 
@@ -24,7 +25,9 @@ namespace {
 constexpr std::array handled{SIGINT, SIGTERM, SIGHUP};
 constexpr std::int64_t counts_once_ns = 500'000'000;
 
-std::array<std::atomic<int>, 64> pipes{};  // write end + 1, so that the initial 0 means free
+std::array<std::atomic<inbox*>, 64> inboxes{};  // null: free
+std::atomic<int> handlers_at_work{0};
+static_assert(std::atomic<inbox*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 std::mutex installing;
 int installed = 0;
 std::array<struct sigaction, handled.size()> former;
@@ -44,14 +47,10 @@ bool is_repetition() {
 
 extern "C" void pgpubsub_on_stop_signal(int) {
     if (is_repetition()) return;
-    const int saved = errno;
-    for (const auto& slot : pipes) {
-        const int fd = slot.load(std::memory_order_relaxed) - 1;
-        if (fd < 0) continue;
-        const char byte = inbox::stop_byte;
-        [[maybe_unused]] const auto written = ::write(fd, &byte, 1);
-    }
-    errno = saved;
+    ++handlers_at_work;
+    for (const auto& slot : inboxes)
+        if (inbox* in = slot.load()) in->post_stop();
+    --handlers_at_work;
 }
 
 // A program that has its own use for SIGHUP keeps it.
@@ -78,10 +77,10 @@ void restore() {
 
 }  // namespace
 
-stop_on_signals::stop_on_signals(const inbox& in) {
+stop_on_signals::stop_on_signals(inbox& in) {
     const std::scoped_lock lock(installing);
-    for (std::size_t i = 0; i < pipes.size() && slot_ < 0; ++i)
-        if (int expected = 0; pipes[i].compare_exchange_strong(expected, in.write_fd() + 1)) slot_ = static_cast<int>(i);
+    for (std::size_t i = 0; i < inboxes.size() && slot_ < 0; ++i)
+        if (inbox* expected = nullptr; inboxes[i].compare_exchange_strong(expected, &in)) slot_ = static_cast<int>(i);
     if (slot_ < 0)
         throw error("more than 64 consumers run with stop_on_signals in one process",
                     {.sqlstate = "53400", .hint = "Set stop_on_signals to false and call stop()."});
@@ -91,7 +90,9 @@ stop_on_signals::stop_on_signals(const inbox& in) {
 stop_on_signals::~stop_on_signals() {
     const std::scoped_lock lock(installing);
     if (--installed == 0) restore();
-    pipes[static_cast<std::size_t>(slot_)] = 0;
+    inboxes[static_cast<std::size_t>(slot_)] = nullptr;
+    // A handler that has begun in another thread may still have the inbox; one that begins now finds it gone.
+    while (handlers_at_work > 0) std::this_thread::yield();
 }
 
 }  // namespace pgpubsub::inline v0

@@ -11,7 +11,7 @@ class inbox;
 // that is ignored stays ignored), the last one restores them.
 class stop_on_signals {
 public:
-    explicit stop_on_signals(const inbox& in);
+    explicit stop_on_signals(inbox& in);
     ~stop_on_signals();
     stop_on_signals(const stop_on_signals&) = delete;
     stop_on_signals& operator=(const stop_on_signals&) = delete;

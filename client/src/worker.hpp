@@ -127,7 +127,7 @@ public:
     std::optional<connection> server;
 
     int stops() {
-        in.read();
+        if (in.has_post()) in.read();
         return in.stops();
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
