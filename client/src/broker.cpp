@@ -210,10 +210,16 @@ std::optional<milliseconds> read_next_due(const PGresult* rows) {
 
 bool read_paused(const PGresult* rows) { return PQntuples(rows) > 0 && text_at(rows, 0, 1) == "t"; }
 
-int check_extension(connection& server) {
+server_process read_server_process(const PGresult* rows) {
+    if (PQntuples(rows) == 0) return {};
+    return {.pid = number_at<int>(rows, 0, 0), .server_started = number_at<double>(rows, 0, 1)};
+}
+
+server_process check_extension(connection& server) {
     const pg_result found = server.exec(
         "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pgpubsub'),"
-        " pg_catalog.current_database(), pg_catalog.pg_backend_pid()");
+        " pg_catalog.current_database(), pg_catalog.pg_backend_pid(),"
+        " pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())");
     const std::string database(text_at(found.get(), 0, 1));
     const auto installed = value_at(found.get(), 0, 0);
     if (!installed)
@@ -227,7 +233,7 @@ int check_extension(connection& server) {
                     {.sqlstate = std::string(sqlstate::feature_missing),
                      .hint = "Install the newer extension on the server, then run ALTER EXTENSION pgpubsub UPDATE in "
                              "the database."});
-    return number_at<int>(found.get(), 0, 2);
+    return {.pid = number_at<int>(found.get(), 0, 2), .server_started = number_at<double>(found.get(), 0, 3)};
 }
 
 error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege) {

@@ -20,6 +20,12 @@ struct claimed {
     std::string receipt;
 };
 
+// Which process of which server a connection leads to. Behind a pooler libpq knows another pid.
+struct server_process {
+    int pid = 0;
+    double server_started = 0;  // tells servers apart: seconds, with microseconds
+};
+
 // What a consumer takes from.
 struct queue {
     std::string channel;
@@ -75,10 +81,12 @@ std::optional<milliseconds> read_next_due(const PGresult* rows);
 bool read_paused(const PGresult* rows);
 
 // Throws error 0A000 with a hint unless the database has the extension, new enough for this client.
-// Returns the pid of the server process, which behind a pooler is not the one that libpq knows.
-int check_extension(connection& server);
+// Returns which server process it is.
+server_process check_extension(connection& server);
 
-inline constexpr const char* backend_pid_query = "SELECT pg_catalog.pg_backend_pid()";
+inline constexpr const char* server_process_query =
+    "SELECT pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())";
+server_process read_server_process(const PGresult* rows);
 
 // A consumer's connection may be idle for as long as nothing comes.
 inline constexpr const char* stay_connected = "SET idle_session_timeout = 0";

@@ -1,27 +1,37 @@
 // Guarantees that every failure leaves here as an error with an SQLSTATE that says whether the connection
-// is gone, and that nothing waits for a peer without a limit or an interruption where one was asked for.
-//
-// Connecting is done step by step (PQconnectPoll), since PQconnectdb can't be interrupted: the first wait
-// is for writing, and the socket is asked for anew before each wait because libpq may replace it.
+// is gone; and that all waiting for the server is done in one place, next_result(), where a stop is heeded and a server
+// that is silent is looked for. A statement may take as long as it takes, as long as its server is there.
 
 #include "connection.hpp"
 
 #include <fmt/format.h>
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
-#include <new>
+#include <utility>
 
+#include "blocking.hpp"
+#include "connecting.hpp"
 #include "inbox.hpp"
 #include "logger.hpp"
 #include "one_line.hpp"
 #include "poll.hpp"
+#include "probe.hpp"
 #include "sqlstate.hpp"
 
 namespace pgpubsub::inline v0 {
 
 namespace {
+
+constexpr milliseconds silence_after_stop = std::chrono::seconds(1);
+constexpr milliseconds look_limit_after_stop = std::chrono::seconds(5);
+constexpr milliseconds after_last_stop{700};                         // for the server to answer what was sent
+constexpr milliseconds cancel_limit = std::chrono::seconds(2);
 
 std::string one_line(const char* text) {
     std::string line = printable(text != nullptr ? text : "");
@@ -37,72 +47,32 @@ void receive_notice(void* log, const PGresult* notice) {
     static_cast<logger*>(log)->write(level, "server: " + field(notice, PG_DIAG_MESSAGE_PRIMARY));
 }
 
-// The settings as libpq takes them: two arrays that end in a null pointer. They point into the conninfo.
-struct conninfo_arrays {
-    explicit conninfo_arrays(const conninfo& target) {
-        for (const auto& [keyword, value] : target.settings) {
-            keywords.push_back(keyword.c_str());
-            values.push_back(value.c_str());
-        }
-        keywords.push_back(nullptr);
-        values.push_back(nullptr);
-    }
-    std::vector<const char*> keywords, values;
-};
-
-// What to do about a connection that could not be made, as far as libpq lets us know the reason.
-error connect_failure(PGconn* handle, const conninfo& target, bool timed_out) {
-    std::string message = timed_out ? "timed out" : one_line(PQerrorMessage(handle));
-    const auto make = [&](std::string_view state, std::string hint) {
-        return error("could not connect: " + message, {.sqlstate = std::string(state), .hint = std::move(hint)});
-    };
-    if (handle != nullptr && PQconnectionNeedsPassword(handle) != 0)
-        return make(sqlstate::server_rejected, "Give the password with PGPASSWORD or in ~/.pgpass.");
-
-    const conninfo_arrays arrays(target);
-    switch (timed_out ? PQPING_NO_RESPONSE : PQpingParams(arrays.keywords.data(), arrays.values.data(), 0)) {
-        case PQPING_OK:  // so it is there, and refused just us
-            if (message.find("too many") != std::string::npos || message.find("connection slots") != std::string::npos)
-                return make("53300", "Raise max_connections, or close some connections.");
-            return make(sqlstate::server_rejected,
-                        "Check the database, the user and the password of the DSN, and the server's pg_hba.conf.");
-        case PQPING_REJECT:
-            return make("57P03", "The server is starting up, shutting down or recovering: wait until it is ready.");
-        default:
-            return make(sqlstate::unable_to_connect,
-                        "Check that the server is running and that host and port are right: --dsn on the command "
-                        "line, else PGHOST and PGPORT.");
-    }
-}
-
 }  // namespace
 
-connection::connection(const conninfo& target, logger& log, inbox* in) {
-    const conninfo_arrays arrays(target);
-
-    const int stops = in != nullptr ? in->stops() : 0;
-    const auto deadline = clock::now() + target.timeout;
-    handle_.reset(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
-    if (!handle_) throw std::bad_alloc();
-    auto wanted = PGRES_POLLING_WRITING;
-    while (PQstatus(handle_.get()) != CONNECTION_BAD && wanted != PGRES_POLLING_OK) {
-        if (wanted == PGRES_POLLING_FAILED) break;
-        std::array<pollfd, 2> waits{{
-            {PQsocket(handle_.get()), static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
-            {in != nullptr ? in->fd() : -1, POLLIN, 0},
-        }};
-        if (!poll_until(waits, deadline)) throw connect_failure(handle_.get(), target, true);
-        if (waits[1].revents != 0) {
-            in->read();
-            if (in->stops() > stops) throw interrupted();
-        }
-        if (waits[0].revents != 0) wanted = PQconnectPoll(handle_.get());
-    }
-    if (PQstatus(handle_.get()) != CONNECTION_OK) throw connect_failure(handle_.get(), target, false);
+connection::connection(const conninfo& target, logger& log, inbox* in)
+    : settings_(target.settings), handle_(connect(target, in)) {
     PQsetNoticeReceiver(handle_.get(), receive_notice, &log);
+    PQsetnonblocking(handle_.get(), 1);  // sending waits in next_result() only
+}
+
+// A farewell to a peer that takes nothing any more would be waited for.
+connection::~connection() {
+    if (!alive() && PQsocket(handle_.get()) >= 0) ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
+}
+
+void connection::heed(inbox& in, int last_stop, const std::atomic<bool>& server_is_dead) {
+    in_ = &in;
+    last_stop_ = last_stop;
+    server_is_dead_ = &server_is_dead;
 }
 
 bool connection::alive() const noexcept { return !lost_ && PQstatus(handle_.get()) == CONNECTION_OK; }
+
+bool connection::is_read_only() const noexcept {
+    for (const char* setting : {"in_hot_standby", "default_transaction_read_only"})  // reported since PostgreSQL 14
+        if (const char* value = PQparameterStatus(handle_.get(), setting); value != nullptr && std::strcmp(value, "on") == 0) return true;
+    return false;
+}
 
 error connection::lost(const std::string& what) {
     lost_ = true;
@@ -147,6 +117,22 @@ pg_result connection::checked(pg_result result) {
     }
 }
 
+// How long an answer is waited for, and what else is heeded meanwhile.
+struct wait_rules {
+    inbox* in = nullptr;
+    std::function<void(wait_rules&)> posted = {};  // what to do when something was posted to it: go on, or throw
+    std::optional<milliseconds> silence = {};      // after it the server is looked for on another connection
+    milliseconds look_limit = std::chrono::seconds(10);  // for it to say anything there
+    bool in_haste = false;                               // the program is to end
+    clock::time_point until = clock::time_point::max();
+    std::string why = {};                          // what is wrong when that time is over
+
+    void limit_to(milliseconds limit, std::string what) {
+        until = clock::now() + limit;
+        why = std::move(what);
+    }
+};
+
 namespace {
 
 struct raw_parameters {
@@ -182,15 +168,20 @@ void keep(pg_result& kept, pg_result next) {
 }  // namespace
 
 // What PQexecParams does, for the sake of keep().
-pg_result connection::exec(const std::string& sql, const params& parameters) {
+pg_result connection::exec_by(const std::string& sql, const params& parameters, wait_rules& rules) {
     send(sql, parameters);
     pg_result kept;
-    while (pg_result next = pg_result(PQgetResult(handle_.get()))) {
+    while (pg_result next = next_result(rules)) {
         const bool copy = is_copy(next.get());
         keep(kept, std::move(next));
         if (copy) break;
     }
-    return checked(std::move(kept));
+    return kept;
+}
+
+pg_result connection::exec(const std::string& sql, const params& parameters) {
+    auto rules = usual_rules();
+    return checked(exec_by(sql, parameters, rules));
 }
 
 void connection::commit() {
@@ -209,10 +200,12 @@ void connection::commit() {
 }
 
 void connection::rollback() noexcept {
-    const auto status = transaction_status();
-    if (!alive() || status == PQTRANS_IDLE) return;
-    const pg_result done(PQexec(handle_.get(), "ROLLBACK"));
-    if (PQresultStatus(done.get()) != PGRES_COMMAND_OK) lost_ = true;
+    if (!alive() || transaction_status() == PQTRANS_IDLE) return;
+    try {
+        exec("ROLLBACK");
+    } catch (...) {
+        lost_ = true;
+    }
 }
 
 void connection::send(const std::string& sql, const params& parameters) {
@@ -228,12 +221,13 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
     for (const auto& s : statements) send(s.sql, s.parameters);
     if (PQpipelineSync(handle_.get()) == 0) throw lost(one_line(PQerrorMessage(handle_.get())));
 
+    auto rules = usual_rules();
     std::vector<pg_result> results;
     std::optional<error> first;
     // Each statement yields its results and then a null; the sync ends the pipeline. On a broken
     // connection libpq may go on yielding nulls instead.
     for (int nulls = 0; nulls < 2;) {
-        pg_result result(PQgetResult(handle_.get()));
+        pg_result result = next_result(rules);
         if (!result) {
             ++nulls;
             continue;
@@ -255,66 +249,110 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
     return results;
 }
 
-pg_result connection::exec_watching(const std::string& sql, const params& parameters, milliseconds limit, const inbox& in,
-                                    const at_post& posted) {
-    auto deadline = clock::now() + limit;
-    int watched = in.fd();
-    send(sql, parameters);
-    pg_result last;
+wait_rules connection::usual_rules() {
+    wait_rules rules{.in = in_, .silence = silence_};
+    if (in_ == nullptr) return rules;
+    if (in_->has_post()) in_->read();
+    rules.posted = [this, last_stop = last_stop_](wait_rules& r) {
+        if (*server_is_dead_) throw lost("the server does not answer on another connection to it, either");
+        if (in_->stops() >= last_stop) {
+            r.limit_to(after_last_stop, "the second request to stop came, and the server has not answered since");
+            r.in = nullptr;
+        } else if (in_->stops() > 0 && !std::exchange(r.in_haste, true)) {
+            r.silence = silence_after_stop;
+            r.look_limit = look_limit_after_stop;
+        }
+    };
+    rules.posted(rules);
+    return rules;
+}
+
+// The one place where the server is waited for. Returns what PQgetResult() does.
+pg_result connection::next_result(wait_rules& rules) {
+    auto quiet_since = clock::now();
+    std::optional<probe> looking;
     for (;;) {
+        // On a connection that has failed PQgetResult() does not wait, and the server's last word comes first.
+        if (PQsocket(handle_.get()) < 0) return pg_result(PQgetResult(handle_.get()));
         const int unsent = PQflush(handle_.get());
+        if (unsent < 0 && PQsocket(handle_.get()) < 0) continue;
         if (unsent < 0) throw lost(one_line(PQerrorMessage(handle_.get())));
-        if (unsent == 0 && PQisBusy(handle_.get()) == 0) {
-            pg_result result(PQgetResult(handle_.get()));
-            if (!result) return last;
-            keep(last, std::move(result));
-            continue;
-        }
-        std::array<pollfd, 2> waits{{
+        if (PQisBusy(handle_.get()) == 0) return pg_result(PQgetResult(handle_.get()));
+
+        const auto look_at = rules.silence ? quiet_since + *rules.silence : clock::time_point::max();
+        std::array<pollfd, 3> waits{{
             {socket(), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
-            {watched, POLLIN, 0},
+            {rules.in != nullptr ? rules.in->fd() : -1, POLLIN, 0},
+            {looking ? looking->fd() : -1, looking ? looking->events() : short{0}, 0},
         }};
-        if (!poll_until(waits, deadline)) throw lost(fmt::format("no answer within {} ms", limit.count()));
-        if (waits[1].revents != 0) {
-            if (const auto rest = posted()) {
-                limit = *rest;
-                deadline = clock::now() + limit;
-                watched = -1;
+        if (!poll_until(waits, std::min(rules.until, looking ? looking->deadline() : look_at))) {
+            const auto now = clock::now();
+            if (now >= rules.until) {
+                silent_ = true;
+                cancel(milliseconds(200));
+                throw lost(rules.why);
             }
+            if (looking && now >= looking->deadline()) throw lost("there is no answer, and a new connection to the server gets none, either");
+            if (!looking && now >= look_at) looking.emplace(settings_, handle_.get(), rules.look_limit);
         }
-        if ((waits[0].revents & ~POLLOUT) != 0) consume_input();
+        if (waits[1].revents != 0) {
+            rules.in->read();
+            rules.posted(rules);
+            if (looking) looking->wait_no_longer_than(rules.look_limit);
+        }
+        if (looking && looking->answered(waits[2].revents != 0)) {
+            looking.reset();
+            quiet_since = clock::now();
+            rules.silence = silence_;
+        }
+        if (waits[0].revents != 0) {
+            quiet_since = clock::now();
+            // If it fails, the next round gets the reason from PQgetResult().
+            if ((waits[0].revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0 && PQsocket(handle_.get()) >= 0)
+                throw lost(one_line(PQerrorMessage(handle_.get())));
+        }
     }
 }
 
 pg_result connection::exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
-    const auto stop_at_post = [&in, stops = in.stops()]() -> std::optional<milliseconds> {
-        in.read();
-        if (in.stops() > stops) throw interrupted();
-        return std::nullopt;
+    wait_rules rules{.in = &in};
+    rules.limit_to(limit, fmt::format("no answer within {} ms", limit.count()));
+    rules.posted = [this, &in, stops = in.stops()](wait_rules&) {
+        if (in.stops() == stops) return;
+        lost_ = true;  // its answer is not waited for
+        throw interrupted();
     };
-    return checked(exec_watching(sql, parameters, limit, in, stop_at_post));
+    return checked(exec_by(sql, parameters, rules));
 }
 
 pg_result connection::exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
     std::array<pollfd, 1> posted{{{in.fd(), POLLIN, 0}}};
     if (poll_until(posted, clock::now())) return nullptr;
     bool cancelled = false;
-    const auto cancel_at_post = [this, &cancelled]() -> std::optional<milliseconds> {
-        cancel();
+    wait_rules rules{.in = &in};
+    rules.limit_to(limit, fmt::format("no answer within {} ms", limit.count()));
+    rules.posted = [this, &cancelled](wait_rules& r) {
+        if (!cancel(cancel_limit)) throw lost("a statement could not be cancelled");
         cancelled = true;
-        return std::chrono::seconds(5);
+        r.limit_to(cancel_limit, "the server was asked to cancel a statement, and has not answered");
+        r.in = nullptr;
     };
-    pg_result last = exec_watching(sql, parameters, limit, in, cancel_at_post);
+    pg_result last = exec_by(sql, parameters, rules);
     if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled) return nullptr;
     return checked(std::move(last));
 }
 
 // Without it the server would go on for as long as the statement takes, whether anybody is there or not.
-void connection::cancel() {
-    const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> request(PQgetCancel(handle_.get()), PQfreeCancel);
-    char problem[256] = "";
-    if (!request || PQcancel(request.get(), problem, sizeof problem) == 0)
-        throw lost(fmt::format("a statement could not be cancelled: {}", one_line(problem)));
+bool connection::cancel(milliseconds limit) noexcept try {
+    const std::shared_ptr<PGcancel> request(PQgetCancel(handle_.get()), [](PGcancel* r) { PQfreeCancel(r); });
+    if (!request) return false;
+    const auto done = call_within(clock::now() + limit, nullptr, [request] {
+        char problem[256] = "";
+        return PQcancel(request.get(), problem, sizeof problem) != 0;
+    });
+    return done.value_or(false);
+} catch (...) {
+    return false;
 }
 
 void connection::consume_input() {

@@ -8,13 +8,25 @@
 
 namespace pgpubsub::inline v0 {
 
-struct conninfo {
-    std::vector<std::pair<std::string, std::string>> settings;  // for PQconnectStartParams
-    std::chrono::milliseconds timeout{};                        // for a whole attempt, over all hosts
-    std::string database;                                       // for messages; may be empty
+using settings_list = std::vector<std::pair<std::string, std::string>>;  // for PQconnectStartParams
+
+// One of those that the dsn lists. What is empty is libpq's default.
+struct host {
+    std::string name;     // of a host, or a folder of Unix sockets
+    std::string address;  // numeric; if given, the name is not looked up
+    std::string port;
 };
 
-// Throws error 22023 when the dsn is malformed.
+struct conninfo {
+    settings_list settings;              // without what is said below
+    std::vector<host> hosts;             // at least one
+    bool any_order = false;              // load_balance_hosts=random
+    std::string session_attributes;      // target_session_attrs
+    std::chrono::milliseconds timeout{}; // for one attempt, at one address of one host
+    std::string database;                // for messages; may be empty
+};
+
+// Throws error 22023 when the dsn, or what completes it (the environment, a service file), is malformed.
 conninfo parse_dsn(const std::string& dsn, const std::string& application_name);
 
 }  // namespace pgpubsub::inline v0

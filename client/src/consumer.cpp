@@ -56,6 +56,7 @@ void check(const consumer_options& o) {
         refuse(fmt::format("lease is {} ms, and must be at least 1000 ms", o.lease->count()));
     if (o.poll_interval.count() <= 0) refuse("poll_interval must be longer than zero");
     if (o.give_up_after && o.give_up_after->count() < 0) refuse("give_up_after can't be negative");
+    if (o.server_silence.count() <= 0) refuse("server_silence must be longer than zero");
     check_pair("reconnect_delay_min", o.reconnect_delay_min, "reconnect_delay_max", o.reconnect_delay_max);
 }
 
@@ -156,7 +157,7 @@ public:
         try {
             if (in.read(), in.stops() > 0) return;
             work.connect();
-            if (two_connections) reconnector(options, log, in, purpose).until_connected([&] { listen.open(&in); });
+            if (two_connections) reconnector(options, log, in, purpose).until_connected([&] { listen.open(in); });
         } catch (const interrupted&) {
             return;
         }

@@ -22,6 +22,7 @@
 #include "poll.hpp"
 #include "quoting.hpp"
 #include "random.hpp"
+#include "sqlstate.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -49,12 +50,11 @@ listener::~listener() {
     if (thread_.joinable()) thread_.join();
 }
 
-void listener::open(inbox* in) {
+void listener::open(inbox& interrupts) {
     server_.reset();
-    server_.emplace(target_, log_, in);
+    server_.emplace(target_, log_, &interrupts);
     opened_at_ = clock::now();
     if (!options_.listen) return log_.info("extending leases (backend {})", server_->backend_pid());
-    auto& interrupts = in != nullptr ? *in : inbox_;
     server_->exec_within(stay_connected, {}, answer_limit, interrupts);
     server_pid_ = ask_pid(interrupts);
     for (const auto& [channel, told] : channels_)
@@ -68,7 +68,9 @@ void listener::open(inbox* in) {
 
 // libpq knows the pid too, but a pooler makes up one of its own.
 int listener::ask_pid(inbox& in) {
-    return static_cast<int>(read_number(server_->exec_within(backend_pid_query, {}, answer_limit, in).get()));
+    const auto process = read_server_process(server_->exec_within(server_process_query, {}, answer_limit, in).get());
+    server_started_ = process.server_started;
+    return process.pid;
 }
 
 // A pooler hands our statements to one server process or another: LISTEN has no effect that lasts.
@@ -92,6 +94,7 @@ void listener::run() noexcept {
             try {
                 serve();
             } catch (const error& e) {
+                if (server_->is_silent()) warn_worker();
                 patience_.lost(e.what());
                 reopen();
             }
@@ -110,7 +113,7 @@ void listener::reopen() {
         patience_.proved();
     else
         patience_.pause("lost before the first sweep");
-    patience_.until_connected([this] { open(nullptr); });
+    patience_.until_connected([this] { open(inbox_); });
     if (options_.listen) {  // before anything that comes by the new connection
         shared_.broadcasts.push_gap();
         worker_.post_wake();
@@ -177,8 +180,17 @@ void listener::extend_leases() {
     }
 }
 
+// Whoever waits for the same server waits for nothing.
+void listener::warn_worker() {
+    if (server_started_ == 0 || server_started_ != shared_.worker_server_started) return;
+    shared_.worker_server_is_dead = true;
+    worker_.post_wake();
+}
+
 void listener::ping() {
     const int pid = ask_pid(inbox_);
+    if (target_.session_attributes == "read-write" && server_->is_read_only())
+        throw error("the server has become read-only", {.sqlstate = std::string(sqlstate::read_only), .connection_lost = true});
     if (pid != server_pid_ || pid == shared_.worker_pid) distrust();
 }
 

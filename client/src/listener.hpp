@@ -34,8 +34,8 @@ public:
              shared_state& shared, inbox& worker);
     ~listener();  // ends the thread
 
-    // Connects and LISTENs, in the caller's thread; `in` is the caller's inbox. Before start().
-    void open(inbox* in);
+    // Connects and LISTENs, in the caller's thread; a stop that is posted to the caller's inbox ends that. Before start().
+    void open(inbox& interrupts);
 
     // Hands the connection over to the new thread.
     void start();
@@ -50,6 +50,7 @@ private:
     void extend_leases();
     milliseconds lease() const { return options_.lease.value_or(std::chrono::seconds(30)); }
     void ping();
+    void warn_worker();
     int ask_pid(inbox& in);
     void distrust();
 
@@ -62,6 +63,7 @@ private:
     inbox inbox_;
     reconnector patience_;
     std::optional<connection> server_;
+    double server_started_ = 0;
     int server_pid_ = 0;  // of the server process that listens for us; 0: not known for sure
     bool warned_of_pooler_ = false;
     unsigned long sweeps_at_listen_ = 0;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "connection.hpp"
 #include "inbox.hpp"
@@ -32,8 +31,9 @@ reconnector::reconnector(const consumer_options& options, logger& log, inbox& in
 
 void reconnector::until_connected(const std::function<void()>& attempt) {
     const auto deadline = options_.give_up_after ? clock::now() + *options_.give_up_after : clock::time_point::max();
-    bool refused = false, paused = false;
+    bool paused = false;
     for (;;) {
+        if (inbox_.stops() > 1) throw interrupted();  // whatever it was to be used for is not waited for
         try {
             hurried_ = false;
             attempt();
@@ -45,9 +45,6 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
             lost_at_.reset();
             return;
         } catch (const error& e) {
-            // A server that was still starting up refuses too, and may be ready by the time it is asked what the
-            // matter was; so a refusal is only believed when it is repeated.
-            if (e.sqlstate() == sqlstate::server_rejected && !std::exchange(refused, true)) continue;
             if (sqlstate::is_permanent(e.sqlstate())) throw;
             // A server that refuses us may have been changed for good, or just be restoring its password
             // file: final while the consumer starts, a matter of waiting once it has worked.

@@ -14,6 +14,7 @@ class session::impl {
 public:
     explicit impl(session_options options)
         : log(std::move(options.log)), server(parse_dsn(options.dsn, options.application_name), log, nullptr) {
+        server.look_after(options.server_silence);
         check_extension(server);
     }
 

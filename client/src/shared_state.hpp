@@ -85,7 +85,11 @@ struct shared_state {
     leases_in_hand leases;
     failure_slot listener_failure;
     std::atomic<unsigned long> sweeps = 0;  // how many times the worker has drained all channels
-    std::atomic<int> worker_pid = 0;        // of the server process of the working connection, when it connected
+    // Of the working connection, when it connected: its server process, and which server that is.
+    std::atomic<int> worker_pid = 0;
+    std::atomic<double> worker_server_started = 0;
+    // Said by the listener, heeded by the worker when a wake-up follows: that server does not answer any more.
+    std::atomic<bool> worker_server_is_dead = false;
 };
 
 }  // namespace pgpubsub::inline v0

@@ -68,7 +68,7 @@ void worker::wait(clock::time_point until) {
     } catch (const error& e) {
         if (!server || !server->alive()) {
             lost(e.what());
-            return reconnect();
+            return reconnect_unless_stopping();
         }
         if (e.sqlstate() != sqlstate::undefined_object) {
             if (sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, names.front(), "consume");

@@ -41,10 +41,16 @@ void worker::connect() {
         server.reset();
         has_worked_ = false;
         server.emplace(target_, log, &in);
-        shared.worker_pid = check_extension(*server);
+        shared.worker_server_is_dead = false;
+        server->look_after(options.server_silence);
+        server->heed(in, in.stops() + 1, shared.worker_server_is_dead);
+        const auto process = check_extension(*server);
+        shared.worker_pid = process.pid;
+        shared.worker_server_started = process.server_started;
         if (options.listen) server->exec(stay_connected);
         check_filters();
         check_broadcast_channels();
+        server->heed(in, std::max(2, in.stops() + 1), shared.worker_server_is_dead);
     });
 }
 
@@ -95,6 +101,12 @@ void worker::reconnect() {
         c.ready = true;
         c.asked_whether_paused = false;
     }
+}
+
+// For what it may still take from the queue, and nobody waits for that when the consumer is to end.
+void worker::reconnect_unless_stopping() {
+    if (stops() > 0) throw interrupted();
+    reconnect();
 }
 
 void worker::hint(std::string_view channel) {
@@ -356,7 +368,7 @@ void worker::failed(channel_state& c, const error& e) {
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {
         lost(e.what());
-        return reconnect();
+        return reconnect_unless_stopping();
     }
     // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
     if (options.drain && !sqlstate::is_conflict(e.sqlstate())) throw e;
@@ -389,7 +401,7 @@ void worker::pause_until(clock::time_point until) {
         server->consume_input();  // an idle connection says something when it ends (or when a setting changes)
     } catch (const error& e) {
         lost(e.what());
-        reconnect();
+        reconnect_unless_stopping();
     }
 }
 

@@ -132,6 +132,7 @@ public:
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
     void reconnect();
+    void reconnect_unless_stopping();
     // Logs that the connection was lost, and pauses if it had not worked; reconnect() says for how long it was away.
     void lost(std::string_view why);
     // Looks at the queue handlers of a channel soon, as after a wake-up.

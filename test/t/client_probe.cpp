@@ -1,7 +1,9 @@
 // A consumer for the tests of the library (client_*.pl), whose handler does what the payload says.
 //
 //   client_probe transactional|leased|broadcast DSN CHANNEL [drain]
+//   client_probe session DSN SQL     runs it in a session, or, for "big", a statement of 100 MB when it gets SIGUSR1
 //
+// PROBE_SILENCE and PROBE_POLL are the options server_silence and poll_interval (default: an hour), in milliseconds.
 // PROBE_SUBSCRIPTION adds a second handler, for that subscription of the channel, which only writes "id audited";
 // PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch; PROBE_NO_LISTEN makes it wait without
 // LISTEN; PROBE_LEASE is the lease in seconds. broadcast registers on_broadcast(), and on() for the channel PROBE_QUEUE,
@@ -16,8 +18,15 @@
 //   commit      insert N, then try to COMMIT
 //   duplicate   insert N, which a deferred constraint may refuse at COMMIT
 //   wait        insert N, then wait until the file PROBE_GATE exists
+//   wait_only   wait, and do nothing else (leased mode)
+//   wait_sql    insert N, then run a statement that lasts until the table open_gate has a row
 //   outlive     insert N, wait until the server has ended the session, then return
 //   outlive_sql the same, then run SQL
+//   our_savepoint  insert N, then set a savepoint of the name that the library uses
+//   set_role    insert N, then take on a role that has no rights
+//   set_local   insert N, then set statement_timeout
+//   settings    insert N, then write whether role and statement_timeout are as at the beginning
+//   never       insert N, then throw retry_after of the longest time there is
 //   publish     publish N to the channel "next"
 //   publish_batch  publish N and N + 1 to the channel "next"
 //   stop        ask the consumer to stop
@@ -27,6 +36,8 @@
 //   unable      insert N, then throw pause_consuming; but the third time return
 //   give_up     insert N, then throw stop_consuming
 // Each handler that runs writes a line "id action" to stdout. For its insert a leased handler uses a session.
+
+#include <signal.h>
 
 #include <chrono>
 #include <cstdio>
@@ -74,6 +85,7 @@ void throw_as_told(const pgpubsub::notification& n, const std::string& action) {
     if (action == "reject") throw pgpubsub::rejected("rejected as told");
     if (static int times = 0; action == "unable" && ++times < 3) throw pgpubsub::pause_consuming("unable as told");
     if (action == "give_up") throw pgpubsub::stop_consuming("giving up as told");
+    if (action == "never") throw pgpubsub::retry_after(std::chrono::milliseconds::max(), "never, as told");
     if (action == "later") throw pgpubsub::retry_after(std::chrono::minutes(90), "later, as told");
 }
 
@@ -112,11 +124,37 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
     }
     if (static bool failed_before = false; action == "serialize" && !std::exchange(failed_before, true))
         tx.execute("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$");
+    if (action == "our_savepoint") tx.execute("savepoint PGPUBSUB_handler");
+    if (action == "set_role") tx.execute("SET ROLE nothing_allowed");
+    if (action == "set_local") tx.execute("SELECT set_config('statement_timeout', '7654', true)");
+    if (action == "settings")
+        note(n, std::string(*tx.query("SELECT current_user = session_user AND current_setting('statement_timeout') <> '7654ms'").at(0, 0)));
     if (action == "commit") tx.execute("/* now */ COMMIT");
     if (action == "wait") wait_for_gate();
+    if (action == "wait_sql")
+        tx.execute("DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM open_gate) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$");
     if (action.starts_with("outlive")) wait_for_end_of(*tx.query("SELECT pg_backend_pid()").at(0, 0), dsn);
     if (action == "outlive_sql") tx.execute(insert, {value, n.id});
     if (action == "stop") consumer.stop();
+}
+
+std::chrono::milliseconds milliseconds_of(const char* variable, std::chrono::milliseconds otherwise) {
+    const char* value = std::getenv(variable);
+    return value != nullptr ? std::chrono::milliseconds(std::atoll(value)) : otherwise;
+}
+
+void run_session(const std::string& dsn, const std::string& sql) {
+    pgpubsub::session session({.dsn = dsn, .server_silence = milliseconds_of("PROBE_SILENCE", std::chrono::seconds(15))});
+    if (sql != "big") return void(session.execute(sql));
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &wanted, nullptr);
+    std::printf("connected\n");
+    std::fflush(stdout);
+    int signal = 0;
+    sigwait(&wanted, &signal);
+    session.execute("SELECT length($1)", {std::string(100'000'000, 'x')});
 }
 
 }  // namespace
@@ -124,9 +162,12 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
 int main(int argc, char** argv) try {
     if (argc < 4) return 2;
     const std::string mode = argv[1];
+    if (mode == "session") return run_session(argv[2], argv[3]), 0;
     const bool leased = mode == "leased";
     pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
     options.drain = argc > 4;
+    options.poll_interval = milliseconds_of("PROBE_POLL", options.poll_interval);
+    options.server_silence = milliseconds_of("PROBE_SILENCE", options.server_silence);
     const char* lease = std::getenv("PROBE_LEASE");
     if (leased) options.lease = std::chrono::seconds(lease != nullptr ? std::atoi(lease) : 1);
     options.listen = std::getenv("PROBE_NO_LISTEN") == nullptr;
@@ -161,7 +202,8 @@ int main(int argc, char** argv) try {
             const auto action = value_of(n.payload, "do");
             note(n, action);
             throw_as_told(n, action);
-            if (action == "wait") wait_for_gate();
+            if (action.starts_with("wait")) wait_for_gate();
+            if (action == "wait_only") return;
             pgpubsub::session session({.dsn = dsn});
             if (action == "publish_batch")
                 return void(session.publish_batch({.channel = "next", .payloads = {"1", "2"}, .keys = {std::nullopt, "NULL"}}));

@@ -51,6 +51,11 @@ struct consumer_options {
     /// is starting, it stays below 2 s (or reconnect_delay_min), and ends when the other connection is back.
     std::chrono::milliseconds reconnect_delay_max = std::chrono::seconds(30);
 
+    /// How long the server may leave a statement without an answer before it is looked for on a new connection. If there is
+    /// no word from it there within ten seconds, it is taken for gone, and the working connection for lost; as long as it is
+    /// there, a statement may take any time.
+    std::chrono::milliseconds server_silence = std::chrono::seconds(15);
+
     /// How long to go on trying to connect. Unset: when run() starts, a failure is final at once; later
     /// a lost connection is retried for as long as it takes, and logged ever more rarely. Set: this long in
     /// both cases. What no waiting mends (authentication, a missing database or extension) is final at once.

@@ -2,6 +2,7 @@
 #ifndef PGPUBSUB_SESSION_HPP
 #define PGPUBSUB_SESSION_HPP
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,6 +22,9 @@ struct session_options {
     std::string dsn = {};               ///< a libpq connection string or URI; what it lacks comes from PGHOST etc.
     std::string application_name = {};  ///< shown in pg_stat_activity; empty: from the dsn, PGAPPNAME, or "pgpubsub"
     log_callback log = {};              ///< receives the server's notices; unset: warnings go to stderr
+    /// How long the server may leave a statement without an answer before it is looked for on a new connection, and taken
+    /// for gone if there is no word from it there within ten seconds. As long as it is there, a statement may take any time.
+    std::chrono::milliseconds server_silence = std::chrono::seconds(15);
 };
 
 /// One connection to a database that has the extension. Each call is a transaction of its own, unless
