@@ -22,11 +22,15 @@ bool error::connection_lost() const noexcept { return facts_->connection_lost; }
 bool error::in_doubt() const noexcept { return facts_->in_doubt; }
 bool error::retryable() const noexcept { return facts_->connection_lost || sqlstate::is_retryable(facts_->sqlstate); }
 
+namespace {
+constexpr std::chrono::milliseconds longest_delay = std::chrono::hours(24 * 365 * 100);  // more is no interval for the server
+}
+
 rejected::rejected(const std::string& reason) : std::runtime_error(reason) {}
 rejected::~rejected() = default;
 
 retry_after::retry_after(std::chrono::milliseconds delay, const std::string& reason)
-    : std::runtime_error(reason), delay_(std::max(delay, std::chrono::milliseconds(0))) {}
+    : std::runtime_error(reason), delay_(std::clamp(delay, std::chrono::milliseconds(0), longest_delay)) {}
 retry_after::~retry_after() = default;
 std::chrono::milliseconds retry_after::delay() const noexcept { return delay_; }
 

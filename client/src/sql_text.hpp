@@ -64,4 +64,25 @@ inline bool controls_transaction(std::string_view sql) {
     return second != "to";
 }
 
+inline std::string lower_case(std::string_view text) {
+    std::string lower(text);
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return lower;
+}
+
+// SAVEPOINT, RELEASE or ROLLBACK TO, with the given name (of lower-case letters) in it.
+inline bool is_about_savepoint(std::string_view sql, std::string_view name) {
+    std::string_view rest = sql;
+    const std::string first = next_word(rest);
+    if (first != "savepoint" && first != "release" && first != "rollback") return false;
+    return lower_case(rest).find(name) != std::string::npos;
+}
+
+// SET, RESET, or a SELECT of set_config(): what it does outlasts the handler, and with it possibly the transaction.
+inline bool changes_settings(std::string_view sql) {
+    std::string_view rest = sql;
+    const std::string first = next_word(rest);
+    return first == "set" || first == "reset" || lower_case(rest).find("set_config") != std::string::npos;
+}
+
 }  // namespace pgpubsub::inline v0

@@ -6,6 +6,8 @@
 
 #include <pgpubsub/transaction.hpp>
 
+#include <fmt/format.h>
+
 #include "result_impl.hpp"
 #include "sql_text.hpp"
 #include "sqlstate.hpp"
@@ -15,6 +17,7 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
+constexpr std::string_view savepoint_name = "pgpubsub_handler";
 constexpr const char* set_savepoint = "SAVEPOINT pgpubsub_handler";
 constexpr const char* release_savepoint = "RELEASE SAVEPOINT pgpubsub_handler";
 constexpr const char* undo_to_savepoint = "ROLLBACK TO SAVEPOINT pgpubsub_handler";
@@ -29,10 +32,19 @@ pg_result transaction::impl::run(std::string_view sql, const params& parameters)
         throw error("a handler can't begin or end the transaction of its notification",
                     {.sqlstate = std::string(sqlstate::transaction_control),
                      .hint = "Return to commit, throw to roll back; SAVEPOINT and ROLLBACK TO are allowed."});
+    if (is_about_savepoint(sql, savepoint_name))
+        throw error(fmt::format("the savepoint {} belongs to the library", savepoint_name),
+                    {.sqlstate = std::string(sqlstate::transaction_control), .hint = "Give yours another name."});
     refuse_zero_bytes(parameters);  // before the savepoint is noted as set
     try {
-        if (touched_) return server_.exec(std::string(sql), parameters);
+        const bool changes = changes_settings(sql);
+        if (touched_) {
+            settings_changed_ = settings_changed_ || changes;
+            return server_.exec(std::string(sql), parameters);
+        }
         std::vector<statement> statements;
+        add_restoration(statements);
+        settings_changed_ = changes;
         if (savepoint_open_) statements.push_back({release_savepoint});
         statements.push_back({set_savepoint});
         statements.push_back({std::string(sql), parameters});
@@ -44,9 +56,26 @@ pg_result transaction::impl::run(std::string_view sql, const params& parameters)
     }
 }
 
+// A role, a search_path or a time limit that one handler sets would be the next one's, and that of the statements by which
+// the library takes and puts back. Behind the savepoint of the handler that set it this undoes what was undone already.
+void transaction::impl::add_restoration(std::vector<statement>& statements) {
+    if (!settings_changed_) return;
+    for (const char* sql : {"RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"}) statements.push_back({sql});
+    if (listens_) statements.push_back({stay_connected});
+}
+
+void transaction::impl::restore_settings() {
+    std::vector<statement> statements;
+    add_restoration(statements);
+    settings_changed_ = false;
+    if (!statements.empty()) server_.pipeline(statements);
+}
+
 std::int64_t transaction::impl::fail(std::int64_t id, const handler_failure& failure) {
     std::vector<statement> statements;
     if (touched_) statements.push_back({undo_to_savepoint});
+    add_restoration(statements);
+    settings_changed_ = false;
     statements.push_back(requeue_statement(id, failure));
     const auto results = server_.pipeline(statements);
     const auto put_back = read_number(results.back().get());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <pgpubsub/transaction.hpp>
 
@@ -15,7 +16,8 @@ namespace pgpubsub::inline v0 {
 
 class transaction::impl {
 public:
-    explicit impl(connection& server) : server_(server) {}
+    // `listens`: settings of the session are made for a connection that stays.
+    impl(connection& server, bool listens) : server_(server), listens_(listens) {}
 
     pg_result run(std::string_view sql, const params& parameters);
 
@@ -26,6 +28,9 @@ public:
     }
     void end_handler() noexcept { in_handler_ = false; }
 
+    // Undoes what the handlers have set for the session. To be called before the transaction is committed.
+    void restore_settings();
+
     // Undoes what the current handler did and puts its notification back with the failure. Returns how many came back:
     // more than one when others of its key, taken later on an ordered channel, have to wait for it.
     std::int64_t fail(std::int64_t id, const handler_failure& failure);
@@ -35,7 +40,11 @@ public:
 
 private:
     connection& server_;
+    const bool listens_;
     bool in_handler_ = false;
+    void add_restoration(std::vector<statement>& statements);
+
+    bool settings_changed_ = false;  // by a handler, and not yet undone
     bool touched_ = false;         // the current handler's savepoint is set
     bool savepoint_open_ = false;  // a savepoint is set, the current handler's or an earlier one's
     std::string first_error_;

@@ -109,7 +109,7 @@ std::int64_t run_handler(worker& w, channel_state& c, const transactional_handle
 
 // Runs the handlers of a batch. False when a second request to stop came in between.
 bool run_handlers(worker& w, channel_state& c, const transactional_handler& handler, const std::vector<notification>& batch) {
-    transaction::impl state(*w.server);
+    transaction::impl state(*w.server, w.options.listen);
     std::set<std::string> held_up;  // the keys of which the rest of this batch is back in the queue
     for (auto n = batch.begin(); n != batch.end(); ++n) {
         if (n != batch.begin() && w.stops() > 1) return false;
@@ -122,6 +122,7 @@ bool run_handlers(worker& w, channel_state& c, const transactional_handler& hand
         w.log.debug("{}: {} notifications wait behind number {}, which has the same key", c.label, behind, n->id);
         held_up.insert(*n->key);
     }
+    state.restore_settings();
     return true;
 }
 

@@ -67,8 +67,7 @@ void worker::wait(clock::time_point until) {
         waits_.hinted = true;
     } catch (const error& e) {
         if (!server || !server->alive()) {
-            lost(e.what());
-            return reconnect_unless_stopping();
+            return reconnect_after(e.what());
         }
         if (e.sqlstate() != sqlstate::undefined_object) {
             if (sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, names.front(), "consume");

@@ -103,9 +103,13 @@ void worker::reconnect() {
     }
 }
 
-// For what it may still take from the queue, and nobody waits for that when the consumer is to end.
-void worker::reconnect_unless_stopping() {
-    if (stops() > 0) throw interrupted();
+// When the consumer is to end, nobody waits for what it might still take.
+void worker::reconnect_after(std::string_view why) {
+    if (stops() > 0) {
+        log.warning("the working connection: {}; stopping without it", why);
+        throw interrupted();
+    }
+    lost(why);
     reconnect();
 }
 
@@ -367,8 +371,7 @@ void worker::failed(channel_state& c, const error& e) {
     if (is_outdated(e)) server.reset();
     if (server && server->alive() && sqlstate::is_permanent(e.sqlstate())) throw with_privilege_hint(e, *server, c.from.channel, "consume");
     if (!server || !server->alive()) {
-        lost(e.what());
-        return reconnect_unless_stopping();
+        return reconnect_after(e.what());
     }
     // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
     if (options.drain && !sqlstate::is_conflict(e.sqlstate())) throw e;
@@ -400,8 +403,7 @@ void worker::pause_until(clock::time_point until) {
     try {
         server->consume_input();  // an idle connection says something when it ends (or when a setting changes)
     } catch (const error& e) {
-        lost(e.what());
-        reconnect_unless_stopping();
+        reconnect_after(e.what());
     }
 }
 

@@ -132,7 +132,8 @@ public:
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
     void reconnect();
-    void reconnect_unless_stopping();
+    // The same for new work only: throws interrupted when a stop has come.
+    void reconnect_after(std::string_view why);
     // Logs that the connection was lost, and pauses if it had not worked; reconnect() says for how long it was away.
     void lost(std::string_view why);
     // Looks at the queue handlers of a channel soon, as after a wake-up.

@@ -56,6 +56,29 @@ drain('transactional');
 like(kept(), qr/^duplicate 1 retrying 1: duplicate key/, 'the same, alone from the start');
 reset_all();
 
+# What a handler sets for the session is undone before the next one begins, and the library's savepoint is its own.
+sql('CREATE ROLE nothing_allowed');
+for my $batch (1, 50)
+{
+	publish(qw(set_role settings set_role fail settings set_local settings our_savepoint settings set_role insert));
+	my $program = drain('transactional', PROBE_BATCH => $batch);
+	is(effects(), '1,2,3,5,6,7,9,10,11', "batches of $batch: roles and settings do no harm to the others");
+	is(scalar(grep { / t$/ } lines_of($program)), 4, 'which have their own');
+	is(kept(), "fail 4 retrying 1: failed as told\nour_savepoint 8 retrying 1: the savepoint pgpubsub_handler belongs to the library",
+		'and the failing ones are kept with their errors');
+	reset_all();
+}
+
+# A delay that no clock can add.
+for my $mode ('transactional', 'leased')
+{
+	publish(qw(never));
+	drain($mode);
+	is(kept(), 'never 1 retrying 1: never, as told', "$mode: the longest delay there is");
+	is(sql(q{SELECT due_at BETWEEN now() + '90 years' AND now() + '110 years' FROM pgpubsub.notifications}), 't', 'is a hundred years');
+	reset_all();
+}
+
 # Publishing from a handler; stopping from a handler.
 publish(qw(publish));
 drain('transactional');

@@ -102,6 +102,15 @@ TEST_CASE("other statements are left alone") {
         CHECK_FALSE_MESSAGE(controls_transaction(sql), sql);
 }
 
+TEST_CASE("statements about a savepoint of the library, and about settings, are recognised") {
+    for (const std::string sql : {"SAVEPOINT ours", "release savepoint OURS", "ROLLBACK TO SAVEPOINT \"ours\"", "-- x\nrollback work to ours"})
+        CHECK_MESSAGE(is_about_savepoint(sql, "ours"), sql);
+    for (const std::string sql : {"SAVEPOINT mine", "SELECT 'ours'", "ROLLBACK TO mine", ""}) CHECK_FALSE_MESSAGE(is_about_savepoint(sql, "ours"), sql);
+    for (const std::string sql : {"SET ROLE x", "set local a = 1", "RESET ALL", "select pg_catalog.Set_Config('a', 'b', false)", "/* x */ SET SESSION AUTHORIZATION x"})
+        CHECK_MESSAGE(changes_settings(sql), sql);
+    for (const std::string sql : {"SELECT 1", "UPDATE t SET a = 1", "settle()", ""}) CHECK_FALSE_MESSAGE(changes_settings(sql), sql);
+}
+
 TEST_CASE("versions compare by their numbers") {
     CHECK((compare_versions("0.1.0", "0.1.0") == 0));
     CHECK((compare_versions("0.1", "0.1.0") == 0));

@@ -65,12 +65,12 @@ public:
 /// of the subscription (a rate limit that says when it ends).
 class PGPUBSUB_EXPORT retry_after : public std::runtime_error {
 public:
-    /// @param delay   0 or more
+    /// @param delay   0 or more; more than a hundred years count as so many
     /// @param reason  becomes the last error of the notification
     retry_after(std::chrono::milliseconds delay, const std::string& reason);
     ~retry_after() override;
 
-    std::chrono::milliseconds delay() const noexcept;  ///< what was given; a negative one counts as 0
+    std::chrono::milliseconds delay() const noexcept;  ///< what was given, within these limits
 
 private:
     std::chrono::milliseconds delay_;
