@@ -31,6 +31,9 @@ namespace {
 constexpr milliseconds silence_after_stop = std::chrono::seconds(1);
 constexpr milliseconds look_limit_after_stop = std::chrono::seconds(5);
 constexpr milliseconds after_last_stop{700};                         // for the server to answer what was sent
+// What has arrived encrypted may wait where poll() does not see it: a record of up to 16 kB is decrypted as a whole, and
+// libpq takes of it what it has room for, which is 8 kB or more.
+constexpr int reads_of_a_record = 3;
 constexpr milliseconds cancel_limit = std::chrono::seconds(2);
 
 std::string one_line(const char* text) {
@@ -154,6 +157,8 @@ void refuse_zero_bytes(const params& parameters) {
 
 namespace {
 
+bool is_encrypted(PGconn* handle) { return PQsslInUse(handle) != 0 || PQgssEncInUse(handle) != 0; }
+
 bool is_copy(const PGresult* result) {
     const auto status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
@@ -271,6 +276,7 @@ wait_rules connection::usual_rules() {
 pg_result connection::next_result(wait_rules& rules) {
     auto quiet_since = clock::now();
     std::optional<probe> looking;
+    int reads_in_vain = 0;
     for (;;) {
         // On a connection that has failed PQgetResult() does not wait, and the server's last word comes first.
         if (PQsocket(handle_.get()) < 0) return pg_result(PQgetResult(handle_.get()));
@@ -285,7 +291,10 @@ pg_result connection::next_result(wait_rules& rules) {
             {rules.in != nullptr ? rules.in->fd() : -1, POLLIN, 0},
             {looking ? looking->fd() : -1, looking ? looking->events() : short{0}, 0},
         }};
-        if (!poll_until(waits, std::min(rules.until, looking ? looking->deadline() : look_at))) {
+        const bool encrypted = is_encrypted(handle_.get());
+        const auto unseen_until = encrypted ? clock::now() + (reads_in_vain < reads_of_a_record ? milliseconds(0) : std::chrono::seconds(1))
+                                            : clock::time_point::max();
+        if (!poll_until(waits, std::min({rules.until, looking ? looking->deadline() : look_at, unseen_until}))) {
             const auto now = clock::now();
             if (now >= rules.until) {
                 silent_ = true;
@@ -305,8 +314,13 @@ pg_result connection::next_result(wait_rules& rules) {
             quiet_since = clock::now();
             rules.silence = silence_;
         }
+        if (encrypted && waits[0].revents == 0) {
+            ++reads_in_vain;
+            PQconsumeInput(handle_.get());
+        }
         if (waits[0].revents != 0) {
             quiet_since = clock::now();
+            reads_in_vain = 0;
             // If it fails, the next round gets the reason from PQgetResult().
             if ((waits[0].revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0 && PQsocket(handle_.get()) >= 0)
                 throw lost(one_line(PQerrorMessage(handle_.get())));
@@ -356,6 +370,7 @@ bool connection::cancel(milliseconds limit) noexcept try {
 }
 
 void connection::consume_input() {
+    for (int i = is_encrypted(handle_.get()) ? reads_of_a_record : 0; i > 0; --i) PQconsumeInput(handle_.get());
     if (PQconsumeInput(handle_.get()) == 0) throw lost(one_line(PQerrorMessage(handle_.get())));
     if (PQstatus(handle_.get()) == CONNECTION_BAD) throw lost(one_line(PQerrorMessage(handle_.get())));
 }
