@@ -5,13 +5,14 @@
 #include "broadcast.hpp"
 #include "capture_right.hpp"
 #include "channel_settings.hpp"
-#include "channel_tables.hpp"
 #include "interval.hpp"
 #include "key_memory.hpp"
 #include "left_rows.hpp"
 #include "notification.hpp"
 #include "rights.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;

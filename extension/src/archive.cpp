@@ -2,6 +2,7 @@
 
 #include "catalog.hpp"
 #include "interval.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 namespace {

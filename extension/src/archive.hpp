@@ -7,26 +7,6 @@
 
 namespace pgpubsub {
 
-// Both tables begin with the columns of a notification that outlive its life in the queue.
-namespace archive_column {
-enum : AttrNumber {
-    id = 1,
-    created_at,
-    subscription_id,
-    priority,
-    attempts,
-    payload,
-    key,
-    headers,
-    db_version,
-    deliver_at,
-    archived_at,  // died_at, processed_at
-    last_error,   // of dead letters only
-    dead_letter_count = last_error,
-    processed_count = archived_at
-};
-}
-
 // Keeps the row as a dead letter. error: null for the one that it has.
 void store_dead_letter(const row_values& row, const text* error);
 

@@ -7,6 +7,7 @@
 #include "attachment.hpp"
 #include "channel.hpp"
 #include "filter_columns.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

@@ -13,6 +13,7 @@
 #include "interval.hpp"
 #include "jsonb_writer.hpp"
 #include "settings.hpp"
+#include "table_columns.hpp"
 #include "unstored.hpp"
 
 using namespace pgpubsub;

@@ -7,10 +7,6 @@
 
 namespace pgpubsub {
 
-namespace broadcast_column {
-enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
-}
-
 // Sends a notification on a broadcast channel when the transaction commits, and returns its id.
 int64 broadcast(const channel& c, const new_notification& n);
 

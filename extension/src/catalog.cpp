@@ -1,11 +1,8 @@
 #include "catalog.hpp"
 
-#include "archive.hpp"
-#include "broadcast.hpp"
-#include "channel_tables.hpp"
 #include "databases.hpp"
 #include "extension_members.hpp"
-#include "stat_count.hpp"
+#include "table_columns.hpp"
 
 #include <span>
 

@@ -6,9 +6,10 @@
 #include "channel.hpp"
 
 #include "catalog.hpp"
-#include "channel_tables.hpp"
 #include "interval.hpp"
 #include "scan_keys.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -1,8 +1,9 @@
 #include "channel_rows.hpp"
 
 #include "catalog.hpp"
-#include "channel_tables.hpp"
 #include "scan_keys.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 namespace pgpubsub {
 namespace {

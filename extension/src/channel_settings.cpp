@@ -1,8 +1,9 @@
 #include "channel_settings.hpp"
 
 #include "channel_rows.hpp"
-#include "channel_tables.hpp"
 #include "interval.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -14,6 +14,7 @@
 #include "notification.hpp"
 #include "receipt.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 #include "taken.hpp"
 #include "wakeup.hpp"
 

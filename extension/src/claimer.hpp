@@ -13,6 +13,7 @@
 #include "key_order.hpp"
 #include "key_walk.hpp"
 #include "readable.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 

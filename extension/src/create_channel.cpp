@@ -3,11 +3,12 @@
 #include "channel.hpp"
 #include "channel_request.hpp"
 #include "channel_rows.hpp"
-#include "channel_tables.hpp"
 #include "locks.hpp"
 #include "plain_table.hpp"
 #include "rights.hpp"
 #include "scan_keys.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 namespace pgpubsub {
 namespace {

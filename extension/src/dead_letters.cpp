@@ -8,6 +8,7 @@
 #include "channel_lock.hpp"
 #include "interval.hpp"
 #include "notification.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;

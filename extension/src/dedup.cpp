@@ -20,6 +20,7 @@
 #include "catalog.hpp"
 #include "key_look_up.hpp"
 #include "settings.hpp"
+#include "table_columns.hpp"
 #include "unstored.hpp"
 
 namespace pgpubsub {

@@ -4,6 +4,7 @@
 #include "joiners.hpp"
 #include "locks.hpp"
 #include "notification.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 

@@ -4,6 +4,7 @@
 #include "arguments.hpp"
 #include "interval.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 namespace {

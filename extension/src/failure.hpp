@@ -3,6 +3,7 @@
 
 #include "channel.hpp"
 #include "notification.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 

@@ -4,8 +4,9 @@
 // locked or written, so it works on a standby. Whoever may publish to a channel, and no more, sees what has become of a
 // notification, and nothing of what is in it.
 #include "archive.hpp"
-#include "channel_tables.hpp"
 #include "stored.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 using namespace pgpubsub;
 

@@ -1,6 +1,7 @@
 #include "key_order.hpp"
 
 #include "catalog.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 namespace {

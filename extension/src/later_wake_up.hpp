@@ -2,6 +2,7 @@
 #pragma once
 
 #include "notification.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 namespace pgpubsub {

@@ -10,6 +10,7 @@
 
 #include "catalog.hpp"
 #include "settings.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 namespace pgpubsub {

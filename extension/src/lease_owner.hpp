@@ -6,6 +6,7 @@
 #pragma once
 
 #include "notification.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 

@@ -4,12 +4,13 @@
 #include "bounded_scan.hpp"
 #include "broadcast.hpp"
 #include "catalog.hpp"
-#include "channel_tables.hpp"
 #include "due_times.hpp"
 #include "recovery.hpp"
 #include "replication.hpp"
 #include "role_rights.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 #include "wakeup.hpp"
 
 namespace pgpubsub {

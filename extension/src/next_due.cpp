@@ -3,6 +3,7 @@
 #include "catalog.hpp"
 #include "next_due.hpp"
 #include "place.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

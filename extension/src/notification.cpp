@@ -7,6 +7,7 @@
 #include "plain_table.hpp"
 #include "settings.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 #include "unstored.hpp"
 
 namespace pgpubsub {

@@ -9,30 +9,9 @@
 #include "index_entries.hpp"
 #include "pg.hpp"
 #include "scan_keys.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
-
-namespace column {
-enum : AttrNumber {
-    id = 1,
-    created_at,
-    subscription_id,
-    priority,
-    attempts,
-    payload,
-    key,
-    headers,
-    db_version,
-    deliver_at,
-    due_at,
-    lease_token,
-    lease_owner,
-    order_key,
-    dedup_key,
-    last_error,
-    count = last_error
-};
-}
 
 // A row's values, indexed by column number.
 struct row_values {

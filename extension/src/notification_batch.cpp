@@ -2,6 +2,7 @@
 
 #include "plain_table.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 #include "unstored.hpp"
 
 #include <utility>

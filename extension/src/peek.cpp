@@ -8,6 +8,7 @@
 // as the page has: their ids and places; of all these the lowest ids; then their values.
 #include "arguments.hpp"
 #include "stored.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

@@ -1,5 +1,6 @@
 #include "readable.hpp"
 
+#include "table_columns.hpp"
 #include "text_size.hpp"
 
 namespace pgpubsub {

@@ -19,6 +19,7 @@
 #include "notification.hpp"
 #include "receipt.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 using namespace pgpubsub;

@@ -7,6 +7,7 @@
 #include "failure.hpp"
 #include "later_wake_up.hpp"
 #include "lease_owner.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 namespace pgpubsub {

@@ -13,6 +13,7 @@
 #include "later_wake_up.hpp"
 #include "notification.hpp"
 #include "stat_count.hpp"
+#include "table_columns.hpp"
 #include "taken.hpp"
 #include "wakeup.hpp"
 

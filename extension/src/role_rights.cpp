@@ -2,9 +2,10 @@
 
 #include "catalog.hpp"
 #include "channel_rows.hpp"
-#include "channel_tables.hpp"
 #include "rights.hpp"
 #include "scan_keys.hpp"
+#include "table_columns.hpp"
+#include "table_row.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -1,19 +1,9 @@
 #include "shared_memory.hpp"
 
-#include "channel_request.hpp"
-#include "databases.hpp"
-#include "key_memory.hpp"
-#include "marks.hpp"
-#include "place.hpp"
-#include "sessions.hpp"
-#include "unstored.hpp"
-
 namespace pgpubsub {
 namespace {
 
-const shared_part* const parts[] = {&databases_part, &marks_part, &sessions_part, &places_part, &unstored_part,
-                                    &key_memory_part, &channel_requests_part};
-
+std::span<const shared_part* const> parts;
 bool is_attached = false;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
@@ -40,9 +30,10 @@ void attach() {
 
 }  // namespace
 
-void define_shared_memory() {
+void define_shared_memory(std::span<const shared_part* const> its_parts) {
     if (!process_shared_preload_libraries_in_progress)
         return;
+    parts = its_parts;
     previous_request_hook = shmem_request_hook;
     shmem_request_hook = request;
     previous_startup_hook = shmem_startup_hook;

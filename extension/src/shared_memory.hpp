@@ -6,6 +6,8 @@
 
 #include "pg.hpp"
 
+#include <span>
+
 namespace pgpubsub {
 
 struct shared_part {
@@ -16,9 +18,9 @@ struct shared_part {
     void (*attach)(void* memory, bool is_new);
 };
 
-// Reserves shared memory for all parts, if the library is being preloaded. Called once, when the library is loaded, after the
-// settings are defined.
-void define_shared_memory();
+// Reserves shared memory for the parts, if the library is being preloaded. Called once, when the library is loaded, after the
+// settings are defined. What `parts` names stays for the process's life.
+void define_shared_memory(std::span<const shared_part* const> parts);
 
 // Whether this server has it.
 bool has_shared_memory();

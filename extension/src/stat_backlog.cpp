@@ -13,6 +13,7 @@
 #include "index_count.hpp"
 #include "notification.hpp"
 #include "stat_rights.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

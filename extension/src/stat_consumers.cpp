@@ -8,6 +8,7 @@
 #include "lease_owner.hpp"
 #include "notification.hpp"
 #include "stat_rights.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

@@ -20,6 +20,7 @@
 #include "plain_table.hpp"
 #include "scan_keys.hpp"
 #include "sub_transaction.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -7,10 +7,6 @@
 
 namespace pgpubsub {
 
-namespace stat_count_column {
-enum : AttrNumber { subscription_id = 1, counted_at, published, processed, failed, count = failed };
-}
-
 // Registers the callback that stores the counts. Called once, when the library is loaded.
 void watch_counts();
 

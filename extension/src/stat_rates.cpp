@@ -5,6 +5,7 @@
 #include "scan_keys.hpp"
 #include "stat_count.hpp"
 #include "stat_rights.hpp"
+#include "table_columns.hpp"
 
 using namespace pgpubsub;
 

@@ -4,6 +4,7 @@
 #include "channel.hpp"
 #include "notification.hpp"
 #include "storage_size.hpp"
+#include "table_columns.hpp"
 #include "wakeup.hpp"
 
 namespace pgpubsub {

@@ -2,6 +2,7 @@
 
 #include "archive.hpp"
 #include "readable.hpp"
+#include "table_columns.hpp"
 
 #include <algorithm>
 

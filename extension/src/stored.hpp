@@ -9,6 +9,7 @@
 #include "catalog.hpp"
 #include "channel.hpp"
 #include "notification.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 

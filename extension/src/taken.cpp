@@ -1,6 +1,7 @@
 #include "taken.hpp"
 
 #include "plain_table.hpp"
+#include "table_columns.hpp"
 
 namespace pgpubsub {
 namespace {

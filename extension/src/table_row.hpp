@@ -1,34 +1,10 @@
-// The tables of channels, subscriptions and rights: their columns, and how a row of them is read.
+// How a row of the tables of channels, subscriptions and rights is read (table_columns.hpp).
 #pragma once
 
 #include "interval.hpp"
 #include "pg.hpp"
 
 namespace pgpubsub {
-
-namespace channel_column {
-enum : AttrNumber { id = 1, name, kind, ordered, retention, created_at, count = created_at };
-}
-namespace privilege_column {
-enum : AttrNumber { channel_id = 1, grantee, privilege, count = privilege };
-}
-namespace subscription_column {
-enum : AttrNumber {
-    id = 1,
-    channel_id,
-    name,
-    paused,
-    max_attempts,
-    backoff_base,
-    backoff_factor,
-    backoff_max,
-    backoff_jitter,
-    history,
-    filter,
-    created_at,
-    count = created_at
-};
-}
 
 struct table_row {
     HeapTuple tuple;
