@@ -131,7 +131,7 @@ EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION
 DATA        := $(sort $(wildcard extension/pgpubsub--*.sql))
 MODULE_big  := pgpubsub
 SHLIB_LINK  := -Wl,--version-script=extension/src/exports.map
-MODULE_SRCS := $(sort $(wildcard extension/src/*.cpp))
+MODULE_SRCS := $(sort $(wildcard extension/src/*.cpp extension/src/*/*.cpp))
 OBJS        := $(MODULE_SRCS:extension/src/%.cpp=$(BUILD)/extension/%.o)
 EXTRA_CLEAN := $(BUILD)
 
@@ -165,7 +165,7 @@ MODULE_CXXFLAGS := -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -fno
                    -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers \
                    $(if $(WERROR),-Werror)
 # PostgreSQL 15 does not yet mark its magic and its function records as visible by itself.
-MODULE_CPPFLAGS := -DPGPUBSUB_VERSION='"$(EXTVERSION)"' \
+MODULE_CPPFLAGS := -Iextension/src -DPGPUBSUB_VERSION='"$(EXTVERSION)"' \
                    $(if $(filter 15,$(PG_MAJOR)),-DPGDLLEXPORT='__attribute__((visibility("default")))')
 # clang in C++17 and later stops at the keyword "register" in the headers of PostgreSQL 15, and does not
 # know all warnings that the server was built with.

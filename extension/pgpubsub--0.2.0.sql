@@ -15,7 +15,7 @@ CREATE SCHEMA pgpubsub;
 COMMENT ON SCHEMA pgpubsub IS 'message broker: channels, notifications and the functions that publish and consume them';
 
 -- ---------------------------------------------------------------------------------------------
--- Tables (private: the column order is known to notification.hpp, archive.hpp, channel_tables.hpp and broadcast.cpp in extension/src)
+-- Tables (private: the column order is known to extension/src/channel/table_columns.hpp)
 -- ---------------------------------------------------------------------------------------------
 
 -- They begin again when they are used up; ids that are taken are passed over.

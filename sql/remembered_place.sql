@@ -1,4 +1,4 @@
--- Claims pass over what is remembered to be gone (extension/src/place.hpp). What comes back, and what is new in front of it, is found
+-- Claims pass over what is remembered to be gone (extension/src/place/place.hpp). What comes back, and what is new in front of it, is found
 -- all the same, and so is what could not have been expected. Without preload all is forgotten now and then: not here.
 SET pgpubsub.max_skip_time = '1h';
 SELECT pgpubsub.create_channel('jobs');

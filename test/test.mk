@@ -4,8 +4,8 @@
 # The client has unit tests of its own (client/client.mk).
 
 UNIT_SRCS := $(filter-out test/unit/client_%,$(sort $(wildcard test/unit/*.cpp)))
-UNIT_PURE := finished_ranges
-UNIT_OBJS := $(UNIT_SRCS:test/unit/%.cpp=$(BUILD)/test/unit/%.o) $(UNIT_PURE:%=$(BUILD)/test/pure/%.o)
+UNIT_PURE := $(sort $(wildcard extension/src/pure/*.cpp))
+UNIT_OBJS := $(UNIT_SRCS:test/unit/%.cpp=$(BUILD)/test/unit/%.o) $(UNIT_PURE:extension/src/pure/%.cpp=$(BUILD)/test/pure/%.o)
 UNIT_CXXFLAGS := -std=c++20 -O1 -g -Wall -Wextra $(if $(WERROR),-Werror)
 
 .PHONY: everything-for-tests unit
@@ -20,9 +20,9 @@ $(BUILD)/test/unit/%.o: test/unit/%.cpp
 	@mkdir -p $(@D)
 	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -Iextension/src -MMD -MP -c -o $@ $<
 
-$(BUILD)/test/pure/%.o: extension/src/%.cpp
+$(BUILD)/test/pure/%.o: extension/src/pure/%.cpp
 	@mkdir -p $(@D)
-	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call says,CXX,$<)$(CXX) $(UNIT_CXXFLAGS) -Iextension/src -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/unit/doctest_main.o:
 	@mkdir -p $(@D)

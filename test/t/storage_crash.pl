@@ -1,4 +1,4 @@
-# The process that packs the storage (extension/src/storage_job.cpp) is ended in the middle of each of its steps, by a crash of the
+# The process that packs the storage (extension/src/storage/storage_job.cpp) is ended in the middle of each of its steps, by a crash of the
 # server, by an administrator, by DROP DATABASE and by whoever wants its lock: nothing is lost or doubled, what it leaves behind is
 # removed later, and it never keeps anybody waiting.
 #

@@ -1,5 +1,5 @@
 // The delay before the next attempt: base x factor^(attempts - 1), never more than max, less a random part.
-#include "backoff.hpp"
+#include "pure/backoff.hpp"
 
 #include <doctest/doctest.h>
 

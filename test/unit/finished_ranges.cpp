@@ -1,5 +1,5 @@
 // The set of ranges beside a model: an array that says of each number what is known of it.
-#include "finished_ranges.hpp"
+#include "pure/finished_ranges.hpp"
 
 #include <doctest/doctest.h>
 

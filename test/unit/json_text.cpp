@@ -1,6 +1,6 @@
 // Which texts of the type json fit into jsonb. The answers are those of PostgreSQL's own conversion (sql/capture.sql
 // asks the server for the same at the limits).
-#include "json_text.hpp"
+#include "pure/json_text.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 // The layout of jsonb, worked out by hand from PostgreSQL's utils/jsonb.h (sql/types.sql compares whole values with the
 // server's own).
-#include "jsonb_layout.hpp"
+#include "pure/jsonb_layout.hpp"
 
 #include <doctest/doctest.h>
 

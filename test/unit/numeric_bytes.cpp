@@ -1,5 +1,5 @@
 // Numbers in the form of the type numeric: words of 16 bits, the head, then digits to the base of 10,000.
-#include "numeric_bytes.hpp"
+#include "pure/numeric_bytes.hpp"
 
 #include <doctest/doctest.h>
 

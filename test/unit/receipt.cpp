@@ -1,5 +1,5 @@
 // Receipts as text: what is written is read back, and nothing else is accepted.
-#include "receipt.hpp"
+#include "pure/receipt.hpp"
 
 #include <doctest/doctest.h>
 

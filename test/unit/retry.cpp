@@ -1,5 +1,5 @@
 // When background processes try again what has failed: with an injected clock.
-#include "retry.hpp"
+#include "pure/retry.hpp"
 
 #include <doctest/doctest.h>
 

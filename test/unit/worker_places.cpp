@@ -1,5 +1,5 @@
 // How many background processes there may be, and when a worker makes room for another database's.
-#include "worker_places.hpp"
+#include "pure/worker_places.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,115 @@
+// Rights on channels: grant_channel(), revoke_channel(), has_channel_privilege().
+#include "admin/rights.hpp"
+
+#include "admin/administration.hpp"
+#include "admin/plain_grants.hpp"
+#include "admin/role_rights.hpp"
+#include "capture/capture_right.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+struct grant_arguments {
+    channel on;
+    Oid role;
+    privilege what;
+};
+
+grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
+    grant_arguments a;
+    const std::string_view name = text_argument(fcinfo, 0, "channel");
+    require(fcinfo, 1, "role");
+    a.role = PG_GETARG_OID(1);
+    a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
+    a.on = owned_channel(name, channel_lock::change);
+    return a;
+}
+
+void check_role_exists(Oid role) {
+    if (GetUserNameFromId(role, true) == nullptr)
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role with OID %u does not exist", role));
+}
+
+}  // namespace
+
+void pgpubsub::make_owner(int32 channel_id, Oid role) {
+    depend_on_role(role);
+    add_right(channel_id, role, privilege::owner);
+}
+
+void pgpubsub::give_right(int32 channel_id, Oid role, privilege what) {
+    depend_on_role(role);
+    add_right(channel_id, role, what);
+    grant_at_commit(role, usage_for(what));
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
+    PreventCommandIfReadOnly("pgpubsub.grant_channel()");
+    const grant_arguments a = read_grant_arguments(fcinfo);
+    check_role_exists(a.role);
+    give_right(a.on.id, a.role, a.what);
+    PG_RETURN_VOID();
+}
+
+// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to
+// take: the role may have them for another channel. The role may be gone, and then is given by its number.
+PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
+    PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
+    const grant_arguments a = read_grant_arguments(fcinfo);
+    const List* const captures = a.what == privilege::publish ? captures_with_right(&a.on) : NIL;
+    if (!remove_right(a.on.id, a.role, a.what))
+        check_role_exists(a.role);
+    warn_of_lost_rights(captures);
+    PG_RETURN_VOID();
+}
+
+// role, own_channels.
+PGPUBSUB_FUNCTION(pgpubsub_grant_usage) {
+    PreventCommandIfReadOnly("pgpubsub.grant_usage()");
+    require(fcinfo, 0, "role");
+    require(fcinfo, 1, "own_channels");
+    check_role_exists(PG_GETARG_OID(0));
+    grant_at_commit(PG_GETARG_OID(0), PG_GETARG_BOOL(1) ? usage::all : usage::publish | usage::consume);
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_revoke_usage) {
+    PreventCommandIfReadOnly("pgpubsub.revoke_usage()");
+    require(fcinfo, 0, "role");
+    check_role_exists(PG_GETARG_OID(0));
+    revoke_at_commit(PG_GETARG_OID(0), usage::all);
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_complete_usage) {
+    complete_grants_at_commit();
+    // What a REVOKE of the script, of what default privileges gave on the type, has taken.
+    depend_on_all_roles();
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
+    const std::string_view name = text_argument(fcinfo, 0, "channel");
+    const privilege wanted = parse_privilege(text_argument(fcinfo, 1, "privilege"));
+    channel c;
+    // A trigger may name what can't be a channel's name.
+    if (name.empty() || name.size() > max_channel_bytes || !find_channel(name, &c))
+        PG_RETURN_NULL();
+    PG_RETURN_BOOL(has_privilege(c.id, GetUserId(), wanted));
+}
+
+// Statement trigger on the tables of channels: all sessions forget what they remember of them, when this commits.
+PGPUBSUB_FUNCTION(pgpubsub_channels_changed) {
+    CacheInvalidateRelcacheByRelid(our_catalog().channel);
+    // Rights that are restored, or written by hand.
+    if (CALLED_AS_TRIGGER(fcinfo)) {
+        const auto* const trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
+        if (RelationGetRelid(trigger->tg_relation) == our_catalog().channel_privilege &&
+            (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))) {
+            CommandCounterIncrement();  // so that the rows of this command are seen
+            depend_on_all_roles();
+        }
+    }
+    return no_row;
+}

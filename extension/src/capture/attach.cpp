@@ -1,0 +1,202 @@
+// pgpubsub.attach() and detach(): the capture of a table into a channel, made and dropped by name of table and channel.
+//
+// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller, so PostgreSQL's own rules apply, and what they make
+// is dumped and restored with the table. Every name that they add to a command is qualified, so that only the condition is
+// read by the caller's search_path.
+//
+// Steps: look what is to be done, by a lock that disturbs nobody, so that whatever is wrong is told before anybody has to wait,
+// and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the table because of
+// somebody else who is making it too; take the lock that is needed, of all partitions too; look again; do it, all under this lock,
+// so that no change is missed in between or captured twice.
+#include "capture/attachment.hpp"
+#include "capture/row_key.hpp"
+#include "channel/arguments.hpp"
+#include "channel/catalog.hpp"
+#include "channel/channel_lock.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+[[noreturn]] void no_such_table(Oid oid) {
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid));
+}
+
+[[noreturn]] void cannot_capture(const char* name, const char* why) {
+    ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot capture changes of \"%s\": it %s", name, why));
+}
+
+void check_owner(Oid oid, char kind, const char* name) {
+    if (!owns_relation(oid, GetUserId()))
+        aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
+}
+
+bool is_table(char kind) {
+    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE;
+}
+
+// What is no table is not attached to anything.
+void check_can_be_attached(Oid oid, std::string_view channel_name) {
+    const char* const name = get_rel_name(oid);
+    if (name == nullptr || is_table(get_rel_relkind(oid)))
+        return;
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
+            errmsg("\"%s\" is not attached to channel \"%s\"", name, c_string(channel_name)),
+            errdetail("It is no table, and only tables are attached."));
+}
+
+// Opens a table of the caller's. Its owner is looked at before the lock is asked for, so that nobody else can hold up
+// its writers by waiting for it.
+Relation open_own_table(Oid oid, LOCKMODE mode) {
+    const char* const name = get_rel_name(oid);
+    if (name == nullptr)
+        no_such_table(oid);
+    const char kind = get_rel_relkind(oid);
+    if (kind == RELKIND_VIEW || kind == RELKIND_MATVIEW)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                errmsg("cannot capture changes of \"%s\": it is a view", name),
+                errhint("Attach the tables below it."));
+    if (!is_table(kind))
+        cannot_capture(name, "is not a table");
+    if (IsCatalogRelationOid(oid))
+        cannot_capture(name, "is a system catalog");
+    if (is_part_of_extension(oid))
+        cannot_capture(name, "belongs to pgpubsub itself");
+    check_owner(oid, kind, name);
+    const Relation table = try_relation_open(oid, mode);
+    if (table == nullptr)
+        no_such_table(oid);
+    check_owner(oid, kind, name);
+    return table;
+}
+
+// Who only looks holds up nobody; who has nothing to drop holds up writers; DROP TRIGGER needs the table for itself.
+LOCKMODE lock_for(const attachment_plan& plan) {
+    return plan.commands == NIL ? AccessShareLock : plan.has_drop ? AccessExclusiveLock : ShareRowExclusiveLock;
+}
+
+// Opens the table, and locks its partitions too if anything is to be done.
+Relation open_with_partitions(Oid oid, LOCKMODE mode) {
+    const Relation table = open_own_table(oid, mode);
+    if (mode != AccessShareLock && table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+        find_all_inheritors(oid, mode, nullptr);
+    return table;
+}
+
+// Gives all these locks back.
+void close_with_partitions(Relation table, LOCKMODE mode) {
+    if (mode != AccessShareLock && table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) {
+        const ListCell* cell;
+        foreach (cell, find_all_inheritors(RelationGetRelid(table), NoLock, nullptr))
+            if (lfirst_oid(cell) != RelationGetRelid(table))
+                UnlockRelationOid(lfirst_oid(cell), mode);
+    }
+    relation_close(table, mode);
+}
+
+// For an ordered channel, of which the order is all that is asked for.
+void warn_of_no_order(const char* table, const channel& c) {
+    ereport(WARNING, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("changes of table \"%s\" will be handed out in no order", table),
+            errdetail("Channel \"%s\" is ordered by key, and the table has neither a primary key nor an index as its "
+                      "replica identity; a notification without a key waits for no other.", c.name),
+            errhint("Add a primary key, or name the columns of the key in \"key_columns\"."));
+}
+
+void carry_out(const attachment_plan& plan) {
+    SPI_connect();
+    const ListCell* cell;
+    foreach (cell, plan.commands) {
+        const auto* const command = static_cast<const char*>(lfirst(cell));
+        if (SPI_execute(command, false, 0) < 0)
+            elog(ERROR, "could not run \"%s\"", command);
+    }
+    SPI_finish();
+}
+
+channel make_channel(const char* name, Oid owner) {
+    bool created;
+    const channel c = get_or_create_channel(name, owner, &created);
+    if (created)
+        ereport(NOTICE, errmsg("channel \"%s\" was created", c.name));
+    else
+        check_privilege(c, owner, privilege::publish);
+    return c;
+}
+
+// Whoever took the name first reads what is captured.
+void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_name) {
+    const Oid owner = owner_of(c);
+    const char* const name = OidIsValid(owner) ? GetUserNameFromId(owner, true) : nullptr;
+    if (name != nullptr && !is_member_of_role_nosuper(table_owner, owner))
+        ereport(NOTICE, errmsg("channel \"%s\" belongs to role \"%s\"", c.name, name),
+                errdetail("That role, and those that it lets consume from the channel, can read what is captured of table \"%s\".",
+                          table_name));
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_attach) {
+    PreventCommandIfReadOnly("pgpubsub.attach()");
+    require(fcinfo, 0, "relation");
+    const Oid oid = PG_GETARG_OID(0);
+    const char* const channel_name = c_string(text_argument(fcinfo, 1, "channel"));
+    check_name(channel_name, "channel");
+
+    LOCKMODE held = AccessShareLock;
+    Relation table = open_with_partitions(oid, held);
+    attachment wanted = attachment_arguments(fcinfo, table, channel_name);
+    attachment_plan plan = plan_attach(table, wanted);
+    // A lock that turns out to be too weak is given back before the stronger one is asked for: who holds one and waits for the
+    // other may deadlock with somebody who has read the table and goes on to write to it.
+    while (lock_for(plan) > held) {
+        const Oid first_owner = table->rd_rel->relowner;
+        close_with_partitions(table, held);
+        make_channel(channel_name, first_owner);
+        held = lock_for(plan);
+        table = open_with_partitions(oid, held);
+        wanted = attachment_arguments(fcinfo, table, channel_name);
+        plan = plan_attach(table, wanted);
+    }
+    const Oid owner = table->rd_rel->relowner;
+    const char* const table_name = pstrdup(RelationGetRelationName(table));
+    const bool lacks_key = (wanted.events & row_events) != 0 && wanted.key_columns == NIL &&
+                           default_key_columns(table).count == 0;
+    relation_close(table, NoLock);
+
+    // Locked, so that it stays until the transaction ends.
+    channel c;
+    do
+        c = make_channel(channel_name, owner);
+    while (!use_channel(&c));
+    if (plan.commands != NIL)
+        tell_of_other_owner(c, owner, table_name);
+    if (c.ordered && lacks_key)
+        warn_of_no_order(table_name, c);
+    if (wanted.why_by_row != nullptr && plan.commands != NIL)
+        ereport(NOTICE, errmsg("changes of table \"%s\" are captured by row-level triggers", table_name),
+                errdetail("%s", wanted.why_by_row));
+    carry_out(plan);
+    PG_RETURN_VOID();
+}
+
+PGPUBSUB_FUNCTION(pgpubsub_detach) {
+    PreventCommandIfReadOnly("pgpubsub.detach()");
+    require(fcinfo, 0, "relation");
+    const Oid oid = PG_GETARG_OID(0);
+    const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
+    check_can_be_attached(oid, channel_name);
+
+    Relation table = open_own_table(oid, AccessShareLock);
+    attachment_plan plan = plan_detach(table, channel_name);
+    relation_close(table, AccessShareLock);
+    table = open_with_partitions(oid, lock_for(plan));
+    plan = plan_detach(table, channel_name);
+    if (plan.other_trigger != nullptr)
+        ereport(NOTICE, errmsg("trigger \"%s\" of table \"%s\" goes on capturing into channel \"%s\"", plan.other_trigger,
+                               RelationGetRelationName(table), c_string(channel_name)),
+                errdetail("It was not made by pgpubsub.attach(), or has been renamed since."));
+    relation_close(table, NoLock);
+    carry_out(plan);
+    PG_RETURN_VOID();
+}

@@ -1,0 +1,12 @@
+// By which function values of a type are compared.
+#pragma once
+
+#include "pg/pg.hpp"
+
+namespace pgpubsub {
+
+// The function of the type's equality for an index; InvalidOid: it has none, or a part of it has none (an element, a column,
+// a bound of a range), so that comparing two values would be an error.
+Oid equality_of(Oid type);
+
+}  // namespace pgpubsub

@@ -1,0 +1,46 @@
+// The settings of channels and subscriptions: reading them from the arguments of create_channel(), alter_channel() and
+// subscribe(), checking them, and storing them.
+#pragma once
+
+#include "channel/channel.hpp"
+
+namespace pgpubsub {
+
+// An argument that may be null: then it is the default, or what there is already.
+struct optional_argument {
+    bool is_given;
+    Datum value;
+
+    static optional_argument of(FunctionCallInfo fcinfo, int index) {
+        return {!PG_ARGISNULL(index), PG_GETARG_DATUM(index)};
+    }
+};
+
+// Of a subscription.
+struct subscription_settings {
+    optional_argument max_attempts;
+    optional_argument backoff_base;
+    optional_argument backoff_factor;
+    optional_argument backoff_max;
+    optional_argument backoff_jitter;
+    optional_argument history;
+    optional_argument filter;  // '{}' stands for none
+
+    // The first six are arguments in this order, the first of them with that number.
+    static subscription_settings of(FunctionCallInfo fcinfo, int first);
+    bool any_is_given() const { return first_given() != nullptr; }
+    // The name of one that is given; null where none is.
+    const char* first_given() const;
+};
+
+// Refuses values that can't be, by themselves or with those that the subscription has.
+// Errors: invalid_parameter_value (22023).
+void check_settings(const subscription_settings& settings, const subscription& present);
+
+// Stores those that are given.
+void store_settings(const subscription_settings& settings, int32 subscription_id);
+
+// Refuses two arguments that can't both be given.
+[[noreturn]] void contradicting_arguments(const char* one, const char* other, const char* why);
+
+}  // namespace pgpubsub

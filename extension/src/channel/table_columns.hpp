@@ -1,0 +1,80 @@
+// The extension's tables, column by column, in the order in which its script makes them. What reads or writes a row names its
+// columns from here.
+#pragma once
+
+#include "pg/pg.hpp"
+
+namespace pgpubsub {
+
+namespace channel_column {
+enum : AttrNumber { id = 1, name, kind, ordered, retention, created_at, count = created_at };
+}
+namespace privilege_column {
+enum : AttrNumber { channel_id = 1, grantee, privilege, count = privilege };
+}
+namespace subscription_column {
+enum : AttrNumber {
+    id = 1,
+    channel_id,
+    name,
+    paused,
+    max_attempts,
+    backoff_base,
+    backoff_factor,
+    backoff_max,
+    backoff_jitter,
+    history,
+    filter,
+    created_at,
+    count = created_at
+};
+}
+// Of the table pgpubsub.notification.
+namespace column {
+enum : AttrNumber {
+    id = 1,
+    created_at,
+    subscription_id,
+    priority,
+    attempts,
+    payload,
+    key,
+    headers,
+    db_version,
+    deliver_at,
+    due_at,
+    lease_token,
+    lease_owner,
+    order_key,
+    dedup_key,
+    last_error,
+    count = last_error
+};
+}
+// Of dead letters and the history: both begin with the columns of a notification that outlive its life in the queue.
+namespace archive_column {
+enum : AttrNumber {
+    id = 1,
+    created_at,
+    subscription_id,
+    priority,
+    attempts,
+    payload,
+    key,
+    headers,
+    db_version,
+    deliver_at,
+    archived_at,  // died_at, processed_at
+    last_error,   // of dead letters only
+    dead_letter_count = last_error,
+    processed_count = archived_at
+};
+}
+namespace broadcast_column {
+enum : AttrNumber { channel_id = 1, id, envelope, expires_at, count = expires_at };
+}
+namespace stat_count_column {
+enum : AttrNumber { subscription_id = 1, counted_at, published, processed, failed, count = failed };
+}
+
+}  // namespace pgpubsub

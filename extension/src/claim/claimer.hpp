@@ -1,0 +1,228 @@
+// The walk that take() and claim() have in common: from row to row, in order, until there are enough.
+//
+// Steps: by age, and by priority before that; in an ordered channel key_order.hpp says which rows may be handed out,
+// and where too many may not, the walk goes on by key. Rows whose attempts are used up, or that can't be handed out
+// (readable.hpp), become dead letters on the way.
+#pragma once
+
+#include "channel/arguments.hpp"
+#include "channel/catalog.hpp"
+#include "channel/channel_lock.hpp"
+#include "channel/table_columns.hpp"
+#include "claim/claimable.hpp"
+#include "claim/key_order.hpp"
+#include "claim/key_walk.hpp"
+#include "queue/failure.hpp"
+#include "queue/readable.hpp"
+
+namespace pgpubsub {
+
+// What the caller asked for.
+struct claim_request {
+    channel c;
+    subscription s;
+    int max_count;
+    const Jsonb* filter;  // null: none
+};
+
+// The arguments channel, which is the first, and subscription and filter, which begin at that number.
+// Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
+enum class channel_use { looks, claims };
+
+inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, int subscription_at, channel_use use) {
+    claim_request request;
+    request.max_count = max_count;
+    request.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
+    if (use == channel_use::claims)
+        request.c = get_channel_for_use(request.c.name, GetUserId(), privilege::consume);
+    else
+        check_privilege(request.c, GetUserId(), privilege::consume);
+    request.s = get_subscription(request.c, text_argument(fcinfo, subscription_at, "subscription"));
+    request.filter = optional_jsonb_argument(fcinfo, subscription_at + 1);
+    return request;
+}
+
+// Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes or
+// leases a row and, if that is TM_Ok, hands it out.
+template <typename HandOut>
+class claimer {
+public:
+    // `looks_further`: whether to find out, when there are enough, if there are more.
+    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out, bool looks_further = false)
+        : table_(table),
+          request_(request),
+          mode_(mode),
+          looks_further_(looks_further),
+          hand_out_(hand_out),
+          per_row_(AllocSetContextCreate(CurrentMemoryContext, "pgpubsub claim", ALLOCSET_DEFAULT_SIZES)) {
+        if (request.c.ordered)
+            order_ = key_order::begin(table, request.s.id, mode);
+    }
+
+    // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction has a key.
+    bool run() {
+        // What this statement did before is seen: a row that another call in it has taken is not tried again, and what it has
+        // published is not passed over as if it were gone (place.hpp).
+        CommandCounterIncrement();
+        PushCopiedSnapshot(GetActiveSnapshot());
+        UpdateActiveSnapshotCommandId();
+        if (walk_by_age() == walk_result::too_many_blocked) {
+            walk_ended_leases();
+            walk_by_key();
+        }
+        if (request_.c.ordered) {
+            has_given_up_ = has_given_up_ || order_.has_met_locks();
+            order_.end();
+        }
+        PopActiveSnapshot();
+        MemoryContextDelete(per_row_);
+        return !has_given_up_;
+    }
+
+    // How many were handed out.
+    int count() const { return count_; }
+    // Whether there are more than were asked for.
+    bool has_more() const { return has_more_; }
+    // Whether rows that another transaction is removing were not looked at.
+    bool passed_busy() const { return passed_busy_; }
+
+private:
+    enum class walk_result { done, too_many_blocked };
+
+    // How many rows of blocked keys a walk by age steps over before the walk by key is the cheaper one; and before it ends, when
+    // no further key can be locked.
+    static constexpr int blocked_limit = 1000;
+    static constexpr int blocked_limit_without_room = 100;
+
+    static bool goes_on_after(int blocked) {
+        return blocked < blocked_limit_without_room || (blocked < blocked_limit && key_order::has_room());
+    }
+
+    // How many dead letters one call makes, for instance after the limit of attempts was lowered.
+    static constexpr int buried_limit = 1000;
+
+    bool has_enough() const { return count_ == request_.max_count || buried_ == buried_limit; }
+
+    walk_result walk_by_age() {
+        claimable_rows rows = claimable_rows::begin(table_, request_.c, request_.s.id, request_.max_count);
+        ItemPointerData tid;
+        row_values row;
+        int blocked = 0;
+        while (!has_enough() && goes_on_after(blocked) && rows.next(&tid, &row)) {
+            CHECK_FOR_INTERRUPTS();
+            const int buried = buried_;
+            const bool ok = try_row(&tid, row);
+            if (buried_ > buried || (ok && mode_ != claim_mode::look))
+                rows.removed();
+            if (!ok && request_.c.ordered)
+                ++blocked;
+        }
+        has_more_ = looks_further_ && count_ == request_.max_count && rows.next(&tid, &row);
+        rows.end();
+        passed_busy_ = rows.passed_busy();
+        has_given_up_ = buried_ == buried_limit;
+        return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
+    }
+
+    // The walk by key does not meet them.
+    void walk_ended_leases() {
+        ScanKeyData keys[] = {equals_int4(1, request_.s.id)};
+        notification_scan leases =
+            notification_scan::begin(table_, our_catalog().notification_in_flight, GetActiveSnapshot(), keys);
+        const TimestampTz now = GetCurrentTimestamp();
+        while (!has_enough() && key_order::has_room() && leases.next()) {
+            CHECK_FOR_INTERRUPTS();
+            const row_values row = leases.values();
+            if (DatumGetTimestampTz(row.get(column::due_at)) <= now)
+                try_row(leases.tid(), row);
+        }
+        leases.end();
+    }
+
+    void walk_by_key() {
+        key_walk rows = key_walk::begin(table_, request_.s.id);
+        const TimestampTz now = GetCurrentTimestamp();
+        ItemPointerData tid;
+        row_values row;
+        while (!has_enough() && key_order::has_room() && rows.next(&tid, &row)) {
+            CHECK_FOR_INTERRUPTS();
+            const bool is_waiting = !row.is_null(column::due_at) && DatumGetTimestampTz(row.get(column::due_at)) > now;
+            if (is_waiting || !try_row(&tid, row))
+                rows.skip_key();
+        }
+        has_given_up_ = rows.was_cut() || buried_ == buried_limit;
+        rows.end();
+    }
+
+    // Hands the row out if that is possible now; false if not.
+    bool try_row(ItemPointer tid, const row_values& row) {
+        const bool ok = with_context(per_row_, [&] { return request_.c.ordered ? try_ordered(tid, row) : try_plain(tid, row); });
+        MemoryContextReset(per_row_);
+        return ok;
+    }
+
+    // Whether the row is to become a dead letter instead of being handed out, and its error then; null: the one that it has.
+    bool is_dead(const row_values& row, const char** error) const {
+        if (is_used_up(row, request_.s)) {
+            *error = error_if_leased(row, lease_is_over);
+            return true;
+        }
+        *error = too_long_to_read;
+        return mode_ != claim_mode::look && !is_readable(row);
+    }
+
+    bool try_plain(ItemPointer tid, const row_values& row) {
+        if (!passes(row.get(column::payload), request_.filter))
+            return false;
+        if (const char* error; is_dead(row, &error)) {
+            buried_ += bury(table_, tid, row, error) == TM_Ok;
+            return false;
+        }
+        if (hand_out_(tid, row) != TM_Ok)
+            return false;
+        ++count_;
+        return true;
+    }
+
+    bool try_ordered(ItemPointer tid, const row_values& row) {
+        const int64 key = DatumGetInt64(row.get(column::order_key));
+        const int64 id = DatumGetInt64(row.get(column::id));
+        if (order_.is_blocked(key))
+            return false;
+        if (!passes(row.get(column::payload), request_.filter)) {
+            order_.block(key);
+            return false;
+        }
+        if (!order_.admits(key, id))
+            return false;
+        const char* error;
+        const bool dead = is_dead(row, &error);
+        if ((dead ? bury(table_, tid, row, error) : hand_out_(tid, row)) != TM_Ok) {
+            order_.block(key);
+            return false;
+        }
+        if (dead) {
+            ++buried_;
+            order_.passed(key, id);
+        } else {
+            order_.handed_out(key, id);
+            ++count_;
+        }
+        return true;
+    }
+
+    notification_table& table_;
+    const claim_request& request_;
+    claim_mode mode_;
+    bool looks_further_;
+    HandOut hand_out_;
+    MemoryContext per_row_;
+    key_order order_{};
+    int count_ = 0;
+    int buried_ = 0;
+    bool has_given_up_ = false;
+    bool has_more_ = false;
+    bool passed_busy_ = false;
+};
+
+}  // namespace pgpubsub

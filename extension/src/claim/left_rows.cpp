@@ -1,0 +1,63 @@
+#include "claim/left_rows.hpp"
+
+#include "channel/catalog.hpp"
+#include "claim/ready_walk.hpp"
+#include "place/place.hpp"
+#include "queue/key_look_up.hpp"
+
+namespace pgpubsub {
+namespace {
+
+bool has_ready(const notification_table& table, const channel& c, const subscription& s) {
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const known_place known = known_place::recall(table.heap(), c, s.id, snapshot);
+    ready_walk rows = ready_walk::begin(table, s.id, snapshot, &known);
+    const bool found = rows.next();
+    rows.end();
+    UnregisterSnapshot(snapshot);
+    return found;
+}
+
+// Whenever it is due.
+bool has_waiting(const notification_table& table, const subscription& s) {
+    ScanKeyData keys[] = {equals_int4(1, s.id)};
+    notification_scan scan;
+    bool is_open = false;
+    entry_reader reader = entry_reader::begin(table.heap());
+    const auto open = [&](Snapshot snapshot) -> notification_scan& {
+        if (is_open)
+            scan.restart(snapshot, keys);
+        else
+            scan = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
+        is_open = true;
+        return scan;
+    };
+    const auto matches = [&s](TupleTableSlot* slot) {
+        bool null;
+        return DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) == s.id && !slot_attisnull(slot, column::due_at);
+    };
+    const auto add = [](bool* found, TupleTableSlot*, const SnapshotData& dirty) { return *found = !TransactionIdIsValid(dirty.xmin); };
+    const bool found = look_at_rows<bool>(name_of_waiting(table.heap(), s.id), &reader, open, matches, add);
+    if (is_open)
+        scan.end();
+    reader.end();
+    return found;
+}
+
+// A session's own memory of what is gone may be a guess (place.hpp, 1).
+bool has_any(const notification_table& table, const subscription& s) {
+    ScanKeyData keys[] = {equals_int4(1, s.id)};
+    return has_row(table, our_catalog().notification_ready, keys) || has_row(table, our_catalog().notification_due, keys);
+}
+
+}  // namespace
+
+bool has_rows(const notification_table& table, const channel& c) {
+    for (const subscription& s : subscriptions_of(c)) {
+        if (knows_keys() ? has_ready(table, c, s) || has_waiting(table, s) : has_any(table, s))
+            return true;
+    }
+    return false;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,49 @@
+// Runs f in a sub-transaction, as an exception block of PL/pgSQL does.
+//
+// Returns what f returns: with true the sub-transaction is kept, with false it is rolled back, and so are its locks. An
+// ERROR rolls it back; one that `is_expected` counts as false, any other goes on to the caller.
+#pragma once
+
+#include "pg/pg.hpp"
+
+namespace pgpubsub {
+
+inline bool no_error_is_expected(const ErrorData&) { return false; }
+
+template <typename F>
+bool in_sub_transaction(F f, bool (*is_expected)(const ErrorData&) = no_error_is_expected) {
+    static_assert(survives_longjmp<F>);
+    const MemoryContext context = CurrentMemoryContext;
+    const ResourceOwner owner = CurrentResourceOwner;
+    volatile bool result = false;
+    BeginInternalSubTransaction(nullptr);
+    PG_TRY();
+    {
+        // Nothing that f makes in memory goes with the sub-transaction.
+        MemoryContextSwitchTo(context);
+        result = f();
+        if (result)
+            ReleaseCurrentSubTransaction();
+        else
+            RollbackAndReleaseCurrentSubTransaction();
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(context);
+        ErrorData* const error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+        MemoryContextSwitchTo(context);
+        CurrentResourceOwner = owner;
+        if (!is_expected(*error))
+            ReThrowError(error);
+        FreeErrorData(error);
+        result = false;
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+    return result;
+}
+
+}  // namespace pgpubsub

@@ -1,0 +1,376 @@
+// Two tables of places: most have room for a few ranges; one that outgrows it moves to a larger one. Each table is made of sets of a
+// few places with a lock, which is held for less than a microsecond. A set that is full forgets the place that was not used for the longest time.
+#include "place/place.hpp"
+
+#include "channel/catalog.hpp"
+#include "pg/settings.hpp"
+#include "pg/transactions.hpp"
+#include "place/unstored.hpp"
+
+namespace pgpubsub {
+namespace {
+
+constexpr uint32 small_capacity = 24;
+constexpr uint32 large_capacity = 512;
+
+struct place_state {
+    place_key key;
+    uint32 used;  // the higher, the later
+    uint32 count;
+    uint64 generation;
+    bool is_large;   // the ranges are in the other table
+    int64 highest_id;         // up to where something may be remembered
+    TimestampTz highest_due;
+    // Only in the session's: see place.hpp, 1.
+    stored_below safe;
+    stored_below noted;
+    uint64 horizon;  // a transaction; 0: nothing is noted
+    bool is_guess;   // something is taken for finished that was not proved to be
+    uint32 stepped_over;  // by the last walk: entries that were not known
+    TimestampTz made_at;
+};
+
+template <uint32 Capacity>
+struct place {
+    place_state state;
+    finished_range ranges[Capacity];
+};
+
+template <uint32 Capacity, int Ways>
+struct place_set {
+    slock_t lock;
+    uint32 uses;
+    place<Capacity> places[Ways];
+};
+using small_set = place_set<small_capacity, 8>;
+using large_set = place_set<large_capacity, 2>;
+
+struct place_table {
+    pg_atomic_uint64 generation;
+    uint32 small_count;
+    uint32 large_count;
+    small_set* small;
+    large_set* large;
+};
+
+Oid table_of_places = InvalidOid;  // that the session's are of
+place_table* shared_table = nullptr;
+place_table* session_table = nullptr;
+
+constexpr uint32 session_small_sets = 8;
+constexpr uint32 session_large_sets = 1;
+
+uint32 shared_small_sets() { return static_cast<uint32>((shared_channels() + 7) / 8); }
+uint32 shared_large_sets() { return Max(shared_small_sets() / 8, 4); }
+
+Size table_size(uint32 small, uint32 large) {
+    return MAXALIGN(sizeof(place_table)) + MAXALIGN(small * sizeof(small_set)) + large * sizeof(large_set);
+}
+
+template <typename Set>
+void clear(Set* sets, uint32 count) {
+    for (uint32 i = 0; i < count; ++i) {
+        SpinLockInit(&sets[i].lock);
+        sets[i].uses = 0;
+        for (auto& p : sets[i].places)
+            p.state = {};
+    }
+}
+
+place_table* fill(void* memory, uint32 small, uint32 large) {
+    auto* const table = static_cast<place_table*>(memory);
+    auto* const bytes = static_cast<char*>(memory) + MAXALIGN(sizeof(place_table));
+    pg_atomic_init_u64(&table->generation, 1);
+    table->small_count = small;
+    table->large_count = large;
+    table->small = reinterpret_cast<small_set*>(bytes);
+    table->large = reinterpret_cast<large_set*>(bytes + MAXALIGN(small * sizeof(small_set)));
+    clear(table->small, small);
+    clear(table->large, large);
+    return table;
+}
+
+bool is_shared() { return shared_table != nullptr; }
+
+place_table& table_to_use() {
+    if (is_shared())
+        return *shared_table;
+    if (session_table == nullptr)
+        session_table = fill(MemoryContextAlloc(TopMemoryContext, table_size(session_small_sets, session_large_sets)),
+                             session_small_sets, session_large_sets);
+    return *session_table;
+}
+
+bool is_same(const place_key& a, const place_key& b) {
+    return a.database == b.database && a.subscription_id == b.subscription_id && a.file == b.file;
+}
+
+// The place in its set, which is locked: made, or emptied, if it was another one or is out of date.
+template <typename Set>
+auto& find_in(Set& set, const place_key& key, uint64 generation) {
+    auto* found = &set.places[0];
+    for (auto& p : set.places) {
+        if (is_same(p.state.key, key)) {
+            found = &p;
+            break;
+        }
+        if (set.uses - p.state.used > set.uses - found->state.used)
+            found = &p;
+    }
+    if (!is_same(found->state.key, key) || found->state.generation != generation) {
+        found->state = {};
+        found->state.key = key;
+        found->state.generation = generation;
+    }
+    found->state.used = ++set.uses;
+    return *found;
+}
+
+// Calls f(state, ranges) with the place locked; f must neither report an error nor take long.
+template <typename F>
+void with_place(const place_key& key, F f) {
+    place_table& table = table_to_use();
+    const uint64 generation = pg_atomic_read_u64(&table.generation);
+    const uint32 hash = hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
+    finished_range moved[small_capacity];
+    uint32 moved_count = 0;
+
+    small_set& small = table.small[hash % table.small_count];
+    SpinLockAcquire(&small.lock);
+    auto& p = find_in(small, key, generation);
+    place_state& state = p.state;
+    if (!state.is_large) {
+        f(state, finished_ranges(p.ranges, &state.count, small_capacity));
+        if (state.count + 2 > small_capacity) {
+            memcpy(moved, p.ranges, state.count * sizeof(finished_range));
+            moved_count = state.count;
+            state.count = 0;
+            state.is_large = true;
+        }
+    }
+    const bool goes_on = state.is_large;
+    place_state head = state;
+    SpinLockRelease(&small.lock);
+    if (!goes_on)
+        return;
+
+    large_set& large = table.large[hash % table.large_count];
+    SpinLockAcquire(&large.lock);
+    auto& q = find_in(large, key, generation);
+    finished_ranges ranges(q.ranges, &q.state.count, large_capacity);
+    if (moved_count > 0) {
+        head.count = 0;  // what is left of an earlier place of that name was not looked after
+        head.used = q.state.used;
+        q.state = head;
+        for (uint32 i = 0; i < moved_count; ++i)
+            ranges.add(moved[i]);
+    } else {
+        f(q.state, ranges);
+    }
+    SpinLockRelease(&large.lock);
+}
+
+// --- the number below which everything is stored, where other sessions can't be seen ---
+
+stored_below lower_of(const stored_below& a, const stored_below& b) { return {Min(a.id, b.id), Min(a.due_at, b.due_at), b.next_id}; }
+
+// So many entries are cheaper to step over in each walk than to make a guess.
+constexpr uint32 guess_limit = 500;
+
+// Takes over what was noted, if no transaction of then is left by this snapshot; and notes what is there now. `next` was read
+// after `stored`.
+stored_below safe_by_horizon(place_state& state, const stored_below& stored, uint64 oldest_running, uint64 next) {
+    if (state.horizon != 0 && oldest_running >= state.horizon) {
+        state.safe = state.noted;
+        state.horizon = 0;
+    }
+    if (state.horizon == 0) {
+        state.noted = stored;
+        state.horizon = next;
+    }
+    return lower_of(state.safe, stored);
+}
+
+TimestampTz forgotten_at(const place_state& state) { return state.made_at + int64{1000} * max_skip_time(); }
+
+bool is_too_old(const place_state& state, TimestampTz now) { return now < state.made_at || now >= forgotten_at(state); }
+
+place_key key_of(Relation heap, int32 subscription_id) { return {MyDatabaseId, subscription_id, heap->rd_rel->relfilenode}; }
+
+}  // namespace
+
+known_place known_place::recall(Relation heap, const channel& c, int32 subscription_id, Snapshot snapshot) {
+    known_place place{};
+    table_of_places = RelationGetRelid(heap);
+    place.key_ = key_of(heap, subscription_id);
+    place.is_ordered_ = c.ordered;
+    stored_below stored;
+    uint64 next = 0;
+    uint64 oldest = 0;
+    // What the place had when it was first looked at, if that was more than what had been read before. It may be of somebody who has
+    // read later. So the numbers are read again: only if they are lower still, they were set back.
+    bool looks_again = true;
+    int64 seen_id = bottom;
+    TimestampTz seen_due = bottom;
+    bool has_copied = false;
+    for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
+        if (looks_again) {
+            place.generation_ = pg_atomic_read_u64(&table_to_use().generation);  // what is found by numbers from before it is forgotten too
+            place.now_ = GetCurrentTimestamp();
+            stored = all_stored_below(c.id, place.now_);
+            next = next_transaction();
+            oldest = is_shared() ? 0 : oldest_running(snapshot, next);
+        }
+        const bool is_first_look = seen_id == bottom;
+        looks_again = false;
+        place.ranges_ = static_cast<finished_range*>(palloc(capacity * sizeof(finished_range)));
+        place.capacity_ = capacity;
+        with_place(place.key_, [&](place_state& state, finished_ranges ranges) {
+            if (is_first_look && (stored.next_id < state.highest_id || place.now_ < state.highest_due)) {
+                seen_id = state.highest_id;
+                seen_due = state.highest_due;
+                looks_again = true;
+                return;
+            }
+            if (!is_shared()) {
+                if (is_too_old(state, place.now_)) {
+                    state.count = state.stepped_over = 0;
+                    state.is_guess = false;
+                    state.made_at = place.now_;
+                }
+                const stored_below safe = safe_by_horizon(state, stored, oldest, next);
+                place.guesses_ = !c.ordered && state.stepped_over > guess_limit;
+                if (!place.guesses_)
+                    stored = safe;
+            }
+            // The sequence, or the clock, was set back.
+            if (stored.next_id < seen_id) {
+                state.count = 0;
+                state.highest_id = 0;
+                state.safe.id = 0;
+            }
+            if (place.now_ < seen_due) {
+                ranges.forget_lane(due_lane);
+                state.highest_due = 0;
+                state.safe.due_at = 0;
+            }
+            const uint32 wanted = max_skip_time() > 0 ? ranges.size() : 0;
+            has_copied = wanted <= capacity;
+            place.count_ = has_copied ? wanted : 0;
+            memcpy(place.ranges_, ranges.begin(), place.count_ * sizeof(finished_range));
+        });
+    }
+    place.id_limit_ = stored.id;
+    place.due_limit_ = stored.due_at;
+    place.settle(snapshot, next);
+    return place;
+}
+
+// What became of the transactions that ranges depend on. In an ordered channel, a row that somebody is removing must be met: if it is
+// back a moment later, it comes first of its key. And a transaction must meet what it has stored itself, which others can't see yet.
+void known_place::settle(Snapshot snapshot, uint64 next) {
+    struct ended_transaction {
+        uint64 number;
+        bool has_committed;
+        bool is_running;  // but its rows must be met
+    };
+    ended_transaction* ended = nullptr;
+    uint32 ended_count = 0;
+    for (const finished_range& range : ranges()) {
+        if (range.kind == finished_range::finished)
+            continue;
+        const transaction_state state = state_of_transaction(range.owner, snapshot, next);
+        const bool is_running = state == transaction_state::running;
+        if (is_running) {
+            const bool is_own = is_present_transaction(range.owner);
+            const bool inserted = range.kind == finished_range::inserted;
+            if (inserted ? !is_own : (is_own || !is_ordered_))
+                continue;
+        }
+        if (ended == nullptr)
+            ended = static_cast<ended_transaction*>(palloc(count_ * sizeof(ended_transaction)));
+        ended[ended_count++] = {range.owner, state == transaction_state::committed, is_running};
+    }
+    for (uint32 i = 0; i < ended_count; ++i) {
+        const ended_transaction& t = ended[i];
+        const auto settle_in = [&t](finished_ranges all) { t.has_committed ? all.committed(t.number) : all.forget(t.number); };
+        settle_in(ranges());
+        if (!t.is_running)
+            with_place(key_, [&](place_state&, finished_ranges all) { settle_in(all); });
+    }
+}
+
+known_place::passage known_place::passage_through(const finished_range& first) const {
+    passage result = {first.from, first.from, 0, false};
+    for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to; ++r) {
+        result.to = r->to;
+        result.entries += r->entries;
+        result.is_busy = result.is_busy || (r->kind == finished_range::removed && !is_present_transaction(r->owner));
+    }
+    return result;
+}
+
+void known_place::remember(const finished_range& range) const {
+    with_place(key_, [&](place_state& state, finished_ranges ranges) {
+        if (state.generation != generation_)
+            return;
+        ranges.add(range);
+        state.is_guess = state.is_guess || guesses_;
+        if (range.lane == due_lane)
+            state.highest_due = Max(state.highest_due, range.to);
+        else
+            state.highest_id = Max(state.highest_id, range.to);
+    });
+}
+
+void known_place::remember_stepped_over(uint32 entries) const {
+    if (!is_shared())
+        with_place(key_, [&](place_state& state, finished_ranges) { state.stepped_over = entries; });
+}
+
+TimestampTz next_look(Relation heap, int32 subscription_id) {
+    TimestampTz next = DT_NOEND;
+    if (!is_shared())
+        with_place(key_of(heap, subscription_id), [&](place_state& state, finished_ranges) {
+            if (state.is_guess)
+                next = forgotten_at(state);
+        });
+    return next;
+}
+
+void forget_place(Relation heap, int32 subscription_id) {
+    with_place(key_of(heap, subscription_id), [](place_state& state, finished_ranges) { state.count = 0; });
+}
+
+uint64 places_generation() { return pg_atomic_read_u64(&table_to_use().generation); }
+
+void forget_places() { pg_atomic_fetch_add_u64(&table_to_use().generation, 1); }
+
+namespace {
+
+// Where each session remembers by itself, this reaches it when what was written by hand is committed.
+void at_invalidation(Datum, Oid relation) {
+    if (!is_shared() && session_table != nullptr && (!OidIsValid(relation) || relation == table_of_places))
+        forget_places();
+}
+
+}  // namespace
+
+void watch_places() { CacheRegisterRelcacheCallback(at_invalidation, Datum{0}); }
+
+const shared_part places_part = {"pgpubsub places", [] { return table_size(shared_small_sets(), shared_large_sets()); },
+                                 [](void* memory, bool is_new) {
+                                     shared_table = is_new ? fill(memory, shared_small_sets(), shared_large_sets())
+                                                           : static_cast<place_table*>(memory);
+                                 }};
+
+}  // namespace pgpubsub
+
+using namespace pgpubsub;
+
+// A statement trigger: no statement of the library's own fires it.
+PGPUBSUB_FUNCTION(pgpubsub_notifications_changed) {
+    CacheInvalidateRelcacheByRelid(our_catalog().notification);
+    forget_places();
+    return no_row;
+}

@@ -1,0 +1,197 @@
+// Guarantee: whoever handles a notification sees what was done by everybody who was given its id. So it is not handed out before
+// their transactions have ended, nor to a consumer whose snapshot is older than that. Of the notifications with one dedup_key that
+// have not been handed out yet, at most two wait, and mostly one.
+//
+// Why two: publishers whose transactions overlap could join the one that waits for ever, so that nobody could have it. So one that
+// has waited for pgpubsub.max_join_time, and has been joined, is closed. The next publisher stores a second one beside it; all later
+// ones join that, however long it waits, until a consumer has got the first one. So a consumer gets one of them whenever that time,
+// and the transactions of those who have joined it, are over. One that was never joined has been free all the time, and one that waits
+// for its deliver_at is not kept from anybody: these are open. One's own row, or one that one has joined already, costs nobody anything.
+//
+// A consumer with a snapshot of its whole transaction (REPEATABLE READ) may publish as well. A row that it could take, but which was joined
+// by somebody whom it doesn't see, it does not join, since its lock would take the place of theirs: it stores one of its own.
+//
+// Steps, as PostgreSQL itself enforces a unique index: look for rows with the key, those of transactions that are still
+// running included; if such a one has stored it, wait for its end and look again; else join the newest one or store one. A lock
+// on the key makes sure that only one session at a time does this; it is given back at once, so that a transaction may use
+// any number of keys. A row that a consumer is at is not waited for: it counts as handed out.
+#include "queue/dedup.hpp"
+
+#include "channel/catalog.hpp"
+#include "channel/table_columns.hpp"
+#include "pg/settings.hpp"
+#include "place/unstored.hpp"
+#include "queue/key_look_up.hpp"
+
+namespace pgpubsub {
+namespace {
+
+struct waiting_rows {
+    int count;
+    ItemPointerData newest;
+    int64 newest_id;          // 0: there is none
+    bool newest_is_ours;      // stored by this transaction
+    TimestampTz newest_since;  // when it could be handed out
+    TransactionId busy;       // has stored one, and is still running; then the others don't matter
+};
+
+// Whether the row in the slot is one that waits, with that key.
+bool has_key(TupleTableSlot* slot, int32 subscription_id, const text* dedup_key) {
+    bool null;
+    if (DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) != subscription_id)
+        return false;
+    const Datum key = slot_getattr(slot, column::dedup_key, &null);
+    return !null && view_of(DatumGetTextPP(key)) == view_of(dedup_key);
+}
+
+// True when the others don't matter.
+bool add_waiting(waiting_rows* found, TupleTableSlot* slot, const SnapshotData& dirty) {
+    found->busy = dirty.xmin;
+    if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax))
+        return TransactionIdIsValid(dirty.xmin);  // with an xmax, a consumer is at it, or it has a newer version
+    ++found->count;
+    const row_values row = row_values::of(slot);
+    const int64 id = DatumGetInt64(row.get(column::id));
+    if (id < found->newest_id)
+        return false;
+    found->newest = slot->tts_tid;
+    found->newest_id = id;
+    found->newest_is_ours = is_of_this_transaction(slot);
+    const TimestampTz created_at = DatumGetTimestampTz(row.get(column::created_at));
+    found->newest_since =
+        row.is_null(column::due_at) ? created_at : Max(created_at, DatumGetTimestampTz(row.get(column::due_at)));
+    return false;
+}
+
+waiting_rows find_waiting(const notification_table& table, const subscription& s, const text* dedup_key) {
+    ScanKeyData keys[] = {equals_int4(1, s.id), equals_text(2, dedup_key)};
+    notification_scan scan;
+    bool is_open = false;
+    entry_reader reader = entry_reader::begin(table.heap());
+    const auto open = [&](Snapshot snapshot) -> notification_scan& {
+        if (is_open)
+            scan.restart(snapshot, keys);
+        else
+            scan = notification_scan::begin(table, our_catalog().notification_dedup, snapshot, keys);
+        is_open = true;
+        return scan;
+    };
+    const auto matches = [&](TupleTableSlot* slot) { return has_key(slot, s.id, dedup_key); };
+    const waiting_rows found = look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
+    if (is_open)
+        scan.end();
+    reader.end();
+    return found;
+}
+
+bool is_visible(const notification_table& table, ItemPointer tid, Snapshot snapshot) {
+    TupleTableSlot* const slot = table_slot_create(table.heap(), nullptr);
+    const bool visible = table_tuple_fetch_row_version(table.heap(), tid, snapshot, slot);
+    ExecDropSingleTupleTableSlot(slot);
+    return visible;
+}
+
+// Whether the newest one that waits may be joined; see above.
+bool is_open(const notification_table& table, waiting_rows* found) {
+    if (found->newest_is_ours)
+        return true;
+    const joiners others = joiners_of(table.heap(), &found->newest, GetActiveSnapshot());
+    if (IsolationUsesXactSnapshot() && others.unseen && is_visible(table, &found->newest, GetActiveSnapshot()))
+        return false;
+    return found->count > 1 || !others.any || others.ours || max_join_time() < 0 ||
+           GetCurrentTimestamp() - found->newest_since <= int64{max_join_time()} * 1000;
+}
+
+// Locks the row so that consumers leave it alone until this transaction ends. Those who joined it before are no hindrance.
+TM_Result join(notification_table& table, ItemPointer tid, const new_notification& n, bool replace) {
+    TupleTableSlot* const slot = table_slot_create(table.heap(), nullptr);
+    TM_FailureData failure;
+    TM_Result outcome =
+        table_tuple_lock(table.heap(), tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+                         replace ? LockTupleNoKeyExclusive : LockTupleKeyShare, LockWaitSkip, 0, &failure);
+    if (outcome == TM_Ok && replace) {
+        row_values row = row_values::of(slot);
+        row.set(column::payload, JsonbPGetDatum(n.payload));
+        outcome = table.update(tid, row, true);  // which does not wait, for the row is locked
+    }
+    ExecDropSingleTupleTableSlot(slot);
+    return outcome;
+}
+
+enum class attempt { joined, none_waits, changed };
+
+// Joins the newest row that waits, unless it is closed. `found` receives what was found.
+attempt try_to_join(notification_table& table, const subscription& s, const new_notification& n, bool replace, waiting_rows* found) {
+    *found = find_waiting(table, s, n.dedup_key);
+    if (TransactionIdIsValid(found->busy))
+        return attempt::changed;
+    if (found->count == 0 || !is_open(table, found))
+        return attempt::none_waits;
+    const TM_Result outcome = join(table, &found->newest, n, replace);
+    if (outcome == TM_Ok)
+        return attempt::joined;
+    return outcome == TM_Updated || outcome == TM_Deleted ? attempt::changed : attempt::none_waits;
+}
+
+// The id of what is stored, drawn when it is first needed.
+struct own_id {
+    int64 id;  // 0: not drawn
+    bool has_announced;
+
+    // Of two that wait, the one that was stored later has the higher id.
+    int64 get(const channel& c, int64 above) {
+        if (id <= above) {
+            has_announced = announce_ids(c.id) || has_announced;
+            id = draw_id();
+        }
+        return id;
+    }
+};
+
+// For one subscription: joins the row that waits, and gives its id; or stores one with an id of its own.
+void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n, bool replace,
+                   own_id* own, int64* waiting_id) {
+    momentary_lock lock;
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        waiting_rows found;
+        lock.acquire(dedup_lock(s.id, n.dedup_key));
+        const attempt outcome = try_to_join(table, s, n, replace, &found);
+        if (outcome == attempt::none_waits)
+            store_for(table, c, s, own->get(c, found.newest_id), n);
+        lock.release();
+        if (outcome == attempt::joined)
+            *waiting_id = found.newest_id;
+        if (outcome != attempt::changed)
+            return;
+        if (TransactionIdIsValid(found.busy))
+            XactLockTableWait(found.busy, nullptr, nullptr, XLTW_None);
+    }
+}
+
+}  // namespace
+
+LOCKTAG dedup_lock(int32 subscription_id, const text* dedup_key) {
+    const std::string_view bytes = view_of(dedup_key);
+    const uint64 place = DatumGetUInt64(hash_any_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
+                                                          static_cast<int>(bytes.size()), static_cast<uint64>(subscription_id)));
+    return lock_tag(lock_class::dedup, place);
+}
+
+int64 store_once(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
+                 const new_notification& n, bool replace) {
+    // What this statement has published before counts too.
+    CommandCounterIncrement();
+    own_id own{};
+    int64 waiting_id = 0;
+    for (const subscription& s : subscriptions)
+        if (passes(JsonbPGetDatum(n.payload), s.filter))
+            join_or_store(table, c, s, n, replace, &own, &waiting_id);
+    if (own.id == 0 && waiting_id == 0)
+        own.get(c, 0);
+    if (own.has_announced)
+        ids_are_stored();
+    return own.id != 0 ? own.id : waiting_id;
+}
+
+}  // namespace pgpubsub

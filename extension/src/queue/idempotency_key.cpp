@@ -1,0 +1,19 @@
+// pgpubsub.idempotency_key(id, created_at): by which whoever does something outside the database recognises a repetition.
+//
+// Guarantee: it is the same for each attempt of a notification, and for all its copies, and no other notification ever has it. The
+// id alone is not: after a fail-over to a standby that had not received all, and after a recovery to an earlier point in time,
+// ids are given a second time. The time is that of the transaction that published, and by then it is a later one.
+#include "channel/arguments.hpp"
+
+using namespace pgpubsub;
+
+// In microseconds since 1970 as a decimal number, so that no setting of a session has a part in it.
+PGPUBSUB_FUNCTION(pgpubsub_idempotency_key) {
+    constexpr int64 epoch = int64{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
+    const int64 id = PG_GETARG_INT64(0);
+    const TimestampTz created_at = PG_GETARG_TIMESTAMPTZ(1);
+    if (TIMESTAMP_NOT_FINITE(created_at))
+        ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("argument \"created_at\" must be finite"));
+    PG_RETURN_TEXT_P(cstring_to_text(
+        psprintf("%lld-%lld", static_cast<long long>(id), static_cast<long long>(created_at + epoch))));
+}

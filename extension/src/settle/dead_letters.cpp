@@ -1,0 +1,195 @@
+// pgpubsub.redrive() and purge_dead_letters(): what may become of a dead letter.
+//
+// They are for those whose payload contains the filter, that died long enough ago, and whose ids are given: each argument
+// restricts, and a null one does not, except for the ids, where null is none, as array_agg() has it. What another transaction is
+// at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything else.
+#include "channel/arguments.hpp"
+#include "channel/channel_lock.hpp"
+#include "channel/table_columns.hpp"
+#include "pg/interval.hpp"
+#include "queue/archive.hpp"
+#include "queue/notification.hpp"
+#include "wakeup/wakeup.hpp"
+
+using namespace pgpubsub;
+
+namespace {
+
+struct selection {
+    channel c;
+    subscription s;
+    std::span<const Datum> ids;
+    bool by_ids;
+    const Jsonb* filter;  // null: none
+    TimestampTz died_by;
+};
+
+bool is_selected(const plain_scan& scan, const selection& wanted) {
+    bool null;
+    if (DatumGetTimestampTz(scan.get(archive_column::archived_at, &null)) > wanted.died_by)
+        return false;
+    return passes(scan.get(archive_column::payload, &null), wanted.filter);
+}
+
+// Calls act(scan) for those of the scan that are selected, and returns how often that was true.
+template <typename Act>
+int64 for_each_in(plain_scan scan, const selection& wanted, MemoryContext per_row, Act act) {
+    int64 count = 0;
+    while (scan.next()) {
+        CHECK_FOR_INTERRUPTS();
+        count += with_context(per_row, [&] { return is_selected(scan, wanted) && act(scan); });
+        MemoryContextReset(per_row);
+    }
+    scan.end();
+    return count;
+}
+
+template <typename Act>
+int64 for_each_selected(const selection& wanted, Act act) {
+    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub dead letter", ALLOCSET_DEFAULT_SIZES);
+    // What this statement has done before is seen.
+    CommandCounterIncrement();
+    if (!wanted.by_ids)
+        return for_each_in(scan_dead_letters(wanted.s.id), wanted, per_row, act);
+    int64 total = 0;
+    for (const Datum id : wanted.ids) {
+        total += for_each_in(scan_dead_letter(wanted.s.id, DatumGetInt64(id)), wanted, per_row, act);
+        CommandCounterIncrement();  // the same id once more finds nothing
+    }
+    return total;
+}
+
+// The arguments channel, which is the first, and subscription.
+selection selection_arguments(FunctionCallInfo fcinfo, int subscription_at) {
+    selection wanted{};
+    wanted.c = get_queue_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    wanted.c = get_channel_for_use(wanted.c.name, GetUserId(), privilege::consume);
+    wanted.s = get_subscription(wanted.c, text_argument(fcinfo, subscription_at, "subscription"));
+    wanted.died_by = DT_NOEND;
+    return wanted;
+}
+
+// Takes only those with these ids.
+void select_ids(FunctionCallInfo fcinfo, int ids_at, selection* wanted) {
+    wanted->by_ids = true;
+    if (PG_ARGISNULL(ids_at))
+        return;
+    Datum* ids;
+    bool* nulls;
+    int count;
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(ids_at), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    for (int i = 0; i < count; ++i)
+        if (nulls[i])
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
+    wanted->ids = {ids, static_cast<std::size_t>(count)};
+}
+
+// The default of the argument ids: an array that begins with element 0, which no driver makes of a list. Null, or an empty
+// array, could not be it: whoever looks for ids and finds none means none.
+bool is_left_out(FunctionCallInfo fcinfo, int ids_at) {
+    if (PG_ARGISNULL(ids_at))
+        return false;
+    ArrayType* const ids = PG_GETARG_ARRAYTYPE_P(ids_at);
+    return ARR_NDIM(ids) == 1 && ARR_LBOUND(ids)[0] == 0;
+}
+
+void select_filtered(FunctionCallInfo fcinfo, int filter_at, selection* wanted) {
+    wanted->filter = optional_jsonb_argument(fcinfo, filter_at);
+}
+
+void select_older(FunctionCallInfo fcinfo, int older_than_at, selection* wanted) {
+    if (PG_ARGISNULL(older_than_at))
+        return;
+    const int64 age = microseconds_of(*PG_GETARG_INTERVAL_P(older_than_at));
+    if (age < 0)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"older_than\" must not be negative"),
+                errdetail("It is %s.", shown_interval(PG_GETARG_DATUM(older_than_at))));
+    wanted->died_by = later_by(GetCurrentTimestamp(), -age);
+}
+
+// channel, ids, subscription.
+selection selection_by_ids(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    select_ids(fcinfo, 1, &wanted);
+    return wanted;
+}
+
+// channel, filter, subscription; and ids, which the form of 0.1.0 lacks.
+selection redriven_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 2);
+    select_filtered(fcinfo, 1, &wanted);
+    if (PG_NARGS() > 3 && !is_left_out(fcinfo, 3))
+        select_ids(fcinfo, 3, &wanted);
+    return wanted;
+}
+
+// channel, filter, older_than, subscription; and ids, which the form of 0.1.0 lacks.
+selection purged_selection(FunctionCallInfo fcinfo) {
+    selection wanted = selection_arguments(fcinfo, 3);
+    select_filtered(fcinfo, 1, &wanted);
+    select_older(fcinfo, 2, &wanted);
+    if (PG_NARGS() > 4 && !is_left_out(fcinfo, 4))
+        select_ids(fcinfo, 4, &wanted);
+    return wanted;
+}
+
+// The row that a dead letter becomes; it points into the scan's present row.
+row_values revived(const plain_scan& scan, const channel& c) {
+    row_values row = row_values::empty();
+    const auto copy = [&](AttrNumber to, AttrNumber from) {
+        bool null;
+        const Datum value = scan.get(from, &null);
+        if (!null)
+            row.set(to, value);
+    };
+    copy(column::id, archive_column::id);
+    copy(column::created_at, archive_column::created_at);
+    copy(column::subscription_id, archive_column::subscription_id);
+    copy(column::priority, archive_column::priority);
+    copy(column::payload, archive_column::payload);
+    copy(column::key, archive_column::key);
+    copy(column::headers, archive_column::headers);
+    copy(column::db_version, archive_column::db_version);
+    copy(column::deliver_at, archive_column::deliver_at);
+    copy(column::last_error, archive_column::last_error);
+    row.set(column::attempts, Int16GetDatum(0));
+    set_order_key(&row, c);
+    make_ready(&row);
+    return row;
+}
+
+int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
+    PreventCommandIfReadOnly("pgpubsub.redrive()");
+    notification_table table = notification_table::open();
+    const selection wanted = read(fcinfo);
+    const int64 redriven = for_each_selected(wanted, [&](plain_scan& scan) {
+        if (!scan.remove(false))
+            return false;
+        table.insert(revived(scan, wanted.c));
+        return true;
+    });
+    table.close();
+    if (redriven > 0)
+        wake_consumers(wanted.c);
+    return redriven;
+}
+
+int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
+    PreventCommandIfReadOnly("pgpubsub.purge_dead_letters()");
+    // A broadcast channel has none, as purge_channel() may find nothing stored there.
+    const channel c = get_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    if (c.kind == channel_kind::broadcast) {
+        check_privilege(c, GetUserId(), privilege::consume);
+        return 0;
+    }
+    return for_each_selected(read(fcinfo), [](plain_scan& scan) { return scan.remove(false); });
+}
+
+}  // namespace
+
+PGPUBSUB_FUNCTION(pgpubsub_redrive) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_redrive_0_2) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_redrive_ids) { PG_RETURN_INT64(redrive(fcinfo, selection_by_ids)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_0_2) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_ids) { PG_RETURN_INT64(purge(fcinfo, selection_by_ids)); }

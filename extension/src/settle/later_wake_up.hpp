@@ -1,0 +1,39 @@
+// Collects when the consumers are to be woken for rows that wait, so that a call with many rows of a channel tells it once.
+#pragma once
+
+#include "channel/table_columns.hpp"
+#include "queue/notification.hpp"
+#include "wakeup/wakeup.hpp"
+
+namespace pgpubsub {
+
+class later_wake_up {
+public:
+    void add(const channel& c, TimestampTz due_at) {
+        if (!has_any_ || c_.id != c.id) {
+            flush();
+            has_any_ = true;
+            c_ = c;
+            first_ = due_at;
+        }
+        first_ = Min(first_, due_at);
+    }
+    // For what a row waits for, if it does.
+    void add(const channel& c, const row_values& row) {
+        if (!row.is_null(column::due_at) && DatumGetTimestampTz(row.get(column::due_at)) > GetCurrentTimestamp())
+            add(c, DatumGetTimestampTz(row.get(column::due_at)));
+    }
+    void flush() {
+        if (has_any_)
+            wake_consumers_at(c_, first_);
+        has_any_ = false;
+    }
+
+private:
+    bool has_any_;
+    channel c_;
+    TimestampTz first_;
+};
+static_assert(survives_longjmp<later_wake_up>);
+
+}  // namespace pgpubsub

@@ -1,0 +1,470 @@
+// The launcher: sees to it that each database with the extension has a worker when it needs one, and that the workers leave places for
+// others.
+//
+// It starts with the server, or when a standby is promoted, and looks into each database by means of a worker, which ends at once where it
+// finds no extension. Later a database is looked at when it is new, takes connections again, or a session of it has found the extension.
+//
+// The workers and the processes that pack (storage_job.cpp) take at most pgpubsub.max_workers places of max_worker_processes
+// (worker_places.hpp says how many are for which). While there are places, each database keeps its worker. When all are taken and another
+// database needs one, since it has hints, or something is due there, the worker that has been idle for the longest time makes
+// room; where none is idle, one that has had its time. Who leaves writes down when its database needs a worker again.
+#include "pg/background_process.hpp"
+#include "pg/settings.hpp"
+#include "pure/worker_places.hpp"
+#include "shmem/databases.hpp"
+#include "storage/storage_upkeep.hpp"
+#include "worker/worker.hpp"
+
+extern "C" PGDLLEXPORT void pgpubsub_launcher_main(Datum);
+
+namespace pgpubsub {
+namespace {
+
+constexpr int64 pause_without_room = 5 * USECS_PER_SEC;
+// The time of day may be set, and not every change of a database is told.
+constexpr int64 longest_sleep = USECS_PER_MINUTE;
+constexpr int restart_after_crash_seconds = 1;
+
+// --- databases -----------------------------------------------------------------------------------------
+
+bool is_open(const FormData_pg_database& database) {
+    // -2: DROP DATABASE was interrupted.
+    return database.datallowconn && !database.datistemplate && database.datconnlimit != -2;
+}
+
+struct database_state {
+    enum { gone, closed, open } is;
+    NameData name;
+};
+
+database_state state_of(Oid database) {
+    database_state state{database_state::gone, {}};
+    StartTransactionCommand();
+    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+    if (HeapTupleIsValid(tuple)) {
+        const auto* const form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+        state.is = is_open(*form) ? database_state::open : database_state::closed;
+        state.name = form->datname;
+        ReleaseSysCache(tuple);
+    }
+    CommitTransactionCommand();
+    return state;
+}
+
+struct seen_database {
+    Oid oid;  // the hash key
+    bool is_open;
+};
+HTAB* seen = nullptr;
+bool looks_at_databases = true;
+
+void note_change_of_database(Datum, syscache_id, uint32) { looks_at_databases = true; }
+
+// Asks for a worker for each database that is new, or takes connections and did not before.
+void look_at_databases() {
+    looks_at_databases = false;
+    if (seen == nullptr) {
+        HASHCTL ctl{};
+        ctl.hcxt = TopMemoryContext;
+        ctl.keysize = sizeof(Oid);
+        ctl.entrysize = sizeof(seen_database);
+        seen = hash_create("pgpubsub databases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    }
+    // What was told may not have come by way of the invalidations yet.
+    InvalidateSystemCaches();
+    looks_at_databases = false;
+    StartTransactionCommand();
+    const Relation databases = table_open(DatabaseRelationId, AccessShareLock);
+    const TableScanDesc scan = table_beginscan_catalog(databases, 0, nullptr);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
+        const auto* const database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+        const Oid oid = database->oid;
+        bool found;
+        auto* const s = static_cast<seen_database*>(hash_search(seen, &oid, HASH_ENTER, &found));
+        const bool was_open = found && s->is_open;
+        s->is_open = is_open(*database);
+        if (!s->is_open || was_open)
+            continue;
+        if (shared_database* const d = database_entry(oid)) {
+            pg_atomic_write_u32(&d->is_wanted, 1);
+            need_worker_at(d, at_once, DT_NOEND);
+        }
+    }
+    table_endscan(scan);
+    table_close(databases, AccessShareLock);
+    CommitTransactionCommand();
+}
+
+// --- processes -----------------------------------------------------------------------------------------
+
+// What the launcher knows of an entry of the shared memory, by its place.
+struct served_database {
+    Oid database;
+    BackgroundWorkerHandle* worker;
+    bool has_foreign_worker;  // one that was started by a launcher before this one
+    int64 worker_started_at;
+    bool was_asked_to_leave;
+    int64 waiting_since;      // never: it does not wait for a worker
+    BackgroundWorkerHandle* storage;
+    int64 storage_retry_at;
+    bool lack_was_said, storage_lack_was_said;
+
+    bool has_process() const { return worker != nullptr || has_foreign_worker; }
+};
+served_database* all = nullptr;
+int count = 0;
+
+int workers = 0;
+int storage_jobs = 0;
+
+bool has_ended(BackgroundWorkerHandle** handle) {
+    pid_t pid;
+    const BgwHandleStatus status = GetBackgroundWorkerPid(*handle, &pid);
+    if (status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED)
+        return false;
+    pfree(*handle);
+    *handle = nullptr;
+    return true;
+}
+
+void note_processes() {
+    if (all == nullptr) {
+        while (database_at(count) != nullptr)
+            ++count;
+        all = static_cast<served_database*>(MemoryContextAllocZero(TopMemoryContext, count * sizeof(served_database)));
+        for (int i = 0; i < count; ++i) {
+            all[i].has_foreign_worker = has_worker(database_at(i));
+            all[i].waiting_since = never;
+        }
+    }
+    workers = storage_jobs = 0;
+    for (int i = 0; i < count; ++i) {
+        served_database& s = all[i];
+        shared_database* const d = database_at(i);
+        if (s.worker != nullptr && has_ended(&s.worker))
+            s.was_asked_to_leave = false;
+        if (s.has_foreign_worker && !has_worker(d))
+            s.has_foreign_worker = s.was_asked_to_leave = false;
+        if (s.storage != nullptr && has_ended(&s.storage))
+            pg_atomic_write_u32(&d->storage_job, 0);
+        if (const Oid database = pg_atomic_read_u32(&d->database); database != s.database) {
+            s.database = database;
+            s.waiting_since = never;
+            s.storage_retry_at = at_once;
+            s.lack_was_said = s.storage_lack_was_said = false;
+        }
+        workers += s.has_process();
+        storage_jobs += s.storage != nullptr;
+    }
+}
+
+void set_retry(shared_database* d, int64 pause) {
+    const int64 now = steady_now();
+    SpinLockAcquire(&d->lock);
+    d->retry_at = now + pause;
+    SpinLockRelease(&d->lock);
+}
+
+// Until it says that it is at work, a worker counts as one that has failed: the next one is started after a pause, which doubles.
+void count_failure(shared_database* d) {
+    const int64 now = steady_now();
+    SpinLockAcquire(&d->lock);
+    d->starts.fail(now);
+    d->retry_at = d->starts.not_before();
+    SpinLockRelease(&d->lock);
+}
+
+int64 retry_time(shared_database* d) {
+    SpinLockAcquire(&d->lock);
+    const int64 time = d->retry_at;
+    SpinLockRelease(&d->lock);
+    return time;
+}
+
+// A lack is said once for each database that has the extension, as far as is known, and again after it was over.
+void say_lack(bool* was_said, shared_database* d, const char* name, const char* what, const char* hint) {
+    if (*was_said || pg_atomic_read_u32(&d->has_extension) == 0)
+        return;
+    *was_said = true;
+    note_error(d, psprintf("%s: %s", what, hint));
+    ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("%s for database \"%s\"", what, name),
+            errhint("%s.", hint));
+}
+
+BackgroundWorkerHandle* start(BackgroundWorker* process) {
+    BackgroundWorkerHandle* handle = nullptr;
+    with_context(TopMemoryContext, [&] { RegisterDynamicBackgroundWorker(process, &handle); });
+    pid_t pid;
+    // So they are started one after the other.
+    if (handle != nullptr && WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_POSTMASTER_DIED)
+        proc_exit(1);
+    return handle;
+}
+
+// False: there is no place.
+bool start_worker(int place) {
+    shared_database* const d = database_at(place);
+    const Oid database = all[place].database;
+    BackgroundWorker worker = background_process("pgpubsub worker", "pgpubsub_worker_main");
+    snprintf(worker.bgw_name, sizeof worker.bgw_name, "pgpubsub worker of database %u", database);
+    worker.bgw_main_arg = Int32GetDatum(place);
+    worker.bgw_notify_pid = MyProcPid;
+    memcpy(worker.bgw_extra, &database, sizeof database);
+    pg_atomic_write_u32(&d->shall_leave, 0);
+    all[place].worker_started_at = steady_now();
+    all[place].worker = start(&worker);
+    return all[place].worker != nullptr;
+}
+
+bool start_storage_job_of(int place) {
+    BackgroundWorker job =
+        storage_process(all[place].database, static_cast<storage_job>(pg_atomic_read_u32(&database_at(place)->storage_job)));
+    all[place].storage = start(&job);
+    return all[place].storage != nullptr;
+}
+
+// Asks one worker to make room, and returns 0; or returns when one will have had its time (never: one was asked, and is about to leave).
+int64 make_room(int wanted) {
+    const int64 now = steady_now();
+    int best = -1;
+    int64 best_worked_at = 0, next = never;
+    for (int i = 0; i < count; ++i) {
+        served_database& s = all[i];
+        if (!s.has_process())
+            continue;
+        if (s.was_asked_to_leave) {
+            if (--wanted <= 0)
+                return never;
+            continue;
+        }
+        const auto worked_at = static_cast<int64>(pg_atomic_read_u64(&database_at(i)->worked_at));
+        const int64 from = may_be_replaced_from(s.worker_started_at, Max(worked_at, s.worker_started_at));
+        if (from > now) {
+            next = Min(next, from);
+        } else if (best < 0 || worked_at < best_worked_at) {
+            best = i;
+            best_worked_at = worked_at;
+        }
+    }
+    if (best < 0)
+        return next;
+    all[best].was_asked_to_leave = true;
+    pg_atomic_write_u32(&database_at(best)->shall_leave, 1);
+    wake_worker(database_at(best));
+    return wanted > 1 ? at_once : never;
+}
+
+// The database that has waited for the longest time, of those that want something that they have not; -1: none.
+template <typename F>
+int first_waiting(F since) {
+    int first = -1;
+    for (int i = 0; i < count; ++i)
+        if (since(i) != never && (first < 0 || since(i) < since(first)))
+            first = i;
+    return first;
+}
+
+// Whether it is to have a worker, and has none.
+bool lacks_worker(int place) {
+    const served_database& s = all[place];
+    shared_database* const d = database_at(place);
+    return OidIsValid(s.database) && !s.has_process() && !has_worker(d) && pg_atomic_read_u32(&d->is_wanted) != 0 &&
+           pg_atomic_read_u32(&d->holds) == 0;
+}
+
+void say_no_start(int place, const database_state& state) {
+    say_lack(&all[place].lack_was_said, database_at(place), NameStr(state.name), "no background worker could be started",
+             "Raise max_worker_processes");
+}
+
+// There is no place, and nobody who could make room: that goes for all that have no worker.
+void give_up_for_now() {
+    for (int i = 0; i < count; ++i) {
+        if (!lacks_worker(i))
+            continue;
+        pg_atomic_write_u32(&database_at(i)->lacks_worker, 1);
+        set_retry(database_at(i), pause_without_room);
+        all[i].waiting_since = never;
+    }
+}
+
+// Also of a database whose extension was found only after that.
+void say_who_lacks_worker() {
+    for (int i = 0; i < count; ++i) {
+        if (all[i].lack_was_said || !lacks_worker(i) || pg_atomic_read_u32(&database_at(i)->lacks_worker) == 0 ||
+            pg_atomic_read_u32(&database_at(i)->has_extension) == 0)
+            continue;
+        if (const database_state state = state_of(all[i].database); state.is == database_state::open)
+            say_no_start(i, state);
+    }
+}
+
+// Starts what is missing, and returns when to look again.
+int64 start_workers() {
+    note_processes();
+    const worker_places places = places_for(max_workers(), max_worker_processes);
+    int64 next = never;
+    int waiting = 0, wanted = 0;
+    for (int i = 0; i < count; ++i) {
+        served_database& s = all[i];
+        shared_database* const d = database_at(i);
+        const bool may_have = lacks_worker(i);
+        wanted += s.has_process() || (OidIsValid(s.database) && pg_atomic_read_u32(&d->is_wanted) != 0);
+        const int64 from = may_have ? Max(retry_time(d), Min(next_need(d), s.waiting_since)) : never;
+        const int64 now = steady_now();
+        if (from > now) {
+            s.waiting_since = never;
+            next = Min(next, from);
+        } else {
+            s.waiting_since = Min(s.waiting_since, now);
+            ++waiting;
+        }
+    }
+    const bool has_lack = wanted > places.workers;
+    // Those that need one first, then those that would have one at hand.
+    for (;;) {
+        const bool is_needed = waiting > 0;
+        const int i = first_waiting([&](int place) {
+            if (is_needed)
+                return all[place].waiting_since;
+            return lacks_worker(place) && retry_time(database_at(place)) <= steady_now() ? int64{0} : never;
+        });
+        if (i < 0)
+            break;
+        served_database& s = all[i];
+        shared_database* const d = database_at(i);
+        CHECK_FOR_INTERRUPTS();
+        const database_state state = state_of(s.database);
+        if (state.is != database_state::open) {
+            waiting -= is_needed;
+            s.waiting_since = never;
+            if (state.is == database_state::gone) {
+                free_database(d);
+                s.database = InvalidOid;
+            } else {
+                pg_atomic_write_u32(&d->lacks_worker, 1);
+                set_retry(d, pauses_after_errors.first);
+                next = Min(next, retry_time(d));
+            }
+            continue;
+        }
+        if (workers >= places.workers) {
+            if (!is_needed)
+                break;
+            say_lack(&s.lack_was_said, d, NameStr(state.name), "there is no free background worker",
+                     "Raise pgpubsub.max_workers, and max_worker_processes with it; until then the databases take turns");
+            next = Min(next, make_room(waiting));
+            break;
+        }
+        if (!start_worker(i)) {
+            if (workers > 0 && is_needed) {
+                say_no_start(i, state);
+                next = Min(next, make_room(waiting));
+                next = Min(next, steady_now() + pause_without_room);
+            } else {
+                give_up_for_now();
+                next = Min(next, steady_now() + pause_without_room);
+            }
+            break;
+        }
+        count_failure(d);
+        pg_atomic_write_u32(&d->lacks_worker, 0);
+        if (!has_lack)
+            s.lack_was_said = false;
+        s.waiting_since = never;
+        waiting -= is_needed;
+        ++workers;
+    }
+    return next;
+}
+
+int64 start_storage_jobs() {
+    const worker_places places = places_for(max_workers(), max_worker_processes);
+    int64 next = never;
+    for (int i = 0; i < count && workers + storage_jobs < places.all; ++i) {
+        served_database& s = all[i];
+        shared_database* const d = database_at(i);
+        if (!OidIsValid(s.database) || s.storage != nullptr || pg_atomic_read_u32(&d->storage_job) == 0 ||
+            pg_atomic_read_u32(&d->holds) != 0)
+            continue;
+        if (s.storage_retry_at > steady_now()) {
+            next = Min(next, s.storage_retry_at);
+            continue;
+        }
+        const database_state state = state_of(s.database);
+        if (state.is != database_state::open) {
+            pg_atomic_write_u32(&d->storage_job, 0);
+        } else if (start_storage_job_of(i)) {
+            ++storage_jobs;
+            s.storage_lack_was_said = false;
+        } else {
+            say_lack(&s.storage_lack_was_said, d, NameStr(state.name), "no background worker could be started to pack the notifications",
+                     "Raise max_worker_processes");
+            s.storage_retry_at = steady_now() + pause_without_room;
+            next = Min(next, s.storage_retry_at);
+        }
+    }
+    return next;
+}
+
+void forget_launcher(int, Datum) { note_launcher(0); }
+
+}  // namespace
+
+bool may_have_worker(Oid database) {
+    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    const bool may = is_open(*reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple)));
+    ReleaseSysCache(tuple);
+    return may;
+}
+
+void define_launcher() {
+    if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
+        return;
+    BackgroundWorker launcher = background_process("pgpubsub launcher", "pgpubsub_launcher_main");
+    launcher.bgw_restart_time = restart_after_crash_seconds;
+    RegisterBackgroundWorker(&launcher);
+}
+
+}  // namespace pgpubsub
+
+using namespace pgpubsub;
+
+void pgpubsub_launcher_main(Datum) {
+    ends_at_once = true;
+    pqsignal(SIGTERM, end_on_signal);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    pgstat_report_appname("pgpubsub launcher");
+    CacheRegisterSyscacheCallback(DATABASEOID, note_change_of_database, Datum{0});
+    before_shmem_exit(forget_launcher, 0);
+    note_launcher(our_process() + 1);
+    const MemoryContext per_round = AllocSetContextCreate(TopMemoryContext, "pgpubsub launcher", ALLOCSET_DEFAULT_SIZES);
+    for (;;) {
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+        if (ConfigReloadPending) {
+            ConfigReloadPending = false;
+            ProcessConfigFile(PGC_SIGHUP);
+        }
+        MemoryContextSwitchTo(per_round);
+        MemoryContextReset(per_round);
+        AcceptInvalidationMessages();
+        if (databases_have_changed() || looks_at_databases)
+            look_at_databases();
+        int64 next = start_workers();
+        say_who_lacks_worker();
+        next = Min(Min(next, start_storage_jobs()), steady_now() + longest_sleep);
+        const long timeout = next == at_once ? 0 : static_cast<long>(Max(next - steady_now(), 0) / 1000 + 1);
+        ends_at_once = false;
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT, timeout, PG_WAIT_EXTENSION);
+        ends_at_once = true;
+        // Not 0: then it would not be started again, where only this process was to end.
+        if (ShutdownRequestPending)
+            proc_exit(1);
+    }
+}

@@ -1,0 +1,14 @@
+// The background processes: a launcher for the server, and a worker for each database that has the extension.
+#pragma once
+
+#include "pg/pg.hpp"
+
+namespace pgpubsub {
+
+// Whether a worker can connect to the database, and does not stand in the way there. Within a transaction.
+bool may_have_worker(Oid database);
+
+// Registers the launcher, if the library is being preloaded. Called once, when the library is loaded.
+void define_launcher();
+
+}  // namespace pgpubsub
