@@ -30,7 +30,12 @@ suite_unit() {
     return $status
 }
 
-suite_symbols() { "$ROOT/test/lib/check-symbols.sh" "$ROOT/pgpubsub.so"; }
+suite_symbols() {
+    local status=0
+    part "$ROOT/test/lib/check-symbols.sh" "$ROOT/pgpubsub.so" || status=1
+    part "$ROOT/test/lib/check-layers.sh" || status=1
+    return $status
+}
 
 # pg_regress FOLDER PROGRAM DATABASE OPTION... TEST...: a cluster of its own, gone at the end.
 pg_regress() {
