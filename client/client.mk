@@ -23,8 +23,8 @@ CLIENT_CPPFLAGS   := -Iclient/include -DPGPUBSUB_VERSION='"$(CLIENT_VERSION)"'
 CLIENT_COMPILE    = $(CXX) $(CLIENT_CXXFLAGS) $(CLIENT_CPPFLAGS) $(CLIENT_LIB_CFLAGS) -MMD -MP
 
 CLIENT_HEADERS  := $(sort $(wildcard client/include/pgpubsub/*.hpp))
-CLIENT_LIB_OBJS := $(patsubst client/%.cpp,$(CLIENT_BUILD)/%.o,$(sort $(wildcard client/src/*.cpp)))
-CLIENT_CLI_OBJS := $(patsubst client/%.cpp,$(CLIENT_BUILD)/%.o,$(sort $(wildcard client/cli/*.cpp)))
+CLIENT_LIB_OBJS := $(patsubst client/%.cpp,$(CLIENT_BUILD)/%.o,$(sort $(wildcard client/src/*/*.cpp)))
+CLIENT_CLI_OBJS := $(patsubst client/%.cpp,$(CLIENT_BUILD)/%.o,$(sort $(wildcard client/cli/*.cpp client/cli/*/*.cpp)))
 CLIENT_SHARED   := $(CLIENT_BUILD)/libpgpubsub.so.$(CLIENT_VERSION)
 CLIENT_STATIC   := $(CLIENT_BUILD)/libpgpubsub.a
 CLIENT_PROGRAM  := $(CLIENT_BUILD)/pgpubsub
@@ -32,8 +32,9 @@ CLIENT_PROGRAM  := $(CLIENT_BUILD)/pgpubsub
 .PHONY: client client-install client-uninstall client-unit
 client: $(CLIENT_SHARED) $(CLIENT_STATIC) $(CLIENT_PROGRAM)
 
+$(CLIENT_LIB_OBJS): CLIENT_CPPFLAGS += -Iclient/src
 # The program shares the library's pure headers.
-$(CLIENT_CLI_OBJS): CLIENT_CPPFLAGS += -Iclient/src
+$(CLIENT_CLI_OBJS): CLIENT_CPPFLAGS += -Iclient/src -Iclient/cli
 
 $(CLIENT_BUILD)/%.o: client/%.cpp client/client.mk extension/pgpubsub.control
 	@mkdir -p $(@D)

@@ -12,13 +12,13 @@
 
 #include <pgpubsub/pgpubsub.hpp>
 
-#include "command_line.hpp"
-#include "exit_status.hpp"
-#include "options.hpp"
-#include "output.hpp"
-#include "report.hpp"
-#include "subcommand.hpp"
-#include "terminal.hpp"
+#include "options/command_line.hpp"
+#include "options/options.hpp"
+#include "options/subcommand.hpp"
+#include "output/exit_status.hpp"
+#include "output/output.hpp"
+#include "output/report.hpp"
+#include "output/terminal.hpp"
 
 namespace pgpubsub::cli {
 

@@ -1,11 +1,8 @@
 #!/usr/bin/env bash
-# check-layers.sh: that the folders of extension/src are layers, as TAP. A file includes files of its own folder and of those
+# check-layers.sh: that the folders of the sources are layers, as TAP. A file includes files of its own folder and of those
 # below it, never of one above: so each folder can be read without those above it.
 set -euo pipefail
-cd "$(dirname "$0")/../../extension/src"
-
-# From the lowest to the highest. pure/ needs no header of PostgreSQL; above all of them is pgpubsub.cpp.
-layers=(pure pg json shmem channel wakeup place queue capture claim admin storage settle worker stat)
+cd "$(dirname "$0")/../.."
 n=0 failed=0
 
 # check NAME OFFENDING-LINES: passes when there are none.
@@ -20,19 +17,32 @@ check() {
     fi
 }
 
-check "each folder is a layer, and each layer is a folder" \
-    "$(diff <(printf '%s\n' "${layers[@]}" | sort) <(find . -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort) || true)"
-check "no source is outside of the folders but pgpubsub.cpp" \
-    "$(find . -maxdepth 1 -name '*.[ch]pp' ! -name pgpubsub.cpp)"
-below=
-for layer in "${layers[@]}"; do
-    below="$below|$layer"
-    check "$layer/ includes nothing from above it" \
-        "$(grep -nE '^#include "[^"]*hpp"' "$layer"/*.[ch]pp | grep -vE "#include \"(${below#|})/[a-z_]+\.hpp\"" || true)"
-done
-check "pure/ includes no header of PostgreSQL" "$(grep -nE '^#include "|^extern "C"' pure/*.[ch]pp | grep -v '#include "pure/' || true)"
-check "no file has over 500 lines" "$(wc -l ./*.cpp ./*/*.[ch]pp | awk '$1 > 500 && $2 != "total"')"
-check "what differs between versions of PostgreSQL is in pg/ alone" "$(grep -n 'PG_VERSION_NUM' ./*.cpp ./*/*.[ch]pp | grep -v '^\./pg/' || true)"
+# check_layers ROOT OUTSIDE LAYER...: the layers from the lowest to the highest. OUTSIDE: the file above all of them.
+check_layers() {
+    local root=$1 outside=$2 layer all below=
+    shift 2
+    all=$(IFS='|'; echo "$*")
+    check "$root: each folder is a layer, and each layer is a folder" \
+        "$(diff <(printf '%s\n' "$@" | sort) <(find "$root" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort) || true)"
+    check "$root: no source is outside of the folders but $outside" \
+        "$(find "$root" -maxdepth 1 -name '*.[ch]pp' ! -name "$outside")"
+    for layer in "$@"; do
+        below="$below${below:+|}$layer"
+        check "$root/$layer includes nothing from above it" \
+            "$(grep -nE "^#include \"($all)/" "$root/$layer"/*.[ch]pp | grep -vE "#include \"($below)/" || true)"
+        check "$root/$layer names the folder of what it includes" \
+            "$(grep -nE '^#include "[^/"]+\.hpp"' "$root/$layer"/*.[ch]pp || true)"
+    done
+    check "$root: no file has over 500 lines" "$(find "$root" -name '*.[ch]pp' -exec wc -l {} + | awk '$1 > 500 && $2 != "total"')"
+}
+
+check_layers extension/src pgpubsub.cpp pure pg json shmem channel wakeup place queue capture claim admin storage settle worker stat
+check_layers client/src '' base pq protocol api consumer
+check_layers client/cli main.cpp output exec options commands
+check "extension/src/pure includes no header of PostgreSQL" \
+    "$(grep -nE '^#include "|^extern "C"' extension/src/pure/*.[ch]pp | grep -v '#include "pure/' || true)"
+check "what differs between versions of PostgreSQL is in extension/src/pg alone" \
+    "$(grep -rn 'PG_VERSION_NUM' extension/src | grep -v '^extension/src/pg/' || true)"
 
 echo "1..$n"
 exit "$failed"

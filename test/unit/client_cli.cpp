@@ -7,12 +7,12 @@
 
 #include <pgpubsub/pgpubsub.hpp>
 
-#include "command.hpp"
-#include "duration.hpp"
-#include "exit_status.hpp"
-#include "json_line.hpp"
-#include "listen.hpp"
-#include "text.hpp"
+#include "base/text.hpp"
+#include "commands/listen.hpp"
+#include "exec/command.hpp"
+#include "options/duration.hpp"
+#include "output/exit_status.hpp"
+#include "output/json_line.hpp"
 
 using namespace pgpubsub;
 using namespace pgpubsub::cli;

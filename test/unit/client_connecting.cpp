@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "conninfo.hpp"
-#include "connect_failure.hpp"
+#include "pq/connect_failure.hpp"
+#include "pq/conninfo.hpp"
 
 using namespace pgpubsub;
 

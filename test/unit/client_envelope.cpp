@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "broadcast_queue.hpp"
-#include "envelope.hpp"
+#include "consumer/broadcast_queue.hpp"
+#include "protocol/envelope.hpp"
 
 using namespace pgpubsub;
 using namespace std::string_literals;

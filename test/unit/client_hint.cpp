@@ -1,7 +1,7 @@
 // What the payload of a NOTIFY on a queue channel says.
 #include <doctest/doctest.h>
 
-#include "hint.hpp"
+#include "protocol/hint.hpp"
 
 using namespace pgpubsub;
 

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "blocking.hpp"
-#include "inbox.hpp"
-#include "poll.hpp"
+#include "base/blocking.hpp"
+#include "base/inbox.hpp"
+#include "base/poll.hpp"
 
 using namespace pgpubsub;
 using namespace std::chrono_literals;

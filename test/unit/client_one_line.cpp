@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "one_line.hpp"
-#include "timestamp.hpp"
+#include "base/one_line.hpp"
+#include "base/timestamp.hpp"
 
 using namespace pgpubsub;
 using namespace std::string_literals;

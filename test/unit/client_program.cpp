@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "command_line.hpp"
-#include "exit_status.hpp"
-#include "json_line.hpp"
-#include "json_syntax.hpp"
-#include "plain_command.hpp"
-#include "terminal.hpp"
-#include "wording.hpp"
+#include "exec/plain_command.hpp"
+#include "options/command_line.hpp"
+#include "output/exit_status.hpp"
+#include "output/json_line.hpp"
+#include "output/json_syntax.hpp"
+#include "output/terminal.hpp"
+#include "output/wording.hpp"
 
 using namespace pgpubsub::cli;
 using namespace std::string_literals;

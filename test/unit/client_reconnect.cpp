@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "inbox.hpp"
-#include "logger.hpp"
-#include "reconnect.hpp"
+#include "base/inbox.hpp"
+#include "base/logger.hpp"
+#include "consumer/reconnect.hpp"
 
 using namespace pgpubsub;
 using namespace std::chrono_literals;

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "logger.hpp"
-#include "repetitions.hpp"
+#include "base/logger.hpp"
+#include "base/repetitions.hpp"
 
 using namespace pgpubsub;
 using namespace std::chrono_literals;

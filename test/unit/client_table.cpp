@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "table.hpp"
+#include "output/table.hpp"
 
 using namespace pgpubsub::cli;
 

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "quoting.hpp"
-#include "sql_text.hpp"
-#include "sqlstate.hpp"
-#include "text.hpp"
-#include "version_number.hpp"
+#include "base/quoting.hpp"
+#include "base/sqlstate.hpp"
+#include "base/text.hpp"
+#include "base/version_number.hpp"
+#include "pq/sql_text.hpp"
 
 using namespace pgpubsub;
 using namespace std::string_literals;

@@ -4,9 +4,9 @@
 #include <limits>
 #include <vector>
 
-#include "backoff.hpp"
-#include "random.hpp"
-#include "waiting.hpp"
+#include "base/backoff.hpp"
+#include "base/random.hpp"
+#include "base/waiting.hpp"
 
 using namespace pgpubsub;
 using namespace std::chrono_literals;

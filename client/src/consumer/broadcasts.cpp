@@ -1,0 +1,162 @@
+// Guarantees that each broadcast which has arrived reaches its handler once, in the order of arrival (that is the
+// order of the commits), or that the log says why it did not: a reference whose retention time is over, a handler
+// that failed, more than there is room for, a connection that was lost. Where some are missing is told in order with what
+// is not. What is no envelope of the channel is somebody's own NOTIFY, and ignored.
+//
+// Every role of a database can NOTIFY on every channel with any payload, so nothing that has arrived says by itself that the
+// channel is one for broadcasts. The server says so, after the broadcast has arrived: nothing is handed on for a channel
+// that is a queue just then, does not exist, or may not be used. That the sender was allowed to publish is not known.
+//
+// Steps: of those that have arrived by now, ask once for each of their channels what it is; hand them on, one by one.
+
+#include <utility>
+
+#include "base/one_line.hpp"
+#include "base/sqlstate.hpp"
+#include "consumer/worker.hpp"
+#include "protocol/envelope.hpp"
+
+namespace pgpubsub::inline v0 {
+
+namespace {
+
+struct stored_broadcast {
+    bool is_broadcast_channel = true;
+    std::optional<std::string> envelope = {};
+};
+
+// Asks for what is stored with the id, for as long as it takes to get an answer.
+stored_broadcast read_stored(worker& w, const broadcast_state& b, std::int64_t id) {
+    for (;;) {
+        try {
+            if (!w.server || !w.server->alive()) w.reconnect();
+            if (b.may_be_queue) {  // not by an error, which the server would log
+                const auto kind = w.ask_kind(b.name);
+                if (kind && *kind != broadcast_kind) return {.is_broadcast_channel = false};
+                if (kind && id == no_broadcast) return {};
+            }
+            const auto call = read_broadcast_statement(b.name, id);
+            return {.envelope = read_text(w.server->exec(call.sql, call.parameters).get())};
+        } catch (const error& e) {
+            if (!w.server || !w.server->alive()) {
+                w.lost(e.what());
+                continue;
+            }
+            const bool is_queue = e.sqlstate() == sqlstate::wrong_object_type;
+            if ((is_queue && b.may_be_queue) || e.sqlstate() == sqlstate::undefined_object) return {.is_broadcast_channel = false};
+            if (sqlstate::is_permanent(e.sqlstate())) throw broadcast_refusal(w, b, e);
+            throw;
+        }
+    }
+}
+
+// Tells the handler's side that some are missed. How it fails is logged only: there is nothing to be done again.
+void tell_of_gap(worker& w, const broadcast_state& b, std::optional<std::uint64_t> count, std::string_view reason) {
+    if (!b.missed) return;
+    const broadcast_gap gap{.channel = b.name, .count = count, .reason = std::string(reason)};
+    const auto call = [&] { b.missed(gap); };
+    if (const auto failure = w.failure_in_broadcast(b, call))
+        w.log.warning("channel \"{}\": the handler of missed broadcasts failed: {}", b.name, excerpt(failure->text));
+}
+
+// The connection was lost: of a channel that may be a queue, which has no broadcasts, the server is asked.
+void tell_all_of_lost_connection(worker& w, const std::vector<broadcast_state>& broadcasts) {
+    bool any = false;
+    for (const auto& b : broadcasts) {
+        if (b.may_be_queue && !is_broadcast_channel(w, b)) continue;
+        if (!std::exchange(any, true))
+            w.log.warning("broadcasts that were sent while the listening connection was lost are missed");
+        tell_of_gap(w, b, std::nullopt, "the listening connection was lost");
+    }
+}
+
+// What is missing in front of the next one.
+void tell_what_is_missing(worker& w, const std::vector<broadcast_state>& broadcasts, const broadcast_queue::next& next) {
+    if (next.after_gap) tell_all_of_lost_connection(w, broadcasts);
+    for (const auto& [handler, count] : next.dropped) {
+        const auto& b = broadcasts[handler];
+        w.log.warning("channel \"{}\": {} broadcasts were dropped: they come faster than they are handled", b.name, count);
+        tell_of_gap(w, b, count, "they come faster than they are handled");
+    }
+}
+
+// The whole of a broadcast that was sent by reference. Nothing, and a line in the log, when it is not to be had.
+std::optional<notification> read_whole(worker& w, const broadcast_state& b, std::int64_t id) {
+    const auto missed = [&](std::string_view why) -> std::optional<notification> {
+        ++w.failures;
+        w.log.warning("channel \"{}\": broadcast {} is missed: {}", b.name, id, why);
+        tell_of_gap(w, b, 1, why);
+        return std::nullopt;
+    };
+    try {
+        const auto found = read_stored(w, b, id);
+        if (!found.is_broadcast_channel) return std::nullopt;
+        if (!found.envelope) return missed("its retention time is over");
+        auto whole = parse_envelope(*found.envelope);
+        if (!whole || whole->by_reference) return missed("what is stored is no broadcast");
+        return std::move(whole->what);
+    } catch (const error& e) {
+        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        return missed(e.what());
+    }
+}
+
+void deliver(worker& w, const broadcast_state& b, envelope arrived) {
+    const auto what = arrived.by_reference ? read_whole(w, b, arrived.what.id) : std::move(arrived.what);
+    if (!what) return;
+    if (const auto failure = w.failure_in_broadcast(b, [&] { b.handler(*what); })) {
+        ++w.failures;
+        w.log.warning("channel \"{}\": the handler of broadcast {} failed, and it does not come again: {}", b.name,
+                      what->id, excerpt(failure->text));
+    }
+}
+
+}  // namespace
+
+bool is_broadcast_channel(worker& w, const broadcast_state& b) {
+    try {
+        return read_stored(w, b, no_broadcast).is_broadcast_channel;
+    } catch (const error& e) {
+        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        ++w.failures;
+        w.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name, e.what());
+        tell_of_gap(w, b, std::nullopt, e.what());
+        return false;
+    }
+}
+
+error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e) {
+    if (e.sqlstate() == sqlstate::wrong_object_type)
+        return error(fmt::format("channel \"{}\" is a queue channel, and on_broadcast() is for broadcast channels", b.name),
+                     {.sqlstate = e.sqlstate(), .hint = "Register the handler with on()."});
+    return with_privilege_hint(e, *w.server, b.name, "consume");
+}
+
+void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts) {
+    // Not those that come meanwhile: the queue channels have their turn too, and the answers below are older than they.
+    const auto arrived = w.shared.broadcasts.arrived();
+    std::vector<std::optional<bool>> is_broadcast(broadcasts.size());
+    while (w.stops() == 0) {
+        const auto next = w.shared.broadcasts.pop(arrived);
+        if (!next) return;
+        tell_what_is_missing(w, broadcasts, *next);
+        const auto& came = next->what;
+        if (came.is_gap) {
+            tell_all_of_lost_connection(w, broadcasts);
+            continue;
+        }
+        const auto& b = broadcasts[came.handler];
+        auto message = parse_envelope(came.text);
+        const bool is_envelope = message && message->what.channel == b.name;
+        auto& known = is_broadcast[came.handler];
+        if (!known && (is_envelope || b.may_be_queue)) known = is_broadcast_channel(w, b);
+        if (is_envelope && *known) {
+            deliver(w, b, std::move(*message));
+        } else {
+            w.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(came.text));
+            if (!known.value_or(true)) w.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
+        }
+    }
+}
+
+}  // namespace pgpubsub::inline v0

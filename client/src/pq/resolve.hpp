@@ -1,0 +1,22 @@
+// From the name of a host to its addresses.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+
+namespace pgpubsub::inline v0 {
+
+class inbox;
+
+struct resolved {
+    std::vector<std::string> addresses;  // numeric, in the order in which they are to be tried
+    std::string problem;                 // why there is none
+};
+
+// Nothing: no name server has answered in time. Throws interrupted when `in` is given and another stop is posted.
+std::optional<resolved> resolve(const std::string& name, clock::time_point deadline, inbox* in);
+
+}  // namespace pgpubsub::inline v0
