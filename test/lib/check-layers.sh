@@ -29,7 +29,7 @@ check_layers() {
     for layer in "$@"; do
         below="$below${below:+|}$layer"
         check "$root/$layer includes nothing from above it" \
-            "$(grep -nE "^#include \"($all)/" "$root/$layer"/*.[ch]pp | grep -vE "#include \"($below)/" || true)"
+            "$(grep -nE "^#include \"($all)/[a-z_0-9]+\.hpp\"" "$root/$layer"/*.[ch]pp | grep -vE "#include \"($below)/" || true)"
         check "$root/$layer names the folder of what it includes" \
             "$(grep -nE '^#include "[^/"]+\.hpp"' "$root/$layer"/*.[ch]pp || true)"
     done
