@@ -130,5 +130,43 @@ cmp_ok($looks_again, '<=', $most, 'and remembers that they are gone');
 $reader->query_safe('COMMIT');
 $reader->quit;
 $session->quit;
+
+# A database that has the OID and the files of a dropped one is another one: what was gone there waits here.
+$node->safe_psql('postgres', 'CREATE DATABASE template');
+$node->safe_psql('template', q{
+CREATE EXTENSION pgpubsub;
+SELECT pgpubsub.create_channel('once'), pgpubsub.create_channel('jobs', ordered => true);
+SELECT pgpubsub.publish('once', '"first"', dedup_key => 'd'), pgpubsub.publish('jobs', '"retrying"', 'a');
+SELECT pgpubsub.nack(array_agg(receipt), '1 hour') FROM pgpubsub.claim('jobs');
+SELECT pgpubsub.publish('jobs', '"behind"', 'a');
+CREATE PROCEDURE repeat() LANGUAGE plpgsql AS $$
+DECLARE
+	receipts text[];
+BEGIN
+	PERFORM pgpubsub.purge_channel('jobs');
+	FOR i IN 1 .. 100 LOOP
+		PERFORM pgpubsub.take('once', 2);
+		PERFORM pgpubsub.publish('jobs', '1', 'a');
+		COMMIT;
+		PERFORM pgpubsub.publish('once', '1', dedup_key => 'd');
+		SELECT array_agg(receipt) INTO receipts FROM pgpubsub.claim('jobs');
+		COMMIT;
+		PERFORM pgpubsub.ack(receipts);
+		COMMIT;
+	END LOOP;
+END $$});
+my $copy = 'CREATE DATABASE copy TEMPLATE template OID 100000';
+$node->safe_psql('postgres', $copy);
+my $old = $node->background_psql('copy');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$old->query_safe('SELECT 1');
+$node->safe_psql('copy', 'CALL repeat()');
+$old->quit;
+$node->safe_psql('postgres', 'DROP DATABASE copy WITH (FORCE)');
+$node->safe_psql('postgres', $copy);
+is($node->safe_psql('copy', q{SELECT payload FROM pgpubsub.take('jobs')}), '', 'what is behind one that is retrying is not handed out');
+$node->safe_psql('copy', q{SELECT pgpubsub.publish('once', '"again"', dedup_key => 'd')});
+is($node->safe_psql('copy', q{SELECT payload FROM pgpubsub.take('once', 2)}), '"first"', 'the one that waits is joined');
+
 $node->stop;
 done_testing();

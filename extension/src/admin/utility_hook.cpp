@@ -6,6 +6,7 @@
 #include "capture/capture_trigger.hpp"
 #include "capture/filter_columns.hpp"
 #include "channel/catalog.hpp"
+#include "place/place.hpp"
 #include "shmem/databases.hpp"
 #include "shmem/sessions.hpp"
 #include "wakeup/wakeup.hpp"
@@ -54,6 +55,12 @@ DefElem* find_option(List* options, const char* name) {
             return option;
     }
     return nullptr;
+}
+
+// By itself PostgreSQL gives an OID once. Who names one may give a database that of a dropped one: the copy of the same template, with
+// the same files.
+bool may_give_oid_again(const Node* command) {
+    return IsA(command, CreatedbStmt) && find_option(reinterpret_cast<const CreatedbStmt*>(command)->options, "oid") != nullptr;
 }
 
 // The database that must have no sessions for the command; null: the command is another one.
@@ -152,7 +159,11 @@ struct call {
     QueryCompletion* completion;
 
     void pass_on() const {
+        const bool gives_oid_again = may_give_oid_again(planned->utilityStmt);
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
+        // The dropped one has no sessions any more, and the new one has none before it is committed.
+        if (gives_oid_again)
+            forget_places();
     }
 };
 

@@ -25,7 +25,7 @@
 //    whether the row is one of the key, and whether the table still has that block. A pointer is taken off the list if it was seen
 //    to be gone and nothing was told since; or if it was told of before a walk which found that nothing is left.
 // 6. *What is written by hand* makes all of it forgotten, as the places of claims (place.hpp, 4): a trigger tells, after the
-//    entries are there.
+//    entries are there. So does a database that is made with the OID of another one.
 //
 // A key is known by itself, or, if it is long, by its SHA-256: never by a hash that another one may have.
 // Rows that roll back, sub-transactions and prepared transactions need nothing: only what is gone is left out, and to be told of

@@ -21,7 +21,7 @@
 //    is being replaced takes the row for one that stays; and so it does where a row that came after its snapshot has been replaced already, since
 //    it may have read the index too early for the entry of the new version (entry_fate.cpp).
 // 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
-//    file of the table (TRUNCATE, VACUUM FULL). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
+//    file of the table (TRUNCATE, VACUUM FULL), another database with the OID of a dropped one (utility_hook.cpp). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
 //
 // A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that is
 // forgotten costs one walk.
