@@ -152,7 +152,16 @@ $node->safe_psql($_, $fill) foreach ('former', 'present');
 my $pages = $node->safe_psql('present', sprintf $look, 'pgpubsub');
 like($pages, qr/(?=.*leased)(?=.*ready).*delayed/s, 'there are pages to look at');
 is($node->safe_psql('former', sprintf $look, 'tool'), $pages, "peek() and get() of a catalog of $first");
+# A row that is written by hand below what claims remember: nothing in that catalog tells of it. After the update it is found.
+$node->safe_psql('former', q{
+	SELECT pgpubsub.create_channel('hand');
+	SELECT pgpubsub.publish('hand', to_jsonb(i)) FROM generate_series(1, 40) i;
+	CREATE TABLE kept AS SELECT n.* FROM pgpubsub.notification n JOIN pgpubsub.subscription s ON s.id = subscription_id JOIN pgpubsub.channel c ON c.id = channel_id WHERE c.name = 'hand' ORDER BY n.id LIMIT 1});
+$node->safe_psql('former', q{SELECT count(*) FROM pgpubsub.take('hand', 40)});
+$node->safe_psql('former', q{SELECT count(*) FROM pgpubsub.take('hand', 40)});
+$node->safe_psql('former', 'INSERT INTO pgpubsub.notification SELECT * FROM kept');
 $node->safe_psql('former', 'DROP SCHEMA tool CASCADE; ALTER EXTENSION pgpubsub UPDATE');
+is($node->safe_psql('former', q{SELECT payload FROM pgpubsub.take('hand', 40)}), '1', 'a row that was written by hand before the update');
 is($node->safe_psql('former', sprintf $look, 'pgpubsub'), $pages, 'and when it is updated');
 $node->stop;
 done_testing();

@@ -13,6 +13,7 @@
 #include "channel/catalog_row.hpp"
 #include "pg/extension_members.hpp"
 #include "pg/lock_all.hpp"
+#include "place/place.hpp"
 
 using namespace pgpubsub;
 
@@ -79,5 +80,7 @@ PGPUBSUB_FUNCTION(pgpubsub_begin_update) {
                 errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
     const wanted_locks wanted = find_relations(extension);
     take_all_locks([&](const lock_attempt& attempt) { take_all(extension, wanted, attempt); });
+    // 0.1.0 has no trigger that tells of rows which were written by hand.
+    forget_places();
     PG_RETURN_VOID();
 }
