@@ -85,6 +85,19 @@ foreach my $preload (1, 0)
 		"\n0", "$where: dropped behind a grant");
 	$sql->($extension);
 
+	# A session that waits for a lock of the DROP EXTENSION is told in words, whatever it waits for: here a sequence.
+	{
+		my $dropper = $node->background_psql('postgres');
+		$dropper->query_safe(q{LOAD 'pgpubsub'; BEGIN; DROP EXTENSION pgpubsub CASCADE});
+		my $waiting = background('psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-c', q{SELECT pgpubsub.create_channel('late')});
+		query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%late%' AND pid <> pg_backend_pid()}, 1, "$where: it waits");
+		$dropper->query_safe('COMMIT');
+		wait_for_exit($waiting);
+		like(text_of($waiting->{err}), qr/ERROR:  3F000/, "$where: and is told that the extension is gone");
+		$dropper->quit;
+		$sql->($extension);
+	}
+
 	my @sessions = map { my ($who, $loop) = ($_, $writers{$_} // $users{$_}); $loop =~ s/'/''/g; start_session($node, $who, "CALL loop('$who', '$loop')") } sort(keys %writers, keys %users);
 	my $moves = sub {
 		$sql->('TRUNCATE rounds');

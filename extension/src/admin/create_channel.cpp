@@ -22,7 +22,7 @@ Datum text_of(std::string_view s) {
 int32 next_id(Oid catalog::*sequence, Oid catalog::*table, Oid catalog::*index, int columns) {
     for (;;) {
         CHECK_FOR_INTERRUPTS();
-        const auto id = static_cast<int32>(nextval_internal(our_catalog().*sequence, false));
+        const auto id = static_cast<int32>(draw_number(our_catalog().*sequence));
         ScanKeyData keys[] = {equals_int4(1, id)};
         plain_scan scan = plain_scan::begin(our_catalog().*table, columns, our_catalog().*index, keys);
         const bool is_taken = scan.next();

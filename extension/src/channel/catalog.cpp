@@ -351,6 +351,26 @@ Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
     return rel;
 }
 
+Relation open_our_sequence(Oid sequence, LOCKMODE mode) {
+    const Relation rel = try_relation_open(sequence, mode);
+    if (rel == nullptr)
+        was_dropped();
+    return rel;
+}
+
+int64 draw_number(Oid sequence) {
+    // Once a transaction, as nextval_internal() does it, which has no word of its own for a sequence that is gone.
+    static struct {
+        Oid sequence;
+        LocalTransactionId transaction;
+    } locked{InvalidOid, InvalidLocalTransactionId};
+    if (locked.sequence != sequence || locked.transaction != local_transaction_id()) {
+        relation_close(open_our_sequence(sequence, RowExclusiveLock), NoLock);
+        locked = {sequence, local_transaction_id()};
+    }
+    return nextval_internal(sequence, false);
+}
+
 bool has_our_form(Relation table, int columns) { return find_problem(table, columns) == nullptr; }
 
 bool was_in_catalog(Oid relation) {

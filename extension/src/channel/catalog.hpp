@@ -73,6 +73,10 @@ const char* qualified_function_name(Oid function);
 Relation open_our_table(Oid table, LOCKMODE mode, int columns);
 bool has_our_form(Relation table, int columns);
 
+// Opens one of the sequences, and draws its next number. Errors: as open_our_table(), where the extension was dropped meanwhile.
+Relation open_our_sequence(Oid sequence, LOCKMODE mode);
+int64 draw_number(Oid sequence);
+
 // Whether the relation is, or was when they were last looked up, one of ours; true for InvalidOid, and while nothing is known.
 bool was_in_catalog(Oid relation);
 

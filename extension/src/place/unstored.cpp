@@ -117,7 +117,7 @@ int64 draw_id() {
     GetTopTransactionId();  // first: see place.hpp
     shared_database* const d = our_database();
     const uint64 latest = d != nullptr ? pg_atomic_read_u64(&d->latest_id) : 0;
-    const int64 id = nextval_internal(our_catalog().notification_id_seq, false);
+    const int64 id = draw_number(our_catalog().notification_id_seq);
     const bool was_set_back = id <= last_id || static_cast<uint64>(id) <= latest;  // the sequence, by somebody
     if (d != nullptr && (was_set_back || static_cast<uint64>(id) > pg_atomic_read_u64(&d->latest_id)))
         pg_atomic_write_u64(&d->latest_id, static_cast<uint64>(id));
@@ -156,7 +156,7 @@ void due_is_stored() { withdraw(&announcement::due_at, &due_level, 0); }
 
 // By whomever.
 int64 last_drawn_id() {
-    const Relation sequence = relation_open(our_catalog().notification_id_seq, AccessShareLock);
+    const Relation sequence = open_our_sequence(our_catalog().notification_id_seq, AccessShareLock);
     const Buffer buffer = ReadBuffer(sequence, 0);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const Page page = BufferGetPage(buffer);
