@@ -62,8 +62,8 @@ SELECT pgpubsub.purge_dead_letters('news', ids => ARRAY[:id], subscription => 'm
 SELECT pgpubsub.purge_channel('news') AS purged;
 
 -- each has its own settings
-SELECT pgpubsub.subscribe('news', 'audit', filter => '{"level": "error"}', max_attempts => 1, backoff_base => '5 s', backoff_factor => 3,
-                          backoff_max => '1 min', backoff_jitter => 0, history => '1 day');
+SELECT pgpubsub.subscribe('news', 'audit', filter => '{"level": "error"}', max_attempts => 1, backoff_base => '1 hour', backoff_factor => 3,
+                          backoff_max => '2 hours', backoff_jitter => 0, history => '1 day');
 SELECT subscription, max_attempts, backoff_base, backoff_factor, backoff_max, backoff_jitter, history, filter
   FROM pgpubsub.subscriptions WHERE channel = 'news' ORDER BY subscription;
 SELECT count(pgpubsub.publish('news', jsonb_build_object('level', l))) FROM unnest('{info,error}'::text[]) l;
