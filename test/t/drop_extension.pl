@@ -88,10 +88,10 @@ foreach my $preload (1, 0)
 	# A session that waits for a lock of the DROP EXTENSION is told in words, whatever it waits for: here a sequence.
 	{
 		my $dropper = $node->background_psql('postgres');
-		$dropper->query_safe(q{LOAD 'pgpubsub'; BEGIN; DROP EXTENSION pgpubsub CASCADE});
+		$dropper->query_safe(q{LOAD 'pgpubsub'; BEGIN; ALTER SEQUENCE pgpubsub.channel_id_seq CACHE 1});
 		my $waiting = background('psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-c', q{SELECT pgpubsub.create_channel('late')});
 		query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%late%' AND pid <> pg_backend_pid()}, 1, "$where: it waits");
-		$dropper->query_safe('COMMIT');
+		$dropper->query_safe('DROP EXTENSION pgpubsub CASCADE; COMMIT');
 		wait_for_exit($waiting);
 		like(text_of($waiting->{err}), qr/ERROR:  3F000/, "$where: and is told that the extension is gone");
 		$dropper->quit;
