@@ -59,8 +59,8 @@ fetch_source() {
     die "no archive has the source of postgresql-$major"
 }
 
-# What tests ask CREATE EXTENSION for.
-contrib='amcheck hstore postgres_fdw'
+# What tests ask CREATE EXTENSION, or a replication slot, for.
+contrib='amcheck hstore postgres_fdw test_decoding'
 
 build_server() {
     local jobs module stage=$work/stage
