@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "base/json_syntax.hpp"
 #include "exec/plain_command.hpp"
 #include "options/command_line.hpp"
 #include "output/exit_status.hpp"
 #include "output/json_line.hpp"
-#include "output/json_syntax.hpp"
 #include "output/terminal.hpp"
 #include "output/wording.hpp"
 
 using namespace pgpubsub::cli;
+using pgpubsub::json_syntax;
 using namespace std::string_literals;
 using words = std::vector<std::string>;
 

@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_syntax.hpp"
 #include "base/one_line.hpp"
-#include "output/json_syntax.hpp"
 
 namespace pgpubsub::cli {
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_syntax.hpp"
 #include "base/text.hpp"
 
 namespace pgpubsub::inline v0 {
@@ -36,16 +37,11 @@ public:
 private:
     using member_list = std::vector<std::pair<std::string, std::string_view>>;
 
-    static constexpr int deepest = 10'000;  // above PostgreSQL's own limit, and far below the stack's
+    static constexpr std::size_t deepest = 10'000;  // of a value; above PostgreSQL's own limit
 
     bool take(char c) {
         if (rest_.empty() || rest_.front() != c) return false;
         rest_.remove_prefix(1);
-        return true;
-    }
-    bool take(std::string_view word) {
-        if (!rest_.starts_with(word)) return false;
-        rest_.remove_prefix(word.size());
         return true;
     }
     void skip_space() {
@@ -53,72 +49,24 @@ private:
         rest_.remove_prefix(next == std::string_view::npos ? rest_.size() : next);
     }
 
-    bool value() {
-        if (rest_.empty()) return false;
-        switch (rest_.front()) {
-            case '{': return object(nullptr);
-            case '[': return array();
-            case '"': return string(nullptr);
-            case 't': return take("true");
-            case 'f': return take("false");
-            case 'n': return take("null");
-            default: return number();
-        }
-    }
-
     bool object(member_list* members) {
-        if (!take('{') || ++depth_ > deepest) return false;
+        if (!take('{')) return false;
         skip_space();
-        if (!take('}')) {
-            do {
-                std::string name;
-                skip_space();
-                if (!string(members != nullptr ? &name : nullptr)) return false;
-                skip_space();
-                if (!take(':')) return false;
-                skip_space();
-                const std::string_view begin = rest_;
-                if (!value()) return false;
-                if (members != nullptr)
-                    members->emplace_back(std::move(name), begin.substr(0, begin.size() - rest_.size()));
-                skip_space();
-            } while (take(','));
-            if (!take('}')) return false;
-        }
-        --depth_;
-        return true;
-    }
-
-    bool array() {
-        if (!take('[') || ++depth_ > deepest) return false;
-        skip_space();
-        if (!take(']')) {
-            do {
-                skip_space();
-                if (!value()) return false;
-                skip_space();
-            } while (take(','));
-            if (!take(']')) return false;
-        }
-        --depth_;
-        return true;
-    }
-
-    bool number() {
-        take('-');
-        if (!take('0') && !digits()) return false;
-        if (take('.') && !digits()) return false;
-        if (take('e') || take('E')) {
-            if (!take('+')) take('-');
-            return digits();
-        }
-        return true;
-    }
-    bool digits() {
-        const auto end = rest_.find_first_not_of("0123456789");
-        const auto count = end == std::string_view::npos ? rest_.size() : end;
-        rest_.remove_prefix(count);
-        return count > 0;
+        if (take('}')) return true;
+        do {
+            std::string name;
+            skip_space();
+            if (!string(&name)) return false;
+            skip_space();
+            if (!take(':')) return false;
+            skip_space();
+            const auto size = json_syntax::size_of_value(rest_, deepest);
+            if (!size) return false;
+            members->emplace_back(std::move(name), rest_.substr(0, *size));
+            rest_.remove_prefix(*size);
+            skip_space();
+        } while (take(','));
+        return take('}');
     }
 
     bool string(std::string* text) {
@@ -131,7 +79,7 @@ private:
             }
             const std::size_t length = static_cast<unsigned char>(rest_.front()) < 0x20 ? 0 : utf8_sequence(rest_);
             if (length == 0) return false;
-            if (text != nullptr) text->append(rest_.substr(0, length));
+            text->append(rest_.substr(0, length));
             rest_.remove_prefix(length);
         }
         return false;
@@ -141,7 +89,7 @@ private:
         constexpr std::string_view letters = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
         if (rest_.empty()) return false;
         if (const auto at = letters.find(rest_.front()); at != std::string_view::npos) {
-            if (text != nullptr) *text += meanings[at];
+            *text += meanings[at];
             rest_.remove_prefix(1);
             return true;
         }
@@ -153,7 +101,7 @@ private:
             if (!low || *low < 0xDC00 || *low >= 0xE000) return false;
             code = 0x10000 + ((*code - 0xD800) << 10) + (*low - 0xDC00);
         }
-        if (text != nullptr) append_utf8(*text, *code);
+        append_utf8(*text, *code);
         return true;
     }
 
@@ -190,7 +138,6 @@ private:
     }
 
     std::string_view rest_;
-    int depth_ = 0;
 };
 
 }  // namespace pgpubsub::inline v0

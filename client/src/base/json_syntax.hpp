@@ -8,21 +8,33 @@
 
 #include "base/text.hpp"
 
-namespace pgpubsub::cli {
+namespace pgpubsub::inline v0 {
 
 class json_syntax {
 public:
     // Where the text stops being JSON (its end, if something is missing there); nothing when it is JSON.
     static std::optional<std::size_t> first_error(std::string_view text) {
-        json_syntax check(text);
-        if (check.all()) return std::nullopt;
-        return static_cast<std::size_t>(check.at_ - text.data());
+        json_syntax check(text, static_cast<std::size_t>(-1));
+        if (check.value()) {
+            check.skip_space();
+            if (check.at_ == check.end_) return std::nullopt;
+        }
+        return check.passed(text);
+    }
+
+    // How long the value is that the text begins with; nothing when that is no JSON, or deeper than so many brackets.
+    static std::optional<std::size_t> size_of_value(std::string_view text, std::size_t deepest) {
+        json_syntax check(text, deepest);
+        return check.value() ? std::optional(check.passed(text)) : std::nullopt;
     }
 
 private:
-    explicit json_syntax(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+    json_syntax(std::string_view text, std::size_t deepest)
+        : at_(text.data()), end_(text.data() + text.size()), deepest_(deepest) {}
 
-    bool all() {
+    std::size_t passed(std::string_view text) const { return static_cast<std::size_t>(at_ - text.data()); }
+
+    bool value() {
         std::string open;  // the brackets that are open
         for (;;) {
             skip_space();
@@ -30,21 +42,22 @@ private:
                 skip_space();
                 if (!take('}')) {
                     open += '}';
-                    if (!name()) return false;
+                    if (open.size() > deepest_ || !name()) return false;
                     continue;
                 }
             } else if (take('[')) {
                 skip_space();
                 if (!take(']')) {
                     open += ']';
+                    if (open.size() > deepest_) return false;
                     continue;
                 }
             } else if (!scalar()) {
                 return false;
             }
             for (;;) {  // behind a value
+                if (open.empty()) return true;
                 skip_space();
-                if (open.empty()) return at_ == end_;
                 if (take(open.back())) {
                     open.pop_back();
                     continue;
@@ -154,6 +167,7 @@ private:
 
     const char* at_;
     const char* const end_;
+    const std::size_t deepest_;
 };
 
-}  // namespace pgpubsub::cli
+}  // namespace pgpubsub::inline v0
