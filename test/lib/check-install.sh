@@ -11,19 +11,8 @@ trap 'make -C "$place" -s clean >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
 unset MAKEFLAGS MAKELEVEL MFLAGS
 export NO_DEPS=1
 
-n=0 failed=0
-# check NAME COMMAND...: passes when the command does; shows what it said when it does not.
-check() {
-    local name=$1 said; shift
-    n=$((n + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        printf '%s\n' "$said" | tail -n 30 | sed 's/^/#   /'
-        failed=1
-    fi
-}
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 make_it() { local where=$1; shift; "${MAKE:-make}" -C "$where" --no-print-directory "$@"; }
 there() { local file; for file in "$@"; do [ -e "$file" ] || { echo "there is no $file"; return 1; }; done; }
 nothing_in() { local left; left=$(find "$1" ! -type d); [ -z "$left" ] || { echo "$left"; return 1; }; }
@@ -56,5 +45,4 @@ check "make test-symbols there" make_it "$place" test-symbols
 check "make clean there" make_it "$place" clean
 check "leaves nothing that was built" test ! -e "$place/build" -a ! -e "$place/pgpubsub.so"
 
-echo "1..$n"
-exit $failed
+end_of_checks

@@ -2,47 +2,35 @@
 # check-layers.sh: that the folders of the sources are layers, as TAP. A file includes files of its own folder and of those
 # below it, never of one above: so each folder can be read without those above it.
 set -euo pipefail
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 cd "$(dirname "$0")/../.."
-n=0 failed=0
-
-# check NAME OFFENDING-LINES: passes when there are none.
-check() {
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        printf '%s\n' "$2" | sed -n '1,30s/^/#   /p'
-        failed=1
-    fi
-}
 
 # check_layers ROOT OUTSIDE LAYER...: the layers from the lowest to the highest. OUTSIDE: the file above all of them.
 check_layers() {
     local root=$1 outside=$2 layer all below=
     shift 2
     all=$(IFS='|'; echo "$*")
-    check "$root: each folder is a layer, and each layer is a folder" \
+    none "$root: each folder is a layer, and each layer is a folder" \
         "$(diff <(printf '%s\n' "$@" | sort) <(find "$root" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort) || true)"
-    check "$root: no source is outside of the folders but $outside" \
+    none "$root: no source is outside of the folders but $outside" \
         "$(find "$root" -maxdepth 1 -name '*.[ch]pp' ! -name "$outside")"
     for layer in "$@"; do
         below="$below${below:+|}$layer"
-        check "$root/$layer includes nothing from above it" \
+        none "$root/$layer includes nothing from above it" \
             "$(grep -nE "^#include \"($all)/[a-z_0-9]+\.hpp\"" "$root/$layer"/*.[ch]pp | grep -vE "#include \"($below)/" || true)"
-        check "$root/$layer names the folder of what it includes" \
+        none "$root/$layer names the folder of what it includes" \
             "$(grep -nE '^#include "[^/"]+\.hpp"' "$root/$layer"/*.[ch]pp || true)"
     done
-    check "$root: no file has over 500 lines" "$(find "$root" -name '*.[ch]pp' -exec wc -l {} + | awk '$1 > 500 && $2 != "total"')"
+    none "$root: no file has over 500 lines" "$(find "$root" -name '*.[ch]pp' -exec wc -l {} + | awk '$1 > 500 && $2 != "total"')"
 }
 
 check_layers extension/src pgpubsub.cpp pure pg json shmem channel wakeup place queue capture claim admin storage settle worker stat
 check_layers client/src '' base pq protocol api consumer
 check_layers client/cli main.cpp output exec options commands
-check "extension/src/pure includes no header of PostgreSQL" \
+none "extension/src/pure includes no header of PostgreSQL" \
     "$(grep -nE '^#include "|^extern "C"' extension/src/pure/*.[ch]pp | grep -v '#include "pure/' || true)"
-check "what differs between versions of PostgreSQL is in extension/src/pg alone" \
+none "what differs between versions of PostgreSQL is in extension/src/pg alone" \
     "$(grep -rn 'PG_VERSION_NUM' extension/src | grep -v '^extension/src/pg/' || true)"
 
-echo "1..$n"
-exit "$failed"
+end_of_checks

@@ -10,19 +10,8 @@ mkdir -p "$out"
 run_place
 server=$RUN/server
 
-n=0 failed=0
-# check NAME COMMAND...: passes when the command does; shows what it said when it does not.
-check() {
-    local name=$1 said; shift
-    n=$((n + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $n - $name"
-    else
-        echo "not ok $n - $name"
-        printf '%s\n' "$said" | sed -n '1,30s/^/#   /p'
-        failed=1
-    fi
-}
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 
 # block LANGUAGE NUMBER: a block of README.md that begins so ("" for the shell's, which have no language).
 block() {
@@ -116,5 +105,4 @@ check "the shell's block with a consumer" typed_in_shell 'pgpubsub listen media'
 export PGDATABASE=app
 check "the shell's block for who looks after it" typed_in_shell 'pgpubsub stats'
 
-echo "1..$n"
-exit $failed
+end_of_checks

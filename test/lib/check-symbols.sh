@@ -3,31 +3,20 @@
 # It must need no C++ runtime: none is linked into it, and what throws or owns memory there would not
 # survive an ereport. It must export only what PostgreSQL looks up by name.
 set -euo pipefail
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 library=$1
-n=0 failed=0
-
-# check NAME OFFENDING-LINES: passes when there are none.
-check() {
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        printf '%s\n' "$2" | sed -n '1,30s/^/#   /p'
-        failed=1
-    fi
-}
 
 undefined=$(nm -D --undefined-only "$library" | awk '{print $NF}')
 exported=$(nm -D --defined-only "$library" | awk '{print $NF}')
 
-check "needs no C++ runtime symbol" \
+none "needs no C++ runtime symbol" \
     "$(grep -E '^(_Z|__cxa_|__gxx_|_Unwind_)' <<<"$undefined" | grep -v '^__cxa_finalize' || true)"
-check "is not linked with the C++ runtime" \
+none "is not linked with the C++ runtime" \
     "$(objdump -p "$library" | awk '$1 == "NEEDED" {print $2}' | grep -E '^lib(stdc\+\+|c\+\+|gcc_s|fmt)' || true)"
-check "exports only pgpubsub_*, _PG_init and what PostgreSQL's macros add" \
+none "exports only pgpubsub_*, _PG_init and what PostgreSQL's macros add" \
     "$(grep -vE '^(pgpubsub_[a-z0-9_]+|pg_finfo_pgpubsub_[a-z0-9_]+|_PG_init|Pg_magic_func)(@.*)?$' <<<"$exported" || true)"
-check "exports the magic and at least one function" \
+none "exports the magic and at least one function" \
     "$( (grep -q '^Pg_magic_func' <<<"$exported" && grep -q '^pg_finfo_' <<<"$exported") || echo 'not there')"
 
 # Each C function that the SQL script names is there, and the other way round.
@@ -35,9 +24,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$root/extension/pgpubsub.control")
 in_sql=$(grep -oE "'pgpubsub_[a-z0-9_]+'" "$root/extension/pgpubsub--$version.sql" | tr -d "'" | sort -u)
 in_library=$(comm -12 <(sed -n 's/^pg_finfo_//p' <<<"$exported" | sort -u) <(sort -u <<<"$exported"))
-check "has each function that pgpubsub--$version.sql names" "$(comm -23 <(echo "$in_sql") <(echo "$in_library"))"
-check "META.json names the version of the control file ($version)" \
+none "has each function that pgpubsub--$version.sql names" "$(comm -23 <(echo "$in_sql") <(echo "$in_library"))"
+none "META.json names the version of the control file ($version)" \
     "$( (grep -q "\"version\": \"$version\"" "$root/META.json" || echo 'another one') 2>&1)"
 
-echo "1..$n"
-exit $failed
+end_of_checks
