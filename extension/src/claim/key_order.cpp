@@ -137,10 +137,8 @@ key_order key_order::begin(const notification_table& table, int32 subscription_i
 }
 
 void key_order::end() {
-    if (in_flight_is_open_)
-        in_flight_.end();
-    if (held_is_open_)
-        held_.end();
+    in_flight_.end();
+    held_.end();
     reader_.end();
     HASH_SEQ_STATUS walk;
     hash_seq_init(&walk, keys_);
@@ -214,24 +212,12 @@ void key_order::handed_out(int64 order_key, int64 id) {
 
 void key_order::block(int64 order_key) { state_of(order_key)->is_blocked = true; }
 
-// Begins *scan, which is opened when it is first needed, at the rows of the index with these keys.
-void key_order::begin_at(notification_scan* scan, bool* open, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys) {
-    with_context(context_, [&] {
-        if (*open)
-            scan->restart(snapshot, keys);
-        else
-            *scan = notification_scan::begin(*table_, index, snapshot, keys, notification_scan::with_keys);
-    });
-    *open = true;
-}
-
 // By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over. Who is at it
 // counts as one who has the key: the lease is over if they roll back.
 bool key_order::is_in_flight(int64 order_key) {
     const auto open = [&](Snapshot snapshot) -> notification_scan& {
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
-        begin_at(&in_flight_, &in_flight_is_open_, our_catalog().notification_in_flight, snapshot, keys);
-        return in_flight_;
+        return in_flight_.begin(*table_, our_catalog().notification_in_flight, snapshot, keys);
     };
     const auto matches = [&](TupleTableSlot* slot) {
         bool null;
@@ -271,14 +257,14 @@ int64 key_order::first_held(key_start* start, int64 order_key, Snapshot snapshot
     for (bool begins_again = true; begins_again;) {
         begins_again = false;
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key), from_int8(3, start->first())};
-        begin_at(&held_, &held_is_open_, our_catalog().notification_held, snapshot, keys);
-        while (id == none && !begins_again && held_.next_entry()) {
+        notification_scan& held = held_.begin(*table_, our_catalog().notification_held, snapshot, keys, notification_scan::with_keys);
+        while (id == none && !begins_again && held.next_entry()) {
             CHECK_FOR_INTERRUPTS();
-            const int64 at = DatumGetInt64(held_.entry_key(3));
-            if (held_.fetch())
+            const int64 at = DatumGetInt64(held.entry_key(3));
+            if (held.fetch())
                 id = at;
             else
-                begins_again = start->passed(held_, at, &reader_);
+                begins_again = start->passed(held, at, &reader_);
         }
     }
     start->came_to(id);

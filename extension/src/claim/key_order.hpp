@@ -57,7 +57,6 @@ private:
     void unlock(key_state* state);
     bool is_in_flight(int64 order_key);
     int64 next_held(int64 order_key, int64 after);
-    void begin_at(notification_scan* scan, bool* open, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys);
     int64 first_held(key_start* start, int64 order_key, Snapshot snapshot);
 
     const notification_table* table_;
@@ -66,10 +65,8 @@ private:
     claim_mode mode_;
     bool has_met_locks_;
     HTAB* keys_;
-    notification_scan in_flight_;
-    bool in_flight_is_open_;
-    notification_scan held_;
-    bool held_is_open_;
+    repeated_scan in_flight_;
+    repeated_scan held_;
     entry_reader reader_;
 };
 static_assert(survives_longjmp<key_order>);

@@ -21,16 +21,10 @@ bool has_ready(const notification_table& table, const channel& c, const subscrip
 // Whenever it is due.
 bool has_waiting(const notification_table& table, const subscription& s) {
     ScanKeyData keys[] = {equals_int4(1, s.id)};
-    notification_scan scan;
-    bool is_open = false;
+    repeated_scan scan{};
     entry_reader reader = entry_reader::begin(table.heap());
     const auto open = [&](Snapshot snapshot) -> notification_scan& {
-        if (is_open)
-            scan.restart(snapshot, keys);
-        else
-            scan = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
-        is_open = true;
-        return scan;
+        return scan.begin(table, our_catalog().notification_due, snapshot, keys);
     };
     const auto matches = [&s](TupleTableSlot* slot) {
         bool null;
@@ -38,8 +32,7 @@ bool has_waiting(const notification_table& table, const subscription& s) {
     };
     const auto add = [](bool* found, TupleTableSlot*, const SnapshotData& dirty) { return *found = !TransactionIdIsValid(dirty.xmin); };
     const bool found = look_at_rows<bool>(name_of_waiting(table.heap(), s.id), &reader, open, matches, add);
-    if (is_open)
-        scan.end();
+    scan.end();
     reader.end();
     return found;
 }

@@ -65,21 +65,14 @@ bool add_waiting(waiting_rows* found, TupleTableSlot* slot, const SnapshotData& 
 
 waiting_rows find_waiting(const notification_table& table, const subscription& s, const text* dedup_key) {
     ScanKeyData keys[] = {equals_int4(1, s.id), equals_text(2, dedup_key)};
-    notification_scan scan;
-    bool is_open = false;
+    repeated_scan scan{};
     entry_reader reader = entry_reader::begin(table.heap());
     const auto open = [&](Snapshot snapshot) -> notification_scan& {
-        if (is_open)
-            scan.restart(snapshot, keys);
-        else
-            scan = notification_scan::begin(table, our_catalog().notification_dedup, snapshot, keys);
-        is_open = true;
-        return scan;
+        return scan.begin(table, our_catalog().notification_dedup, snapshot, keys);
     };
     const auto matches = [&](TupleTableSlot* slot) { return has_key(slot, s.id, dedup_key); };
     const waiting_rows found = look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
-    if (is_open)
-        scan.end();
+    scan.end();
     reader.end();
     return found;
 }

@@ -316,6 +316,22 @@ void notification_scan::restart(Snapshot snapshot, std::span<ScanKeyData> keys) 
     index_rescan(scan_, keys.data(), static_cast<int>(keys.size()), nullptr, 0);
 }
 
+notification_scan& repeated_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
+                                         std::span<ScanKeyData> keys, notification_scan::entry_keys wanted) {
+    if (is_open_)
+        scan_.restart(snapshot, keys);
+    else
+        scan_ = notification_scan::begin(table, index, snapshot, keys, wanted);
+    is_open_ = true;
+    return scan_;
+}
+
+void repeated_scan::end() {
+    if (is_open_)
+        scan_.end();
+    is_open_ = false;
+}
+
 bool notification_scan::next() { return index_getnext_slot(scan_, ForwardScanDirection, slot_); }
 
 void notification_scan::end() {

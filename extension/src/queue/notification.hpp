@@ -146,6 +146,20 @@ private:
 };
 static_assert(survives_longjmp<notification_scan>);
 
+// A scan that is opened when it is first needed, and begun anew from then on. All zero: it is not open.
+class repeated_scan {
+public:
+    // As notification_scan::begin(), with the same table, index and number of keys each time.
+    notification_scan& begin(const notification_table& table, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys,
+                             notification_scan::entry_keys wanted = notification_scan::without_keys);
+    void end();
+
+private:
+    notification_scan scan_;
+    bool is_open_;
+};
+static_assert(survives_longjmp<repeated_scan>);
+
 // Whether this transaction has written the row.
 bool is_of_this_transaction(TupleTableSlot* row);
 
