@@ -40,6 +40,7 @@ NOT_OURS := $(shell test/lib/check-tree.sh $(BUILD))
 ifneq (,$(NOT_OURS))
 $(error $(NOT_OURS))
 endif
+$(shell test/lib/forget-moved.sh $(BUILD))
 endif
 
 # ---------------------------------------------------------------------------------------------
