@@ -36,7 +36,7 @@ program silent   'exit 3;'
 program status   'ok 1; done_testing; END { $? = 3 }'
 program todo     'ok 1; TODO: { local $TODO = "later"; ok 0; ok 1; } done_testing;'
 program skipped  'plan skip_all => "not here";'
-proved() { counts prove "$1" "$2" < <(cd "$dir" && prove --norc --timer --failures "${@:3}" 2>&1); }
+proved() { counts prove "$1" "$2" < <(cd "$dir" && prove --norc --timer --failures --jobs 3 "${@:3}" 2>&1); }
 proved 'all pass'                                            '5 0'  good.pl todo.pl
 proved 'four of one program and one of another'             '19 5'  good.pl four.pl one.pl
 proved 'a program that dies'                                 '3 1'  good.pl dies.pl
