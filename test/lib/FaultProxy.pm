@@ -16,6 +16,7 @@ use Errno qw(EADDRINUSE EAGAIN EINTR EWOULDBLOCK);
 use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX ();
+use PostgreSQL::Test::Cluster;
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(sleep time);
 
@@ -25,9 +26,11 @@ sub start
 {
 	my ($class, $node, %options) = @_;
 	my $address  = $options{address} // '127.0.0.1';
-	my $listener = listen_at($address, $options{port} // 0) or die "no proxy at $address: $!";
+	# One that is reserved, and not of those that connections get: it has to be there again after refuse().
+	my $port = $options{port} // PostgreSQL::Test::Cluster::get_free_port();
+	my $listener = listen_at($address, $port) or die "no proxy at $address, port $port: $!";
 	socketpair(my $ours, my $its, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die "socketpair: $!";
-	my $self = bless { address => $address, port => $listener->sockport, control => $ours, node => $node }, $class;
+	my $self = bless { address => $address, port => $port, control => $ours, node => $node }, $class;
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0)
 	{
@@ -97,10 +100,23 @@ sub say
 {
 	my ($self, $what) = @_;
 	syswrite $self->{control}, "$what\n" or die "the proxy is gone: $!";
-	my $reply = '';
-	sysread $self->{control}, $reply, 1, length $reply or die 'the proxy is gone' until $reply =~ /\n/;
-	chomp $reply;
-	return $reply;
+	return line_from($self->{control}) // die 'the proxy is gone';
+}
+
+# undef: the other end is gone. A process that ends meanwhile interrupts the read: PostgreSQL's test modules have a handler
+# for SIGCHLD from 18 on.
+sub line_from
+{
+	my ($socket) = @_;
+	my $line = '';
+	while ($line !~ /\n/)
+	{
+		my $count = sysread $socket, $line, 1, length $line;
+		next if !defined $count && $! == EINTR;
+		return unless $count;
+	}
+	chomp $line;
+	return $line;
 }
 
 # --- the proxy's process --------------------------------------------------------------------------
@@ -114,7 +130,7 @@ sub listen_at
 		my $socket = IO::Socket::IP->new(LocalHost => $address, LocalPort => $port, Type => SOCK_STREAM, ReuseAddr => 1, V6Only => 1,
 			$bound_only ? () : (Listen => 100));
 		if ($socket) { $socket->blocking(0); return $socket }
-		return unless $! == EADDRINUSE && $port;
+		return unless $! == EADDRINUSE;
 		sleep 0.02;
 	}
 	return;
@@ -161,8 +177,7 @@ sub serve
 sub obey
 {
 	my ($p) = @_;
-	my $order = '';
-	while ($order !~ /\n/) { sysread $p->{control}, $order, 1, length $order or return 0 }
+	my $order = line_from($p->{control}) // return 0;
 	my ($verb, @numbers) = split ' ', $order;
 	if ($verb eq 'stop') { syswrite $p->{control}, "ok\n"; return 0 }
 	my $reply = 'ok';

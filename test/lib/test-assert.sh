@@ -81,13 +81,13 @@ build_server() {
     mv "$stage$server" "$server"
 }
 
-if [ "$(cat "$server/assertions" 2>/dev/null)" != "$major" ]; then
+if [ "$(cat "$server/assertions" 2>/dev/null)" != "$major $contrib" ]; then
     work=$RUN/postgresql log=$RUN/postgresql.log
     say "Building PostgreSQL $major with assertions, which takes some minutes ($log)"
     rm -rf "$work"; mkdir -p "$work"
     # make of this tree has told make of its own: that one must know nothing of it.
     (unset MAKEFLAGS MAKELEVEL MFLAGS; build_server) >"$log" 2>&1 </dev/null || { tail -n 40 "$log"; die "PostgreSQL could not be built"; }
-    echo "$major" > "$server/assertions"
+    echo "$major $contrib" > "$server/assertions"
     rm -rf "$work"
 fi
 

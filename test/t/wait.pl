@@ -97,7 +97,7 @@ sub check_all
 	returned($waiter, 'jobs', 'the next hint goes to who waits still');
 	empty('jobs');
 	$waiter = waiting(q{'{doomed}'});
-	sql("SELECT pgpubsub.publish('doomed', '1'); SELECT pgpubsub.drop_channel('doomed')") if $kind ne 'preloaded';
+	sql("BEGIN; SELECT pgpubsub.publish('doomed', '1'); SELECT pgpubsub.drop_channel('doomed'); COMMIT") if $kind ne 'preloaded';
 	if ($kind eq 'preloaded')
 	{
 		sql('SELECT pg_cancel_backend(' . backend_of() . ')');
