@@ -130,6 +130,11 @@ else
 EXTENSION   := extension/pgpubsub
 EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 DATA        := $(sort $(wildcard extension/pgpubsub--*.sql))
+# The script of the version that is worked on is put together from its parts, in this order. Those of former versions, and the updates,
+# are in extension/ as they were released.
+SQL_PARTS   := tables
+SCRIPT      := $(BUILD)/extension/pgpubsub--$(EXTVERSION).sql
+DATA_built  := $(SCRIPT)
 MODULE_big  := pgpubsub
 SHLIB_LINK  := -Wl,--version-script=extension/src/exports.map
 MODULE_SRCS := $(sort $(wildcard extension/src/*.cpp extension/src/*/*.cpp))
@@ -180,6 +185,10 @@ $(BUILD)/extension/%.o: extension/src/%.cpp $(BUILD)/extension/flags
 	$(call says,CXX,$<)$(CXX) $(CXXFLAGS) $(MODULE_CXXFLAGS) $(MODULE_CPPFLAGS) $(PG_SYSTEM_INCLUDES) -MMD -MP -c -o $@ $<
 
 -include $(OBJS:.o=.d)
+
+$(SCRIPT): $(SQL_PARTS:%=extension/sql/%.sql) Makefile
+	@mkdir -p $(@D)
+	$(call says,CAT,$@)cat $(filter %.sql,$^) > $@.new && mv $@.new $@
 
 # Changes when the server's version, the compiler or the flags do, and everything is compiled anew.
 MODULE_SETTINGS := $(VERSION) $(CXX) $(CXXFLAGS) $(filter-out -Werror,$(MODULE_CXXFLAGS)) $(MODULE_CPPFLAGS)

@@ -22,9 +22,9 @@ none "exports the magic and at least one function" \
 # Each C function that the SQL script names is there, and the other way round.
 root=$(cd "$(dirname "$0")/../.." && pwd)
 version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$root/extension/pgpubsub.control")
-in_sql=$(grep -oE "'pgpubsub_[a-z0-9_]+'" "$root/extension/pgpubsub--$version.sql" | tr -d "'" | sort -u)
+in_sql=$(grep -ohE "'pgpubsub_[a-z0-9_]+'" "$root"/extension/sql/*.sql | tr -d "'" | sort -u)
 in_library=$(comm -12 <(sed -n 's/^pg_finfo_//p' <<<"$exported" | sort -u) <(sort -u <<<"$exported"))
-none "has each function that pgpubsub--$version.sql names" "$(comm -23 <(echo "$in_sql") <(echo "$in_library"))"
+none "has each function that the scripts in extension/sql name" "$(comm -23 <(echo "$in_sql") <(echo "$in_library"))"
 none "META.json names the version of the control file ($version)" \
     "$( (grep -q "\"version\": \"$version\"" "$root/META.json" || echo 'another one') 2>&1)"
 
