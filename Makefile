@@ -132,7 +132,7 @@ EXTVERSION  := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION
 DATA        := $(sort $(wildcard extension/pgpubsub--*.sql))
 # The script of the version that is worked on is put together from its parts, in this order. Those of former versions, and the updates,
 # are in extension/ as they were released.
-SQL_PARTS   := tables
+SQL_PARTS   := schema tables triggers rights channels publish capture consume maintenance stored stats initial_privileges
 SCRIPT      := $(BUILD)/extension/pgpubsub--$(EXTVERSION).sql
 DATA_built  := $(SCRIPT)
 MODULE_big  := pgpubsub
@@ -188,7 +188,7 @@ $(BUILD)/extension/%.o: extension/src/%.cpp $(BUILD)/extension/flags
 
 $(SCRIPT): $(SQL_PARTS:%=extension/sql/%.sql) Makefile
 	@mkdir -p $(@D)
-	$(call says,CAT,$@)cat $(filter %.sql,$^) > $@.new && mv $@.new $@
+	$(call says,CAT,$@)awk 'FNR == 1 && NR > 1 { print "" } 1' $(filter %.sql,$^) > $@.new && mv $@.new $@
 
 # Changes when the server's version, the compiler or the flags do, and everything is compiled anew.
 MODULE_SETTINGS := $(VERSION) $(CXX) $(CXXFLAGS) $(filter-out -Werror,$(MODULE_CXXFLAGS)) $(MODULE_CPPFLAGS)
