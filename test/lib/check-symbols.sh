@@ -25,6 +25,8 @@ version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$root/extension/pgpubsu
 in_sql=$(grep -ohE "'pgpubsub_[a-z0-9_]+'" "$root"/extension/sql/*.sql | tr -d "'" | sort -u)
 in_library=$(comm -12 <(sed -n 's/^pg_finfo_//p' <<<"$exported" | sort -u) <(sort -u <<<"$exported"))
 none "has each function that the scripts in extension/sql name" "$(comm -23 <(echo "$in_sql") <(echo "$in_library"))"
+none "the numbers of arguments and columns in extension/src are those of the scripts" \
+    "$(perl "$root/test/lib/check-catalog.pl" "$root" 2>&1 || true)"
 none "each file in extension/sql is a part of the script, and each part is a file" \
     "$(diff <(sed -n 's/^SQL_PARTS *:= *//p' "$root/Makefile" | tr ' ' '\n' | sort) \
             <(cd "$root/extension/sql" && printf '%s\n' * | sed 's/\.sql$//' | sort) || true)"

@@ -19,6 +19,61 @@ using namespace pgpubsub;
 
 namespace {
 
+struct create_channel_arguments {
+    enum : int {
+        name,
+        kind,
+        ordered,
+        max_attempts,
+        backoff_base,
+        backoff_factor,
+        backoff_max,
+        backoff_jitter,
+        history,
+        retention,
+        if_not_exists
+    };
+};
+struct alter_channel_arguments {
+    enum : int {
+        name,
+        ordered,
+        max_attempts,
+        backoff_base,
+        backoff_factor,
+        backoff_max,
+        backoff_jitter,
+        history,
+        retention,
+        filter,
+        subscription,
+        owner
+    };
+};
+struct drop_channel_arguments {
+    enum : int { name };
+};
+struct subscribe_arguments {
+    enum : int {
+        channel,
+        subscription,
+        filter,
+        max_attempts,
+        backoff_base,
+        backoff_factor,
+        backoff_max,
+        backoff_jitter,
+        history,
+        if_not_exists
+    };
+};
+struct pause_channel_arguments {
+    enum : int { channel, subscription };
+};
+using resume_channel_arguments = pause_channel_arguments;
+using purge_channel_arguments = pause_channel_arguments;
+using unsubscribe_arguments = pause_channel_arguments;
+
 struct capture_trigger {
     Oid table;
     NameData name;
@@ -85,6 +140,11 @@ constexpr const char* nothing_is_stored = "A broadcast is sent when the transact
 struct channel_settings {
     optional_argument ordered;
     optional_argument retention;
+
+    template <typename At>
+    static channel_settings of(FunctionCallInfo fcinfo) {
+        return {optional_argument::of(fcinfo, At::ordered), optional_argument::of(fcinfo, At::retention)};
+    }
 };
 
 // kind_name: how to name in a message that the channel is of that kind.
@@ -176,8 +236,9 @@ std::span<const subscription> subscriptions_argument(FunctionCallInfo fcinfo, in
     return {named, 1};
 }
 
+template <typename At>
 channel owned_queue(FunctionCallInfo fcinfo) {
-    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"), channel_lock::change);
+    const channel c = owned_channel(text_argument(fcinfo, At::channel, "channel"), channel_lock::change);
     return get_queue_channel(c.name);
 }
 
@@ -191,8 +252,7 @@ int64 remove_notifications(std::span<const subscription> subscriptions) {
     return removed;
 }
 
-void set_paused(FunctionCallInfo fcinfo, const channel& c, bool paused) {
-    const std::span<const subscription> subscriptions = subscriptions_argument(fcinfo, 1, c);
+void set_paused(std::span<const subscription> subscriptions, bool paused) {
     const column_value changes[] = {{subscription_column::paused, BoolGetDatum(paused)}};
     for (const subscription& s : subscriptions)
         update_subscription(s.id, changes);
@@ -202,11 +262,12 @@ void set_paused(FunctionCallInfo fcinfo, const channel& c, bool paused) {
 
 PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
     PreventCommandIfReadOnly("pgpubsub.create_channel()");
-    const std::string_view name = text_argument(fcinfo, 0, "name");
-    const channel_kind kind = kind_argument(fcinfo, 1);
-    const channel_settings own = {optional_argument::of(fcinfo, 2), optional_argument::of(fcinfo, 9)};
-    const subscription_settings settings = subscription_settings::of(fcinfo, 3);
-    require(fcinfo, 10, "if_not_exists");
+    using at = create_channel_arguments;
+    const std::string_view name = text_argument(fcinfo, at::name, "name");
+    const channel_kind kind = kind_argument(fcinfo, at::kind);
+    const channel_settings own = channel_settings::of<at>(fcinfo);
+    const subscription_settings settings = subscription_settings::of<at>(fcinfo);
+    require(fcinfo, at::if_not_exists, "if_not_exists");
     check_channel_settings(own, settings, kind, "kind");
     subscription fresh{};
     fresh.back_off = default_backoff;
@@ -214,7 +275,7 @@ PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
 
     bool created;
     const channel c = get_or_create_channel(name, GetUserId(), &created);
-    if (!created && !PG_GETARG_BOOL(10))
+    if (!created && !PG_GETARG_BOOL(at::if_not_exists))
         ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("channel \"%s\" already exists", c.name),
                 errhint("Pass if_not_exists => true if that is fine."));
     if (!created && c.kind != kind)
@@ -234,11 +295,12 @@ PGPUBSUB_FUNCTION(pgpubsub_create_channel) {
 
 PGPUBSUB_FUNCTION(pgpubsub_alter_channel) {
     PreventCommandIfReadOnly("pgpubsub.alter_channel()");
-    const channel c = owned_channel(text_argument(fcinfo, 0, "name"), channel_lock::change);
-    const channel_settings own = {optional_argument::of(fcinfo, 1), optional_argument::of(fcinfo, 8)};
-    subscription_settings settings = subscription_settings::of(fcinfo, 2);
-    settings.filter = optional_argument::of(fcinfo, 9);
-    const optional_argument subscription_name = optional_argument::of(fcinfo, 10);
+    using at = alter_channel_arguments;
+    const channel c = owned_channel(text_argument(fcinfo, at::name, "name"), channel_lock::change);
+    const channel_settings own = channel_settings::of<at>(fcinfo);
+    subscription_settings settings = subscription_settings::of<at>(fcinfo);
+    settings.filter = optional_argument::of(fcinfo, at::filter);
+    const optional_argument subscription_name = optional_argument::of(fcinfo, at::subscription);
     const char* const kind_name = c.kind == channel_kind::queue ? "kind => 'queue'" : "kind => 'broadcast'";
     check_channel_settings(own, settings, c.kind, kind_name);
     if (c.kind == channel_kind::broadcast && subscription_name.is_given)
@@ -253,14 +315,14 @@ PGPUBSUB_FUNCTION(pgpubsub_alter_channel) {
     if (own.ordered.is_given && DatumGetBool(own.ordered.value) != c.ordered)
         check_may_change_order(c);
     store_channel_settings(own, c.id);
-    if (!PG_ARGISNULL(11))
-        change_owner(c, PG_GETARG_OID(11));
+    if (!PG_ARGISNULL(at::owner))
+        change_owner(c, PG_GETARG_OID(at::owner));
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     PreventCommandIfReadOnly("pgpubsub.drop_channel()");
-    const std::string_view name = text_argument(fcinfo, 0, "name");
+    const std::string_view name = text_argument(fcinfo, drop_channel_arguments::name, "name");
     check_sees_all_rows("channel");
     const channel c = owned_channel(name, channel_lock::change);
     check_not_attached(c);
@@ -273,15 +335,16 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
 
 PGPUBSUB_FUNCTION(pgpubsub_subscribe) {
     PreventCommandIfReadOnly("pgpubsub.subscribe()");
-    const channel c = owned_queue(fcinfo);
-    const std::string_view name = text_argument(fcinfo, 1, "subscription");
+    using at = subscribe_arguments;
+    const channel c = owned_queue<at>(fcinfo);
+    const std::string_view name = text_argument(fcinfo, at::subscription, "subscription");
     check_name(name, "subscription");
-    subscription_settings settings = subscription_settings::of(fcinfo, 3);
-    settings.filter = optional_argument::of(fcinfo, 2);
-    require(fcinfo, 9, "if_not_exists");
+    subscription_settings settings = subscription_settings::of<at>(fcinfo);
+    settings.filter = optional_argument::of(fcinfo, at::filter);
+    require(fcinfo, at::if_not_exists, "if_not_exists");
     subscription s{};
     if (find_subscription(c, name, &s)) {
-        if (!PG_GETARG_BOOL(9))
+        if (!PG_GETARG_BOOL(at::if_not_exists))
             ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
                     errmsg("subscription \"%s\" of channel \"%s\" already exists", s.name, c.name),
                     errhint("Pass if_not_exists => true if that is fine."));
@@ -295,10 +358,11 @@ PGPUBSUB_FUNCTION(pgpubsub_subscribe) {
 
 PGPUBSUB_FUNCTION(pgpubsub_unsubscribe) {
     PreventCommandIfReadOnly("pgpubsub.unsubscribe()");
-    require(fcinfo, 1, "subscription");
+    using at = unsubscribe_arguments;
+    require(fcinfo, at::subscription, "subscription");
     check_sees_all_rows("subscription");
-    const channel c = owned_queue(fcinfo);
-    const std::span<const subscription> named = subscriptions_argument(fcinfo, 1, c);
+    const channel c = owned_queue<at>(fcinfo);
+    const std::span<const subscription> named = subscriptions_argument(fcinfo, at::subscription, c);
     remove_everything(c, named);
     remove_subscription(named[0].id);
     PG_RETURN_VOID();
@@ -306,26 +370,29 @@ PGPUBSUB_FUNCTION(pgpubsub_unsubscribe) {
 
 PGPUBSUB_FUNCTION(pgpubsub_pause_channel) {
     PreventCommandIfReadOnly("pgpubsub.pause_channel()");
-    set_paused(fcinfo, owned_queue(fcinfo), true);
+    using at = pause_channel_arguments;
+    set_paused(subscriptions_argument(fcinfo, at::subscription, owned_queue<at>(fcinfo)), true);
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_resume_channel) {
     PreventCommandIfReadOnly("pgpubsub.resume_channel()");
-    const channel c = owned_queue(fcinfo);
-    set_paused(fcinfo, c, false);
+    using at = resume_channel_arguments;
+    const channel c = owned_queue<at>(fcinfo);
+    set_paused(subscriptions_argument(fcinfo, at::subscription, c), false);
     wake_consumers(c);
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
     PreventCommandIfReadOnly("pgpubsub.purge_channel()");
-    const channel c = owned_channel(text_argument(fcinfo, 0, "channel"), channel_lock::change);
-    if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(1))
+    using at = purge_channel_arguments;
+    const channel c = owned_channel(text_argument(fcinfo, at::channel, "channel"), channel_lock::change);
+    if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(at::subscription))
         contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
     if (c.kind == channel_kind::broadcast)
         PG_RETURN_INT64(remove_broadcasts(c.id, false));
-    PG_RETURN_INT64(remove_notifications(subscriptions_argument(fcinfo, 1, c)));
+    PG_RETURN_INT64(remove_notifications(subscriptions_argument(fcinfo, at::subscription, c)));
 }
 
 // The channels are locked in the order of their ids.

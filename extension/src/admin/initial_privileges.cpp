@@ -87,12 +87,17 @@ void run_all(const List* commands) {
 
 }  // namespace
 
+struct set_initial_privileges_arguments {
+    enum : int { readers };
+};
+
 // readers: on what pg_read_all_stats is granted which right, each as in GRANT, of objects that this script has made.
 PGPUBSUB_FUNCTION(pgpubsub_set_initial_privileges) {
     const Oid extension = extension_of_script();
     Datum* readers;
     int reader_count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &readers, nullptr, &reader_count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(set_initial_privileges_arguments::readers), TEXTOID, -1, false, TYPALIGN_INT, &readers,
+                      nullptr, &reader_count);
     SPI_connect();
     const List* const by_hand = texts(granted_since, extension);
     run_all(texts(corrections, extension));

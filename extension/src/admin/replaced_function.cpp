@@ -31,11 +31,16 @@ const char* grantee_name(const AclItem& item) {
 
 }  // namespace
 
+struct pass_on_privileges_arguments {
+    enum : int { former, successor };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_pass_on_privileges) {
-    require(fcinfo, 0, "former");
-    require(fcinfo, 1, "successor");
-    const routine former = find_routine(PG_GETARG_OID(0));
-    const char* const successor = format_procedure_qualified(PG_GETARG_OID(1));
+    using at = pass_on_privileges_arguments;
+    require(fcinfo, at::former, "former");
+    require(fcinfo, at::successor, "successor");
+    const routine former = find_routine(PG_GETARG_OID(at::former));
+    const char* const successor = format_procedure_qualified(PG_GETARG_OID(at::successor));
     // After an ERROR, the end of the script puts it back.
     const bool was_creating = creating_extension;
     creating_extension = false;

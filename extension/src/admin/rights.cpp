@@ -10,18 +10,33 @@ using namespace pgpubsub;
 
 namespace {
 
-struct grant_arguments {
+struct grant_channel_arguments {
+    enum : int { channel, role, privilege };
+};
+using revoke_channel_arguments = grant_channel_arguments;
+struct grant_usage_arguments {
+    enum : int { role, own_channels };
+};
+struct revoke_usage_arguments {
+    enum : int { role };
+};
+struct has_channel_privilege_arguments {
+    enum : int { channel, privilege };
+};
+
+struct channel_right {
     channel on;
     Oid role;
     privilege what;
 };
 
-grant_arguments read_grant_arguments(FunctionCallInfo fcinfo) {
-    grant_arguments a;
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    require(fcinfo, 1, "role");
-    a.role = PG_GETARG_OID(1);
-    a.what = parse_privilege(text_argument(fcinfo, 2, "privilege"));
+template <typename At>
+channel_right right_arguments(FunctionCallInfo fcinfo) {
+    channel_right a;
+    const std::string_view name = text_argument(fcinfo, At::channel, "channel");
+    require(fcinfo, At::role, "role");
+    a.role = PG_GETARG_OID(At::role);
+    a.what = parse_privilege(text_argument(fcinfo, At::privilege, "privilege"));
     a.on = owned_channel(name, channel_lock::change);
     return a;
 }
@@ -46,7 +61,7 @@ void pgpubsub::give_right(int32 channel_id, Oid role, privilege what) {
 
 PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
     PreventCommandIfReadOnly("pgpubsub.grant_channel()");
-    const grant_arguments a = read_grant_arguments(fcinfo);
+    const channel_right a = right_arguments<grant_channel_arguments>(fcinfo);
     check_role_exists(a.role);
     give_right(a.on.id, a.role, a.what);
     PG_RETURN_VOID();
@@ -56,7 +71,7 @@ PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
 // take: the role may have them for another channel. The role may be gone, and then is given by its number.
 PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
     PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
-    const grant_arguments a = read_grant_arguments(fcinfo);
+    const channel_right a = right_arguments<revoke_channel_arguments>(fcinfo);
     const List* const captures = a.what == privilege::publish ? captures_with_right(&a.on) : NIL;
     if (!remove_right(a.on.id, a.role, a.what))
         check_role_exists(a.role);
@@ -64,21 +79,22 @@ PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
     PG_RETURN_VOID();
 }
 
-// role, own_channels.
 PGPUBSUB_FUNCTION(pgpubsub_grant_usage) {
     PreventCommandIfReadOnly("pgpubsub.grant_usage()");
-    require(fcinfo, 0, "role");
-    require(fcinfo, 1, "own_channels");
-    check_role_exists(PG_GETARG_OID(0));
-    grant_at_commit(PG_GETARG_OID(0), PG_GETARG_BOOL(1) ? usage::all : usage::publish | usage::consume);
+    using at = grant_usage_arguments;
+    require(fcinfo, at::role, "role");
+    require(fcinfo, at::own_channels, "own_channels");
+    check_role_exists(PG_GETARG_OID(at::role));
+    grant_at_commit(PG_GETARG_OID(at::role), PG_GETARG_BOOL(at::own_channels) ? usage::all : usage::publish | usage::consume);
     PG_RETURN_VOID();
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_revoke_usage) {
     PreventCommandIfReadOnly("pgpubsub.revoke_usage()");
-    require(fcinfo, 0, "role");
-    check_role_exists(PG_GETARG_OID(0));
-    revoke_at_commit(PG_GETARG_OID(0), usage::all);
+    using at = revoke_usage_arguments;
+    require(fcinfo, at::role, "role");
+    check_role_exists(PG_GETARG_OID(at::role));
+    revoke_at_commit(PG_GETARG_OID(at::role), usage::all);
     PG_RETURN_VOID();
 }
 
@@ -90,8 +106,9 @@ PGPUBSUB_FUNCTION(pgpubsub_complete_usage) {
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    const privilege wanted = parse_privilege(text_argument(fcinfo, 1, "privilege"));
+    using at = has_channel_privilege_arguments;
+    const std::string_view name = text_argument(fcinfo, at::channel, "channel");
+    const privilege wanted = parse_privilege(text_argument(fcinfo, at::privilege, "privilege"));
     channel c;
     // A trigger may name what can't be a channel's name.
     if (name.empty() || name.size() > max_channel_bytes || !find_channel(name, &c))

@@ -138,9 +138,10 @@ void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_na
 
 PGPUBSUB_FUNCTION(pgpubsub_attach) {
     PreventCommandIfReadOnly("pgpubsub.attach()");
-    require(fcinfo, 0, "relation");
-    const Oid oid = PG_GETARG_OID(0);
-    const char* const channel_name = c_string(text_argument(fcinfo, 1, "channel"));
+    using at = attach_arguments;
+    require(fcinfo, at::relation, "relation");
+    const Oid oid = PG_GETARG_OID(at::relation);
+    const char* const channel_name = c_string(text_argument(fcinfo, at::channel, "channel"));
     check_name(channel_name, "channel");
 
     LOCKMODE held = AccessShareLock;
@@ -180,11 +181,16 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     PG_RETURN_VOID();
 }
 
+struct detach_arguments {
+    enum : int { relation, channel };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_detach) {
     PreventCommandIfReadOnly("pgpubsub.detach()");
-    require(fcinfo, 0, "relation");
-    const Oid oid = PG_GETARG_OID(0);
-    const std::string_view channel_name = text_argument(fcinfo, 1, "channel");
+    using at = detach_arguments;
+    require(fcinfo, at::relation, "relation");
+    const Oid oid = PG_GETARG_OID(at::relation);
+    const std::string_view channel_name = text_argument(fcinfo, at::channel, "channel");
     check_can_be_attached(oid, channel_name);
 
     Relation table = open_own_table(oid, AccessShareLock);

@@ -7,7 +7,7 @@
 namespace pgpubsub {
 namespace {
 
-enum argument { events = 2, columns, condition, granularity, payload, payload_columns, key_columns, always };
+using at = attach_arguments;
 
 // The elements of a text[] argument, none of them null; empty where the argument is null.
 std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int index, const char* name, const char* element) {
@@ -30,7 +30,7 @@ std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int in
 
 int16 events_argument(FunctionCallInfo fcinfo, Relation table) {
     int16 asked = 0;
-    for (const std::string_view name : names_argument(fcinfo, argument::events, "events", "event")) {
+    for (const std::string_view name : names_argument(fcinfo, at::events, "events", "event")) {
         int16 bit = 0;
         for (const auto& e : capture_events)
             if (name == e.name)
@@ -78,9 +78,9 @@ List* columns_argument(FunctionCallInfo fcinfo, int index, const char* name, Rel
 }
 
 payload_choice payload_argument(FunctionCallInfo fcinfo) {
-    if (PG_ARGISNULL(argument::payload))
+    if (PG_ARGISNULL(at::payload))
         return payload_choice::full;
-    const std::string_view name = view_of(PG_GETARG_TEXT_PP(argument::payload));
+    const std::string_view name = view_of(PG_GETARG_TEXT_PP(at::payload));
     if (payload_choice result; parse_payload(name, &result))
         return result;
     ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized payload \"%s\"", c_string(name)),
@@ -89,7 +89,7 @@ payload_choice payload_argument(FunctionCallInfo fcinfo) {
 
 bool wants_rows(FunctionCallInfo fcinfo) {
     const std::string_view name =
-        PG_ARGISNULL(argument::granularity) ? "statement" : view_of(PG_GETARG_TEXT_PP(argument::granularity));
+        PG_ARGISNULL(at::granularity) ? "statement" : view_of(PG_GETARG_TEXT_PP(at::granularity));
     if (name != "statement" && name != "row")
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized granularity \"%s\"", c_string(name)),
                 errhint("The granularities are \"statement\" and \"row\"."));
@@ -147,12 +147,12 @@ attachment attachment_arguments(FunctionCallInfo fcinfo, Relation table, const c
     attachment a{};
     a.channel = channel;
     a.events = events_argument(fcinfo, table);
-    a.columns = columns_argument(fcinfo, argument::columns, "columns", table);
+    a.columns = columns_argument(fcinfo, at::columns, "columns", table);
     a.payload = payload_argument(fcinfo);
-    a.payload_columns = columns_argument(fcinfo, argument::payload_columns, "payload_columns", table);
-    a.key_columns = columns_argument(fcinfo, argument::key_columns, "key_columns", table);
-    a.always = !PG_ARGISNULL(argument::always) && PG_GETARG_BOOL(argument::always);
-    a.condition = PG_ARGISNULL(argument::condition) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(argument::condition));
+    a.payload_columns = columns_argument(fcinfo, at::payload_columns, "payload_columns", table);
+    a.key_columns = columns_argument(fcinfo, at::key_columns, "key_columns", table);
+    a.always = !PG_ARGISNULL(at::always) && PG_GETARG_BOOL(at::always);
+    a.condition = PG_ARGISNULL(at::condition) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(at::condition));
     a.by_row = wants_rows(fcinfo);
     check_agreement(a, table);
     if (a.condition != nullptr)

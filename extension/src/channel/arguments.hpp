@@ -7,6 +7,15 @@
 
 namespace pgpubsub {
 
+// The positions of an SQL function's arguments have the names that the script gives them. They stand before the function, as
+//
+//     struct publish_arguments {
+//         enum : int { channel, payload, ... };
+//     };
+//
+// named after its symbol. Forms of former versions may lack some at the end. test/lib/check-catalog.pl compares them with
+// the scripts.
+
 // Errors: null_value_not_allowed (22004).
 inline void require(FunctionCallInfo fcinfo, int index, const char* name) {
     if (PG_ARGISNULL(index))

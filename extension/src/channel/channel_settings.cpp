@@ -32,17 +32,6 @@ int64 microseconds_or(const optional_argument& a, int64 otherwise) {
 
 }  // namespace
 
-subscription_settings subscription_settings::of(FunctionCallInfo fcinfo, int first) {
-    subscription_settings s{};
-    s.max_attempts = optional_argument::of(fcinfo, first);
-    s.backoff_base = optional_argument::of(fcinfo, first + 1);
-    s.backoff_factor = optional_argument::of(fcinfo, first + 2);
-    s.backoff_max = optional_argument::of(fcinfo, first + 3);
-    s.backoff_jitter = optional_argument::of(fcinfo, first + 4);
-    s.history = optional_argument::of(fcinfo, first + 5);
-    return s;
-}
-
 const char* subscription_settings::first_given() const {
     const struct {
         const optional_argument& argument;

@@ -26,8 +26,18 @@ struct subscription_settings {
     optional_argument history;
     optional_argument filter;  // '{}' stands for none
 
-    // The first six are arguments in this order, the first of them with that number.
-    static subscription_settings of(FunctionCallInfo fcinfo, int first);
+    // All but the filter. At: the positions of the arguments.
+    template <typename At>
+    static subscription_settings of(FunctionCallInfo fcinfo) {
+        subscription_settings s{};
+        s.max_attempts = optional_argument::of(fcinfo, At::max_attempts);
+        s.backoff_base = optional_argument::of(fcinfo, At::backoff_base);
+        s.backoff_factor = optional_argument::of(fcinfo, At::backoff_factor);
+        s.backoff_max = optional_argument::of(fcinfo, At::backoff_max);
+        s.backoff_jitter = optional_argument::of(fcinfo, At::backoff_jitter);
+        s.history = optional_argument::of(fcinfo, At::history);
+        return s;
+    }
     bool any_is_given() const { return first_given() != nullptr; }
     // The name of one that is given; null where none is.
     const char* first_given() const;

@@ -114,16 +114,21 @@ int64 remove_broadcasts(int32 channel_id, bool wait) {
 
 }  // namespace pgpubsub
 
+struct read_broadcast_arguments {
+    enum : int { channel, id };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_read_broadcast) {
-    const channel c = get_channel(text_argument(fcinfo, 0, "channel"));
+    using at = read_broadcast_arguments;
+    const channel c = get_channel(text_argument(fcinfo, at::channel, "channel"));
     check_privilege(c, GetUserId(), privilege::consume);
     if (c.kind != channel_kind::broadcast)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("channel \"%s\" is not a broadcast channel", c.name));
-    require(fcinfo, 1, "id");
+    require(fcinfo, at::id, "id");
     // What was published earlier in the same statement is there too.
     CommandCounterIncrement();
     ScanKeyData keys[] = {equals_int4(broadcast_column::channel_id, c.id),
-                          equals_int8(broadcast_column::id, PG_GETARG_INT64(1))};
+                          equals_int8(broadcast_column::id, PG_GETARG_INT64(at::id))};
     plain_scan scan =
         plain_scan::begin(our_catalog().broadcast, broadcast_column::count, our_catalog().broadcast_id, keys);
     Datum envelope = 0;

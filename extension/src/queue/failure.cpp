@@ -24,10 +24,7 @@ const text* storable(const text* error) {
 
 }  // namespace
 
-failure failure_arguments(FunctionCallInfo fcinfo, int first) {
-    const int delay = first;
-    const int error = first + 1;
-    const int reject = first + 2;
+failure read_failure(FunctionCallInfo fcinfo, int delay, int error, int reject) {
     failure f{};
     f.has_delay = !PG_ARGISNULL(delay);
     if (f.has_delay)

@@ -18,9 +18,13 @@ struct failure {
 // What is stored of an error, in bytes; of a longer one the middle is cut out, and it says so.
 inline constexpr int max_error_bytes = 8192;
 
-// Reads the arguments delay, error and reject, which begin with the one of that number.
+// Reads the arguments of those numbers.
 // Errors: invalid_parameter_value (22023) for a negative delay.
-failure failure_arguments(FunctionCallInfo fcinfo, int first);
+failure read_failure(FunctionCallInfo fcinfo, int delay, int error, int reject);
+template <typename At>
+failure failure_arguments(FunctionCallInfo fcinfo) {
+    return read_failure(fcinfo, At::delay, At::error, At::reject);
+}
 
 // Whether the subscription allows no further attempt.
 bool is_used_up(const row_values& row, const subscription& s);

@@ -7,11 +7,15 @@
 
 using namespace pgpubsub;
 
+struct idempotency_key_arguments {
+    enum : int { id, created_at };
+};
+
 // In microseconds since 1970 as a decimal number, so that no setting of a session has a part in it.
 PGPUBSUB_FUNCTION(pgpubsub_idempotency_key) {
     constexpr int64 epoch = int64{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
-    const int64 id = PG_GETARG_INT64(0);
-    const TimestampTz created_at = PG_GETARG_TIMESTAMPTZ(1);
+    const int64 id = PG_GETARG_INT64(idempotency_key_arguments::id);
+    const TimestampTz created_at = PG_GETARG_TIMESTAMPTZ(idempotency_key_arguments::created_at);
     if (TIMESTAMP_NOT_FINITE(created_at))
         ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("argument \"created_at\" must be finite"));
     PG_RETURN_TEXT_P(cstring_to_text(

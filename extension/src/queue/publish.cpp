@@ -12,6 +12,13 @@ using namespace pgpubsub;
 
 namespace {
 
+struct publish_arguments {
+    enum : int { channel, payload, key, headers, deliver_at, priority, dedup_key, replace };
+};
+struct publish_batch_arguments {
+    enum : int { channel, payloads, keys, headers, deliver_at, priority };
+};
+
 int16 priority_argument(FunctionCallInfo fcinfo, int index) {
     require(fcinfo, index, "priority");
     const int priority = PG_GETARG_INT32(index);
@@ -131,20 +138,21 @@ bool has(const array_argument& a, int i) { return a.values != nullptr && !a.null
 
 PGPUBSUB_FUNCTION(pgpubsub_publish) {
     PreventCommandIfReadOnly("pgpubsub.publish()");
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    require(fcinfo, 1, "payload");
+    using at = publish_arguments;
+    const std::string_view name = text_argument(fcinfo, at::channel, "channel");
+    require(fcinfo, at::payload, "payload");
     const new_notification n = {
-        .payload = PG_GETARG_JSONB_P(1),
-        .key = PG_ARGISNULL(2) ? nullptr : PG_GETARG_TEXT_PP(2),
-        .headers = checked_headers(optional_jsonb_argument(fcinfo, 3), 0),
-        .has_deliver_at = !PG_ARGISNULL(4),
-        .deliver_at = deliver_at_argument(fcinfo, 4),
-        .priority = priority_argument(fcinfo, 5),
-        .dedup_key = dedup_key_argument(fcinfo, 6),
+        .payload = PG_GETARG_JSONB_P(at::payload),
+        .key = PG_ARGISNULL(at::key) ? nullptr : PG_GETARG_TEXT_PP(at::key),
+        .headers = checked_headers(optional_jsonb_argument(fcinfo, at::headers), 0),
+        .has_deliver_at = !PG_ARGISNULL(at::deliver_at),
+        .deliver_at = deliver_at_argument(fcinfo, at::deliver_at),
+        .priority = priority_argument(fcinfo, at::priority),
+        .dedup_key = dedup_key_argument(fcinfo, at::dedup_key),
     };
     check_readable(n, 0);
-    require(fcinfo, 7, "replace");
-    const bool replace = PG_GETARG_BOOL(7);
+    require(fcinfo, at::replace, "replace");
+    const bool replace = PG_GETARG_BOOL(at::replace);
     if (replace && n.dedup_key == nullptr)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"replace\" needs argument \"dedup_key\""));
@@ -167,15 +175,16 @@ PGPUBSUB_FUNCTION(pgpubsub_publish) {
 
 PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
     PreventCommandIfReadOnly("pgpubsub.publish_batch()");
-    const std::string_view name = text_argument(fcinfo, 0, "channel");
-    require(fcinfo, 1, "payloads");
-    const array_argument payloads = elements_of(PG_GETARG_ARRAYTYPE_P(1));
-    const array_argument keys = beside(fcinfo, 2, "keys", payloads.count);
-    const array_argument headers = beside(fcinfo, 3, "headers", payloads.count);
+    using at = publish_batch_arguments;
+    const std::string_view name = text_argument(fcinfo, at::channel, "channel");
+    require(fcinfo, at::payloads, "payloads");
+    const array_argument payloads = elements_of(PG_GETARG_ARRAYTYPE_P(at::payloads));
+    const array_argument keys = beside(fcinfo, at::keys, "keys", payloads.count);
+    const array_argument headers = beside(fcinfo, at::headers, "headers", payloads.count);
     new_notification n = {
-        .has_deliver_at = !PG_ARGISNULL(4),
-        .deliver_at = deliver_at_argument(fcinfo, 4),
-        .priority = priority_argument(fcinfo, 5),
+        .has_deliver_at = !PG_ARGISNULL(at::deliver_at),
+        .deliver_at = deliver_at_argument(fcinfo, at::deliver_at),
+        .priority = priority_argument(fcinfo, at::priority),
     };
     notification_table table = notification_table::open();
     const channel c = get_channel_for_use(name, GetUserId(), privilege::publish);

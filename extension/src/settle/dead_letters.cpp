@@ -59,12 +59,24 @@ int64 for_each_selected(const selection& wanted, Act act) {
     return total;
 }
 
-// The arguments channel, which is the first, and subscription.
-selection selection_arguments(FunctionCallInfo fcinfo, int subscription_at) {
+// The forms of 0.1.0 lack ids: there, those by ids have symbols of their own.
+struct redrive_arguments {
+    enum : int { channel, filter, subscription, ids };
+};
+struct purge_dead_letters_arguments {
+    enum : int { channel, filter, older_than, subscription, ids };
+};
+struct redrive_ids_arguments {
+    enum : int { channel, ids, subscription };
+};
+using purge_dead_letters_ids_arguments = redrive_ids_arguments;
+
+template <typename At>
+selection selection_arguments(FunctionCallInfo fcinfo) {
     selection wanted{};
-    wanted.c = get_queue_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    wanted.c = get_queue_channel(text_argument(fcinfo, At::channel, "channel"), if_missing::look_for_another);
     wanted.c = get_channel_for_use(wanted.c.name, GetUserId(), privilege::consume);
-    wanted.s = get_subscription(wanted.c, text_argument(fcinfo, subscription_at, "subscription"));
+    wanted.s = get_subscription(wanted.c, text_argument(fcinfo, At::subscription, "subscription"));
     wanted.died_by = DT_NOEND;
     return wanted;
 }
@@ -107,29 +119,29 @@ void select_older(FunctionCallInfo fcinfo, int older_than_at, selection* wanted)
     wanted->died_by = later_by(GetCurrentTimestamp(), -age);
 }
 
-// channel, ids, subscription.
+template <typename At>
 selection selection_by_ids(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 2);
-    select_ids(fcinfo, 1, &wanted);
+    selection wanted = selection_arguments<At>(fcinfo);
+    select_ids(fcinfo, At::ids, &wanted);
     return wanted;
 }
 
-// channel, filter, subscription; and ids, which the form of 0.1.0 lacks.
 selection redriven_selection(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 2);
-    select_filtered(fcinfo, 1, &wanted);
-    if (PG_NARGS() > 3 && !is_left_out(fcinfo, 3))
-        select_ids(fcinfo, 3, &wanted);
+    using at = redrive_arguments;
+    selection wanted = selection_arguments<at>(fcinfo);
+    select_filtered(fcinfo, at::filter, &wanted);
+    if (PG_NARGS() > at::ids && !is_left_out(fcinfo, at::ids))
+        select_ids(fcinfo, at::ids, &wanted);
     return wanted;
 }
 
-// channel, filter, older_than, subscription; and ids, which the form of 0.1.0 lacks.
 selection purged_selection(FunctionCallInfo fcinfo) {
-    selection wanted = selection_arguments(fcinfo, 3);
-    select_filtered(fcinfo, 1, &wanted);
-    select_older(fcinfo, 2, &wanted);
-    if (PG_NARGS() > 4 && !is_left_out(fcinfo, 4))
-        select_ids(fcinfo, 4, &wanted);
+    using at = purge_dead_letters_arguments;
+    selection wanted = selection_arguments<at>(fcinfo);
+    select_filtered(fcinfo, at::filter, &wanted);
+    select_older(fcinfo, at::older_than, &wanted);
+    if (PG_NARGS() > at::ids && !is_left_out(fcinfo, at::ids))
+        select_ids(fcinfo, at::ids, &wanted);
     return wanted;
 }
 
@@ -174,10 +186,11 @@ int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     return redriven;
 }
 
+template <typename At>
 int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     PreventCommandIfReadOnly("pgpubsub.purge_dead_letters()");
     // A broadcast channel has none, as purge_channel() may find nothing stored there.
-    const channel c = get_channel(text_argument(fcinfo, 0, "channel"), if_missing::look_for_another);
+    const channel c = get_channel(text_argument(fcinfo, At::channel, "channel"), if_missing::look_for_another);
     if (c.kind == channel_kind::broadcast) {
         check_privilege(c, GetUserId(), privilege::consume);
         return 0;
@@ -189,7 +202,14 @@ int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
 
 PGPUBSUB_FUNCTION(pgpubsub_redrive) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
 PGPUBSUB_FUNCTION(pgpubsub_redrive_0_2) { PG_RETURN_INT64(redrive(fcinfo, redriven_selection)); }
-PGPUBSUB_FUNCTION(pgpubsub_redrive_ids) { PG_RETURN_INT64(redrive(fcinfo, selection_by_ids)); }
-PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
-PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_0_2) { PG_RETURN_INT64(purge(fcinfo, purged_selection)); }
-PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_ids) { PG_RETURN_INT64(purge(fcinfo, selection_by_ids)); }
+PGPUBSUB_FUNCTION(pgpubsub_redrive_ids) { PG_RETURN_INT64(redrive(fcinfo, selection_by_ids<redrive_ids_arguments>)); }
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters) {
+    PG_RETURN_INT64(purge<purge_dead_letters_arguments>(fcinfo, purged_selection));
+}
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_0_2) {
+    PG_RETURN_INT64(purge<purge_dead_letters_arguments>(fcinfo, purged_selection));
+}
+PGPUBSUB_FUNCTION(pgpubsub_purge_dead_letters_ids) {
+    using at = purge_dead_letters_ids_arguments;
+    PG_RETURN_INT64(purge<at>(fcinfo, selection_by_ids<at>));
+}

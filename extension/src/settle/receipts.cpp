@@ -87,18 +87,29 @@ int sort_unique(receipt* receipts, int count) {
 
 constexpr auto nothing_to_do = [] {};
 
-// Calls change(table, leased, wait) for the row of each receipt in argument 0, again when that was changed meanwhile, and then
+struct ack_arguments {
+    enum : int { receipts };
+};
+struct nack_arguments {
+    enum : int { receipts, delay, error, reject };
+};
+struct extend_arguments {
+    enum : int { receipts, lease };
+};
+using release_arguments = ack_arguments;
+
+// Calls change(table, leased, wait) for the row of each receipt in the argument receipts, again when that was changed meanwhile, and then
 // after_each(). Returns how many it changed.
-template <typename Change, typename AfterEach = decltype(nothing_to_do)>
+template <typename At, typename Change, typename AfterEach = decltype(nothing_to_do)>
 int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change, AfterEach after_each = nothing_to_do) {
     PreventCommandIfReadOnly(function);
     // Null is what array_agg() makes of no receipts.
-    if (PG_ARGISNULL(0))
+    if (PG_ARGISNULL(At::receipts))
         return 0;
     Datum* receipts;
     bool* nulls;
     int count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &receipts, &nulls, &count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(At::receipts), TEXTOID, -1, false, TYPALIGN_INT, &receipts, &nulls, &count);
 
     // All are read before the first is acted on, so that a malformed one ends nobody's lease.
     auto* const parsed = static_cast<receipt*>(palloc(Max(count, 1) * sizeof(receipt)));
@@ -154,7 +165,7 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
     int64 kept = 0;
     subscription keeper{};  // the last one that keeps a history
     int32 hinted = 0;       // the last channel whose consumers were told
-    const int64 acked = for_each_receipt(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 acked = for_each_receipt<ack_arguments>(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
         const TM_Result outcome = table.remove(&leased.tid, wait);
         if (outcome != TM_Ok)
             return outcome;
@@ -179,9 +190,9 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
-    const failure f = failure_arguments(fcinfo, 1);
+    const failure f = failure_arguments<nack_arguments>(fcinfo);
     later_wake_up wakes{};
-    const int64 nacked = for_each_receipt(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 nacked = for_each_receipt<nack_arguments>(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
         TM_Result outcome;
         if (is_dead(leased.row, leased.s, f)) {
             outcome = table.remove(&leased.tid, wait);
@@ -205,10 +216,10 @@ PGPUBSUB_FUNCTION(pgpubsub_nack) {
 
 PGPUBSUB_FUNCTION(pgpubsub_extend) {
     const TimestampTz lease_end =
-        deadline_argument(fcinfo, 1, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
+        deadline_argument(fcinfo, extend_arguments::lease, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     later_wake_up wakes{};
     momentary_lock key;
-    const int64 extended = for_each_receipt(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
+    const int64 extended = for_each_receipt<extend_arguments>(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
         if (leased.c.ordered) {
             // Another one of the same key may have been handed out since; and nobody shall look for leases of the key while
             // this one's end is moved.
@@ -233,7 +244,7 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_release) {
-    PG_RETURN_INT64(for_each_receipt(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
+    PG_RETURN_INT64(for_each_receipt<release_arguments>(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
         make_ready(&leased.row);
         const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
         leased.row.set(column::attempts, Int16GetDatum(attempts - 1));

@@ -16,22 +16,29 @@ using namespace pgpubsub;
 
 namespace {
 
+struct recover_arguments {
+    enum : int { channel };
+};
+struct recover_in_chunks_arguments {
+    enum : int { channel, chunk_size, recovered };
+};
+
 // Of the function.
 constexpr int64 default_chunk = 10'000;
 
 // The channel that the argument names; null: all that the caller may consume.
-std::span<const channel> channels_argument(FunctionCallInfo fcinfo) {
-    if (PG_ARGISNULL(0))
+std::span<const channel> channels_argument(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index))
         return consumable_channels(GetUserId());
     auto* const named = static_cast<channel*>(palloc(sizeof(channel)));
-    *named = get_channel(text_argument(fcinfo, 0, "channel"));
+    *named = get_channel(text_argument(fcinfo, index, "channel"));
     check_privilege(*named, GetUserId(), privilege::consume);
     return {named, 1};
 }
 
 // What the worker does beside.
-void tidy_rights_if_all(FunctionCallInfo fcinfo) {
-    if (PG_ARGISNULL(0))
+void tidy_rights_if_all(FunctionCallInfo fcinfo, int index) {
+    if (PG_ARGISNULL(index))
         tidy_rights();
 }
 
@@ -60,16 +67,17 @@ auto with_snapshot(F f) {
 
 Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.recover()");
-    const int chunk = count_argument(fcinfo, 1, "chunk_size", type);
+    using at = recover_in_chunks_arguments;
+    const int chunk = count_argument(fcinfo, at::chunk_size, "chunk_size", type);
     const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
                             !reinterpret_cast<CallContext*>(fcinfo->context)->atomic;
     // This context outlives the transactions.
     const MemoryContext context = CurrentMemoryContext;
     SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0);
     const std::span<const channel> channels =
-        with_context(context, [&] { return with_snapshot([&] { return channels_argument(fcinfo); }); });
+        with_context(context, [&] { return with_snapshot([&] { return channels_argument(fcinfo, at::channel); }); });
     with_snapshot([&] {
-        tidy_rights_if_all(fcinfo);
+        tidy_rights_if_all(fcinfo, at::channel);
         return true;
     });
 
@@ -90,14 +98,14 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
     if (!channels.empty())
         in_chunks([&] { return recover_leases(&pass, chunk); });
     for (const channel& c : channels) {
-        position at{};
+        position start{};
         with_snapshot([&] {
             forget_places_of(c);
             return true;
         });
         in_chunks([&] {
             channel still_there;
-            return find_channel(c.id, &still_there) ? recover_channel(c, chunk, &at) : progress{};
+            return find_channel(c.id, &still_there) ? recover_channel(c, chunk, &start) : progress{};
         });
     }
     SPI_finish();
@@ -114,8 +122,8 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
 
 PGPUBSUB_FUNCTION(pgpubsub_recover) {
     PreventCommandIfReadOnly("pgpubsub.recover()");
-    const std::span<const channel> channels = channels_argument(fcinfo);
-    tidy_rights_if_all(fcinfo);
+    const std::span<const channel> channels = channels_argument(fcinfo, recover_arguments::channel);
+    tidy_rights_if_all(fcinfo, recover_arguments::channel);
     if (channels.empty())
         PG_RETURN_INT64(0);
     lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN, .from_tid = {}, .from_file = InvalidOid};

@@ -144,21 +144,27 @@ static_assert(survives_longjmp<requeuer>);
 
 }  // namespace
 
+struct requeue_arguments {
+    enum : int { ids, delay, error, reject, subscription };
+};
+
 // The result is bigint, and integer in the catalog of 0.1.0, which takes the lower half of the same Datum.
 PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     PreventCommandIfReadOnly("pgpubsub.requeue()");
+    using at = requeue_arguments;
     // Null is what array_agg() makes of no ids.
-    if (PG_ARGISNULL(0))
+    if (PG_ARGISNULL(at::ids))
         PG_RETURN_INT64(0);
-    const failure f = failure_arguments(fcinfo, 1);
+    const failure f = failure_arguments<at>(fcinfo);
     Datum* ids;
     bool* nulls;
     int count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(at::ids), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
 
     // The catalog of 0.1.0 has no argument subscription.
-    const char* const subscription_name =
-        PG_NARGS() <= 4 || PG_ARGISNULL(4) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(4));
+    const char* const subscription_name = PG_NARGS() <= at::subscription || PG_ARGISNULL(at::subscription)
+                                              ? nullptr
+                                              : text_to_cstring(PG_GETARG_TEXT_PP(at::subscription));
 
     // What a take() in the same statement did is seen from here on.
     CommandCounterIncrement();

@@ -116,10 +116,14 @@ static_assert(survives_longjmp<search_by_id>);
 
 }  // namespace
 
+struct get_arguments {
+    enum : int { id };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_get) {
     InitMaterializedSRF(fcinfo, 0);
-    if (PG_ARGISNULL(0))
+    if (PG_ARGISNULL(get_arguments::id))
         return Datum{0};
-    search_by_id(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), PG_GETARG_INT64(0)).run();
+    search_by_id(reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo), PG_GETARG_INT64(get_arguments::id)).run();
     return Datum{0};
 }

@@ -189,21 +189,26 @@ static_assert(survives_longjmp<page>);
 
 }  // namespace
 
+struct peek_arguments {
+    enum : int { channel, subscription, state, filter, after_id, max_count };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_peek) {
+    using at = peek_arguments;
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-    const channel c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
+    const channel c = get_queue_channel(text_argument(fcinfo, at::channel, "channel"));
     check_privilege(c, GetUserId(), privilege::consume);
-    const subscription s = get_subscription(c, text_argument(fcinfo, 1, "subscription"));
+    const subscription s = get_subscription(c, text_argument(fcinfo, at::subscription, "subscription"));
     search wanted{};
     wanted.subscription_id = s.id;
-    wanted.has_state = !PG_ARGISNULL(2);
+    wanted.has_state = !PG_ARGISNULL(at::state);
     if (wanted.has_state)
-        wanted.wanted = parse_stored_state(text_argument(fcinfo, 2, "state"));
-    wanted.filter = optional_jsonb_argument(fcinfo, 3);
-    wanted.after_id = PG_ARGISNULL(4) ? PG_INT64_MIN : PG_GETARG_INT64(4);
-    require(fcinfo, 5, "max_count");
-    wanted.max_count = PG_GETARG_INT64(5);
+        wanted.wanted = parse_stored_state(text_argument(fcinfo, at::state, "state"));
+    wanted.filter = optional_jsonb_argument(fcinfo, at::filter);
+    wanted.after_id = PG_ARGISNULL(at::after_id) ? PG_INT64_MIN : PG_GETARG_INT64(at::after_id);
+    require(fcinfo, at::max_count, "max_count");
+    wanted.max_count = PG_GETARG_INT64(at::max_count);
     if (wanted.max_count < 1)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"%s\" must be at least 1", "max_count"),
