@@ -8,7 +8,7 @@
 #include "claim/lease_owner.hpp"
 #include "claim/taken.hpp"
 #include "json/type_facts.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pg/settings.hpp"
 #include "place/key_memory.hpp"
 #include "place/place.hpp"

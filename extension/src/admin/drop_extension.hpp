@@ -7,7 +7,7 @@
 // capture, the others with an error that says so.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

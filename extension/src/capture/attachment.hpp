@@ -5,7 +5,7 @@
 #pragma once
 
 #include "capture/capture_settings.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "channel/channel.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -13,7 +13,7 @@
 // Anybody who may make triggers may write these by hand, so nothing here relies on their form.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

@@ -1,7 +1,7 @@
 // By which function values of a type are compared.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

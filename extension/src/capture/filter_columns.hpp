@@ -6,7 +6,7 @@
 // rename brings up to date as far as the library is loaded then.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

@@ -21,7 +21,7 @@
 // where they have a primary key, or somebody gives them one.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

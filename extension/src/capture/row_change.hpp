@@ -1,7 +1,7 @@
 // A change of a row, as a capture sees it.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

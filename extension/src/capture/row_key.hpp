@@ -2,7 +2,7 @@
 #pragma once
 
 #include "json/type_facts.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

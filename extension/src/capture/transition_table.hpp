@@ -1,7 +1,7 @@
 // The rows that a statement changed, as a trigger FOR EACH STATEMENT finds them: those before, and those after.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

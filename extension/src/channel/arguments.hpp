@@ -3,7 +3,7 @@
 
 #include "channel/channel.hpp"
 #include "pg/interval.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -6,7 +6,7 @@
 // create one could take its name. An index must have the columns that the library writes and reads, in the order of its own.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

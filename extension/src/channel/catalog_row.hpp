@@ -4,7 +4,7 @@
 // internal error ("tuple concurrently updated", XX000). Who has locked the row before does not fail.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

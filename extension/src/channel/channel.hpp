@@ -4,7 +4,7 @@
 // trigger on the three tables then sends a relcache invalidation, which reaches all sessions when the change commits.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pg/problem.hpp"
 #include "pure/backoff.hpp"
 #include "pure/limits.hpp"

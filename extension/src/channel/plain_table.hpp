@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

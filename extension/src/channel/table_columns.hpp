@@ -2,7 +2,7 @@
 // columns from here. test/lib/check-catalog.pl compares them with the script.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "pg/interval.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

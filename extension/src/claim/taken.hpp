@@ -2,7 +2,7 @@
 // the consumer sending it again, and only one that was really taken here.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "queue/archive.hpp"
 #include "queue/notification.hpp"
 

@@ -17,7 +17,7 @@
 // SQL, that captures).
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pg/text_size.hpp"
 #include "pure/jsonb_layout.hpp"
 #include "pure/limits.hpp"

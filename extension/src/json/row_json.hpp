@@ -7,7 +7,7 @@
 
 #include "json/jsonb_writer.hpp"
 #include "json/type_facts.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "json/jsonb_writer.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

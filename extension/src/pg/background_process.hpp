@@ -2,7 +2,7 @@
 // unless they say otherwise are not started again by the postmaster, and end without a word in the log where they can.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pure/steady_clock.hpp"
 
 namespace pgpubsub {

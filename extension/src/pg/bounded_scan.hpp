@@ -4,7 +4,7 @@
 // pass over millions of them first. What needs an answer soon, not the whole answer, walks like this.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

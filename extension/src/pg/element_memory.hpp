@@ -1,7 +1,7 @@
 // Memory for work that is done for one element of a value after the other, and leaves something each time.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,7 +1,7 @@
 // What belongs to an extension.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,7 +1,7 @@
 // Code that runs with settings of its own, whatever the session has.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

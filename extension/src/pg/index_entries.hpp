@@ -7,7 +7,7 @@
 // rights of the caller's; and the caller can lead none of them astray by settings of names.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

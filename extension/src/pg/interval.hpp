@@ -1,7 +1,7 @@
 // Spans of time in microseconds, and points of time that lie ahead by one, without overflow.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -2,7 +2,7 @@
 // the class as objsubid.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

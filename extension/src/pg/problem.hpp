@@ -1,7 +1,7 @@
 // What is wrong with something, in the words of an error or a warning.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,7 +1,7 @@
 // Keys for scans: `column` is the number of the index's column, or of the table's where a scan wants that.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,7 +1,7 @@
 // The settings (GUCs) of the extension; doc/reference.md describes them for users.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

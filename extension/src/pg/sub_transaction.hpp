@@ -4,7 +4,7 @@
 // ERROR rolls it back; one that `is_expected` counts as false, any other goes on to the caller.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -2,7 +2,7 @@
 // could hold, such as the number 1e100000, or rows in rows in a range, whose quotes double at each level.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

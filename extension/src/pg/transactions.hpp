@@ -1,7 +1,7 @@
 // What became of transactions, by their numbers. A number is kept with its epoch, so that one from long ago is not taken for one to come.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

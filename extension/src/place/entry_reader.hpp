@@ -1,7 +1,7 @@
 // Reads what the entries of an index lead to, without a scan: the versions of a row that have the same values in all indexes.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

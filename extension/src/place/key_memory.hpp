@@ -33,7 +33,7 @@
 // where the library is not preloaded, each look-up walks.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "shmem/shared_memory.hpp"
 
 #include <span>

@@ -5,7 +5,7 @@
 // the end of all earlier ones. (A VACUUM FREEZE, or one that a wraparound forces, may forget those of a group that have ended.)
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -8,7 +8,7 @@
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"
 #include "pg/index_entries.hpp"
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pg/scan_keys.hpp"
 
 namespace pgpubsub {

@@ -4,7 +4,7 @@
 // out not to have the extension.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 #include "pure/retry.hpp"
 #include "shmem/shared_memory.hpp"
 

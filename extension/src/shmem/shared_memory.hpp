@@ -4,7 +4,7 @@
 // slower: so whoever uses a part asks first whether it is there.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 #include <span>
 

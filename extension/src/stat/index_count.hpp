@@ -3,7 +3,7 @@
 // Only for the btree indexes of this extension whose first column is an integer that is never null.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

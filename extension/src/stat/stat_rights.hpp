@@ -1,7 +1,7 @@
 // Whose numbers the views stat_channels and stat_consumers show.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

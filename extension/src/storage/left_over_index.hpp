@@ -8,7 +8,7 @@
 
 #include <span>
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

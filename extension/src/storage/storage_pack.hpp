@@ -5,7 +5,7 @@
 // transactions that made them, and only pages without any row are cut off.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -4,7 +4,7 @@
 // however large the table is, and good enough to tell twofold from tenfold.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

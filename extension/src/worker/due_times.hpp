@@ -1,7 +1,7 @@
 // When the consumers of which channel are to be woken next: a heap, with one entry for each channel.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 

@@ -1,7 +1,7 @@
 // The background processes: a launcher for the server, and a worker for each database that has the extension.
 #pragma once
 
-#include "pg/pg.hpp"
+#include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
