@@ -7,7 +7,7 @@
 #   make demo        the main job on real files, in a private PostgreSQL of its own (MEDIA=folder)
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
 #   make test-model  the library beside a model of it, step by step under chance, for long (SECONDS=600, SEED=number)
-#   make test-versions    every test on PostgreSQL 17, 18 and 19, each in a Debian of its own; as root
+#   make test-versions    every test on the other versions in test/lib/postgresql-versions, each in a Debian of its own; as root
 #   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
 #   make test-assert  the extension's tests on a PostgreSQL that is built with assertions, and with its caches discarded
 #   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer

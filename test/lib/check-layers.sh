@@ -30,7 +30,5 @@ check_layers client/src '' base pq protocol api consumer
 check_layers client/cli main.cpp output exec options commands
 none "extension/src/pure includes no header of PostgreSQL" \
     "$(grep -nE '^#include "|^extern "C"' extension/src/pure/*.[ch]pp | grep -v '#include "pure/' || true)"
-none "what differs between versions of PostgreSQL is in extension/src/pg alone" \
-    "$(grep -rn 'PG_VERSION_NUM' extension/src | grep -v '^extension/src/pg/' || true)"
 
 end_of_checks

@@ -34,6 +34,7 @@ suite_symbols() {
     local status=0
     part "$ROOT/test/lib/check-symbols.sh" "$ROOT/pgpubsub.so" || status=1
     part "$ROOT/test/lib/check-layers.sh" || status=1
+    part "$ROOT/test/lib/check-versions.sh" || status=1
     return $status
 }
 

@@ -2,7 +2,7 @@
 # Runs every test on other versions of PostgreSQL than the machine's own, and ends with the line
 # "N passed, N failed". "make test-versions" is the usual way in. It needs root and Debian's archive.
 #
-#   VERSIONS       the versions, "17 18 19" unless given. Each named version is tested or counts as a
+#   VERSIONS       the versions: those of the file postgresql-versions but the machine's own unless given. Each named version is tested or counts as a
 #                  failure that says why: none is left out in silence
 #   VERSIONS_DIR   where the Debian systems live that hold the versions, /var/tmp/pgpubsub-versions
 #                  unless given. Each takes 1.5 GB, is made when it is missing, and kept for next time
@@ -14,7 +14,8 @@
 # this script, however it ends. Each version's whole output is kept in VERSIONS_DIR/VERSION.log.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
-: "${VERSIONS:=17 18 19}" "${VERSIONS_DIR:=/var/tmp/pgpubsub-versions}"
+own=$("${PG_CONFIG:-pg_config}" --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/' || true)
+: "${VERSIONS:=$(grep -v '^#' "$root/test/lib/postgresql-versions" | grep -vx "${own:-none}" | xargs)}" "${VERSIONS_DIR:=/var/tmp/pgpubsub-versions}"
 # shellcheck source=debian.sh
 . "$root/test/lib/debian.sh"
 : "${MIRROR:=$(debian_archive)}"

@@ -7,6 +7,7 @@
 #include "channel/table_columns.hpp"
 #include "channel/table_row.hpp"
 #include "claim/left_rows.hpp"
+#include "pg/compat.hpp"
 #include "pg/interval.hpp"
 #include "place/key_memory.hpp"
 #include "queue/archive.hpp"

@@ -7,6 +7,7 @@
 #include "channel/plain_table.hpp"
 #include "channel/table_columns.hpp"
 #include "channel/table_row.hpp"
+#include "pg/compat.hpp"
 #include "pg/locks.hpp"
 #include "pg/scan_keys.hpp"
 

@@ -1,6 +1,7 @@
 #include "admin/drop_extension.hpp"
 
 #include "channel/catalog.hpp"
+#include "pg/compat.hpp"
 #include "pg/extension_members.hpp"
 #include "pg/lock_all.hpp"
 #include "pg/scan_keys.hpp"

@@ -3,6 +3,7 @@
 #include "capture/capture_right.hpp"
 #include "channel/catalog.hpp"
 #include "channel/catalog_row.hpp"
+#include "pg/compat.hpp"
 #include "pg/sub_transaction.hpp"
 
 namespace pgpubsub {

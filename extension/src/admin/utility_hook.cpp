@@ -6,6 +6,7 @@
 #include "capture/capture_trigger.hpp"
 #include "capture/filter_columns.hpp"
 #include "channel/catalog.hpp"
+#include "pg/compat.hpp"
 #include "place/place.hpp"
 #include "shmem/databases.hpp"
 #include "shmem/sessions.hpp"

@@ -13,6 +13,7 @@
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
 #include "channel/channel_lock.hpp"
+#include "pg/compat.hpp"
 
 using namespace pgpubsub;
 

@@ -3,6 +3,7 @@
 #include "capture/row_key.hpp"
 #include "channel/arguments.hpp"
 #include "channel/channel_settings.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

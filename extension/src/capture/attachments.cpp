@@ -8,6 +8,7 @@
 #include "capture/filter_columns.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/compat.hpp"
 
 using namespace pgpubsub;
 

@@ -6,6 +6,7 @@
 
 #include "capture/capture_trigger.hpp"
 #include "capture/row_key.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

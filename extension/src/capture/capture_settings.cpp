@@ -2,6 +2,7 @@
 
 #include "capture/filter_columns.hpp"
 #include "channel/catalog.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "capture/equality.hpp"
 #include "json/type_facts.hpp"
+#include "pg/compat.hpp"
 #include "pg/guc_scope.hpp"
 
 namespace pgpubsub {

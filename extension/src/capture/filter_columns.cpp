@@ -2,6 +2,7 @@
 
 #include "capture/capture_settings.hpp"
 #include "channel/catalog.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -3,6 +3,7 @@
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
 #include "channel/catalog_row.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

@@ -1,6 +1,7 @@
 #include "capture/row_key.hpp"
 
 #include "json/row_json.hpp"
+#include "pg/compat.hpp"
 #include "pg/text_size.hpp"
 
 namespace pgpubsub {

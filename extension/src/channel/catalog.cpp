@@ -1,6 +1,7 @@
 #include "channel/catalog.hpp"
 
 #include "channel/table_columns.hpp"
+#include "pg/compat.hpp"
 #include "pg/extension_members.hpp"
 #include "shmem/databases.hpp"
 

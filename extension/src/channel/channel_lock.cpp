@@ -1,5 +1,6 @@
 #include "channel/channel_lock.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/locks.hpp"
 
 namespace pgpubsub {

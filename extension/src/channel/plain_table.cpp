@@ -2,6 +2,7 @@
 
 #include "channel/catalog.hpp"
 #include "pg/bounded_scan.hpp"
+#include "pg/compat.hpp"
 #include "pg/index_entries.hpp"
 #include "pg/scan_keys.hpp"
 

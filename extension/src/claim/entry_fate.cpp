@@ -1,5 +1,6 @@
 #include "claim/entry_fate.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/transactions.hpp"
 
 namespace pgpubsub {

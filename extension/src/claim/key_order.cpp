@@ -2,6 +2,7 @@
 
 #include "channel/catalog.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/compat.hpp"
 
 namespace pgpubsub {
 namespace {

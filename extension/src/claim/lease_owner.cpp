@@ -10,6 +10,7 @@
 
 #include "channel/catalog.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/compat.hpp"
 #include "pg/settings.hpp"
 #include "wakeup/wakeup.hpp"
 

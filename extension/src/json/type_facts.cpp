@@ -3,6 +3,7 @@
 // may take others for them, but never misses one. Built-in types and functions don't change.
 #include "json/type_facts.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/text_size.hpp"
 
 namespace pgpubsub {

@@ -2,7 +2,7 @@
 // unless they say otherwise are not started again by the postmaster, and end without a word in the log where they can.
 #pragma once
 
-#include "pg/postgres.hpp"
+#include "pg/compat.hpp"
 #include "pure/steady_clock.hpp"
 
 namespace pgpubsub {

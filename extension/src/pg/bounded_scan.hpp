@@ -4,7 +4,7 @@
 // pass over millions of them first. What needs an answer soon, not the whole answer, walks like this.
 #pragma once
 
-#include "pg/postgres.hpp"
+#include "pg/compat.hpp"
 
 #include <span>
 

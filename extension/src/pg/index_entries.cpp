@@ -1,5 +1,6 @@
 #include "pg/index_entries.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/guc_scope.hpp"
 
 namespace pgpubsub {

@@ -9,6 +9,7 @@
 
 #include <climits>
 
+#include "pg/compat.hpp"
 #include "pure/json_text.hpp"
 #include "pure/limits.hpp"
 

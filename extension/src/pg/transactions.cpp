@@ -1,3 +1,4 @@
+#include "pg/compat.hpp"
 #include "pg/transactions.hpp"
 
 namespace pgpubsub {

@@ -1,3 +1,4 @@
+#include "pg/compat.hpp"
 #include "place/entry_reader.hpp"
 
 namespace pgpubsub {

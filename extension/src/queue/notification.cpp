@@ -5,6 +5,7 @@
 #include "channel/catalog.hpp"
 #include "channel/plain_table.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/compat.hpp"
 #include "pg/settings.hpp"
 #include "place/key_memory.hpp"
 #include "place/unstored.hpp"

@@ -15,6 +15,7 @@
 #include <span>
 
 #include "pg/bounded_scan.hpp"
+#include "pg/compat.hpp"
 #include "pg/scan_keys.hpp"
 
 namespace pgpubsub {

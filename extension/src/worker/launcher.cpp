@@ -9,6 +9,7 @@
 // database needs one, since it has hints, or something is due there, the worker that has been idle for the longest time makes
 // room; where none is idle, one that has had its time. Who leaves writes down when its database needs a worker again.
 #include "pg/background_process.hpp"
+#include "pg/compat.hpp"
 #include "pg/settings.hpp"
 #include "pure/worker_places.hpp"
 #include "shmem/databases.hpp"
