@@ -1,25 +1,14 @@
-#include "queue/notification.hpp"
-
-#include <initializer_list>
+#include "queue/notification_table.hpp"
 
 #include "channel/catalog.hpp"
 #include "channel/plain_table.hpp"
 #include "channel/table_columns.hpp"
 #include "pg/compat.hpp"
-#include "pg/settings.hpp"
 #include "place/key_memory.hpp"
 #include "place/unstored.hpp"
-#include "queue/stat_count.hpp"
+#include "queue/notification_scan.hpp"
 
 namespace pgpubsub {
-
-row_values row_values::of(TupleTableSlot* slot) {
-    slot_getallattrs(slot);
-    row_values row;
-    memcpy(row.values, slot->tts_values, sizeof row.values);
-    memcpy(row.nulls, slot->tts_isnull, sizeof row.nulls);
-    return row;
-}
 
 namespace {
 
@@ -158,19 +147,6 @@ void notification_table::keep_unknown_columns(ItemPointer tid) {
     ExecDropSingleTupleTableSlot(old);
 }
 
-void set_due(row_values* row, TimestampTz at) { row->set(column::due_at, TimestampTzGetDatum(Max(at, announce_due()))); }
-
-void make_ready(row_values* row) {
-    row->set_null(column::lease_token);
-    set_due(row, DT_NOBEGIN);
-    row->set(column::lease_owner, row->get(column::due_at));
-}
-
-TimestampTz given_back_at(const row_values& row) {
-    const bool was_given_back = row.is_null(column::lease_token) && !row.is_null(column::lease_owner);
-    return was_given_back ? DatumGetTimestampTz(row.get(column::lease_owner)) : DT_NOBEGIN;
-}
-
 void notification_table::insert(const row_values& row) {
     put_into_slot(row);
     table_tuple_insert(heap_, slot_, GetCurrentCommandId(true), 0, nullptr);
@@ -299,124 +275,6 @@ int64 notification_table::remove_all(int32 subscription_id, bool wait) {
         CommandCounterIncrement();
     }
     return removed;
-}
-
-notification_scan notification_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
-                                           std::span<ScanKeyData> keys, entry_keys wanted) {
-    notification_scan scan;
-    scan.slot_ = table_slot_create(table.heap(), nullptr);
-    scan.index_ = index_open(index, RowExclusiveLock);
-    scan.scan_ = begin_index_scan(table.heap(), scan.index_, snapshot, static_cast<int>(keys.size()));
-    scan.scan_->xs_want_itup = wanted == with_keys;
-    scan.restart(snapshot, keys);
-    return scan;
-}
-
-void notification_scan::restart(Snapshot snapshot, std::span<ScanKeyData> keys) {
-    scan_->xs_snapshot = snapshot;
-    index_rescan(scan_, keys.data(), static_cast<int>(keys.size()), nullptr, 0);
-}
-
-notification_scan& repeated_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
-                                         std::span<ScanKeyData> keys, notification_scan::entry_keys wanted) {
-    if (is_open_)
-        scan_.restart(snapshot, keys);
-    else
-        scan_ = notification_scan::begin(table, index, snapshot, keys, wanted);
-    is_open_ = true;
-    return scan_;
-}
-
-void repeated_scan::end() {
-    if (is_open_)
-        scan_.end();
-    is_open_ = false;
-}
-
-bool notification_scan::next() { return index_getnext_slot(scan_, ForwardScanDirection, slot_); }
-
-void notification_scan::end() {
-    index_endscan(scan_);
-    index_close(index_, NoLock);
-    ExecDropSingleTupleTableSlot(slot_);
-}
-
-bool is_of_this_transaction(TupleTableSlot* row) {
-    bool null;
-    return TransactionIdIsCurrentTransactionId(
-        DatumGetTransactionId(slot_getsysattr(row, MinTransactionIdAttributeNumber, &null)));
-}
-
-row_values notification_scan::values() const { return row_values::of(slot_); }
-
-bool has_row(const notification_table& table, Oid index, std::span<ScanKeyData> keys) {
-    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    notification_scan scan = notification_scan::begin(table, index, snapshot, keys);
-    const bool found = scan.next();
-    scan.end();
-    UnregisterSnapshot(snapshot);
-    return found;
-}
-
-int64 order_key_of(const text* key, int64 id) {
-    const auto* const bytes = key == nullptr ? reinterpret_cast<const char*>(&id) : VARDATA_ANY(key);
-    const std::size_t size = key == nullptr ? sizeof id : VARSIZE_ANY_EXHDR(key);
-    return static_cast<int64>(DatumGetUInt64(
-        hash_any_extended(reinterpret_cast<const unsigned char*>(bytes), static_cast<int>(size), key == nullptr)));
-}
-
-void set_order_key(row_values* row, const channel& c) {
-    row->set_null(column::order_key);
-    if (c.ordered) {
-        const text* const key = row->is_null(column::key) ? nullptr : DatumGetTextPP(row->get(column::key));
-        row->set(column::order_key, Int64GetDatum(order_key_of(key, DatumGetInt64(row->get(column::id)))));
-    }
-}
-
-bool passes(Datum payload, const Jsonb* filter) {
-    return filter == nullptr || DatumGetBool(DirectFunctionCall2(jsonb_contains, payload, JsonbPGetDatum(filter)));
-}
-
-row_values new_row(const channel& c, const subscription& s, int64 id, const new_notification& n) {
-    row_values row = row_values::empty();
-    row.set(column::id, Int64GetDatum(id));
-    row.set(column::created_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-    row.set(column::subscription_id, Int32GetDatum(s.id));
-    row.set(column::priority, Int16GetDatum(n.priority));
-    row.set(column::attempts, Int16GetDatum(0));
-    row.set(column::payload, JsonbPGetDatum(n.payload));
-    if (n.key != nullptr)
-        row.set(column::key, PointerGetDatum(n.key));
-    set_order_key(&row, c);
-    if (n.headers != nullptr)
-        row.set(column::headers, JsonbPGetDatum(n.headers));
-    if (const optional_int version = db_version(); version.has_value)
-        row.set(column::db_version, Int32GetDatum(version.value));
-    if (n.has_deliver_at) {
-        row.set(column::deliver_at, TimestampTzGetDatum(n.deliver_at));
-        if (n.deliver_at > GetCurrentTimestamp())
-            set_due(&row, n.deliver_at);
-    }
-    if (n.dedup_key != nullptr)
-        row.set(column::dedup_key, PointerGetDatum(n.dedup_key));
-    return row;
-}
-
-void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
-    table.insert(new_row(c, s, id, n));
-    count_published(s.id);
-}
-
-int64 store(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
-            const new_notification& n) {
-    const bool announced = announce_ids(c.id);
-    const int64 id = draw_id();
-    for (const subscription& s : subscriptions)
-        if (passes(JsonbPGetDatum(n.payload), s.filter))
-            store_for(table, c, s, id, n);
-    if (announced)
-        ids_are_stored();
-    return id;
 }
 
 }  // namespace pgpubsub

@@ -1,0 +1,66 @@
+// The notification table, opened for writing.
+//
+// It is read and written below the executor, by the table and index access methods: no plan that could go wrong with
+// the statistics of a table that is empty one moment and huge the next, no permissions of the current user, and half
+// the work per row. What an executor would check there (constraints, triggers, row security) this table has not.
+#pragma once
+
+#include "pg/index_entries.hpp"
+#include "queue/notification_row.hpp"
+
+namespace pgpubsub {
+
+// close() it when done; after an ERROR PostgreSQL does.
+class notification_table {
+public:
+    static notification_table open();
+    void close();
+
+    Relation heap() const { return heap_; }
+
+    void insert(const row_values& row);
+    // Stores the row that stood, or stands, at `old` once more.
+    void insert_again(const row_values& row, ItemPointer old);
+    // Many rows at once. Each slot holds a tuple of the row's values, and gets its place.
+    void insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows);
+
+    // Replaces, or removes, the row version at `tid`. Not TM_Ok: another transaction was there first, or, with `wait`
+    // unset, is at it now (TM_BeingModified), if only by a lock. With `wait` set, waits for that transaction to end.
+    TM_Result update(ItemPointer tid, const row_values& row, bool wait);
+    TM_Result remove(ItemPointer tid, bool wait);
+
+    // Locks the row version for this transaction alone, without waiting. Not TM_Ok: as for update() without `wait`. Who has
+    // the lock may update and remove with `wait` set: there is nobody to wait for.
+    TM_Result lock(ItemPointer tid);
+
+    // Whether the row version is there, and no other transaction is removing, changing or locking it just now.
+    bool is_free(ItemPointer tid) const;
+
+    // Removes all rows of a subscription that are committed by now, and returns how many. With `wait` set, waits for
+    // those that another transaction is at; else leaves them.
+    int64 remove_all(int32 subscription_id, bool wait);
+
+private:
+    bool may_be_only_ours(ItemPointer tid, const TM_FailureData& failure);
+    bool has_multixact(ItemPointer tid);
+    TupleTableSlot* version_slot();
+    int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
+    void put_into_slot(const row_values& row);
+    void keep_unknown_columns(ItemPointer tid);
+    void insert_index_entries(const row_values& row, TupleTableSlot* slot);
+    void insert_own_index_entries(const row_values& row, ItemPointer tid);
+    void tell_of_keys(const row_values& row, ItemPointer tid) const;
+    void insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid);
+
+    Relation heap_;
+    MemoryContext context_;  // what was current at open()
+    TupleTableSlot* slot_;
+    TupleTableSlot* version_slot_;  // made when first needed
+    Relation indexes_[8];  // our own, opened when first needed
+    IndexInfo* info_;
+    bool has_other_indexes_;     // somebody has added some to ours
+    index_entries all_indexes_;  // where that is so
+};
+static_assert(survives_longjmp<notification_table>);
+
+}  // namespace pgpubsub
