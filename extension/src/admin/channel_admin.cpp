@@ -1,6 +1,6 @@
-// Making, changing and dropping channels and subscriptions; pause, resume, purge.
+// Making, changing and dropping channels.
 #include "admin/administration.hpp"
-
+#include "admin/removal.hpp"
 #include "admin/rights.hpp"
 #include "capture/capture_right.hpp"
 #include "channel/channel_settings.hpp"
@@ -10,11 +10,8 @@
 #include "pg/compat.hpp"
 #include "pg/interval.hpp"
 #include "place/key_memory.hpp"
-#include "queue/archive.hpp"
 #include "queue/broadcast.hpp"
 #include "queue/notification.hpp"
-#include "queue/stat_count.hpp"
-#include "wakeup/wakeup.hpp"
 
 using namespace pgpubsub;
 
@@ -54,27 +51,6 @@ struct alter_channel_arguments {
 struct drop_channel_arguments {
     enum : int { name };
 };
-struct subscribe_arguments {
-    enum : int {
-        channel,
-        subscription,
-        filter,
-        max_attempts,
-        backoff_base,
-        backoff_factor,
-        backoff_max,
-        backoff_jitter,
-        history,
-        if_not_exists
-    };
-};
-struct pause_channel_arguments {
-    enum : int { channel, subscription };
-};
-using resume_channel_arguments = pause_channel_arguments;
-using purge_channel_arguments = pause_channel_arguments;
-using unsubscribe_arguments = pause_channel_arguments;
-
 struct capture_trigger {
     Oid table;
     NameData name;
@@ -135,8 +111,6 @@ channel_kind kind_argument(FunctionCallInfo fcinfo, int index) {
             errhint("The kinds are \"queue\" and \"broadcast\"."));
 }
 
-constexpr const char* nothing_is_stored = "A broadcast is sent when the transaction commits, and not stored for consumers.";
-
 // What a channel has beside its subscriptions.
 struct channel_settings {
     optional_argument ordered;
@@ -195,27 +169,6 @@ void check_may_change_order(const channel& c) {
     table.close();
 }
 
-void check_sees_all_rows(const char* what) {
-    if (IsolationUsesXactSnapshot())
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("cannot drop a %s in a transaction of isolation level REPEATABLE READ or SERIALIZABLE", what),
-                errdetail("Notifications that it does not see would be left behind."),
-                errhint("Use READ COMMITTED."));
-}
-
-// Removes everything that subscriptions of the channel hold, and keeps the channel's users out until the transaction
-// ends.
-void remove_everything(const channel& c, std::span<const subscription> subscriptions) {
-    lock_channel(c.id, channel_lock::replace);
-    notification_table table = notification_table::open();
-    for (const subscription& s : subscriptions) {
-        table.remove_all(s.id, true);
-        remove_archives(s.id, true);
-        remove_counts(s.id);
-    }
-    table.close();
-}
-
 void change_owner(const channel& c, Oid owner) {
     const char* const name = GetUserNameFromId(owner, true);
     if (name == nullptr)
@@ -226,37 +179,6 @@ void change_owner(const channel& c, Oid owner) {
     remove_owners(c.id);
     give_right(c.id, owner, privilege::owner);
     warn_of_lost_rights(captures);
-}
-
-// The subscription that the argument names, or all where it is null.
-std::span<const subscription> subscriptions_argument(FunctionCallInfo fcinfo, int index, const channel& c) {
-    if (PG_ARGISNULL(index))
-        return subscriptions_of(c);
-    auto* const named = static_cast<subscription*>(palloc(sizeof(subscription)));
-    *named = get_subscription(c, text_argument(fcinfo, index, "subscription"));
-    return {named, 1};
-}
-
-template <typename At>
-channel owned_queue(FunctionCallInfo fcinfo) {
-    const channel c = owned_channel(text_argument(fcinfo, At::channel, "channel"), channel_lock::change);
-    return get_queue_channel(c.name);
-}
-
-// What a transaction is at is left to it.
-int64 remove_notifications(std::span<const subscription> subscriptions) {
-    notification_table table = notification_table::open();
-    int64 removed = 0;
-    for (const subscription& s : subscriptions)
-        removed += table.remove_all(s.id, false);
-    table.close();
-    return removed;
-}
-
-void set_paused(std::span<const subscription> subscriptions, bool paused) {
-    const column_value changes[] = {{subscription_column::paused, BoolGetDatum(paused)}};
-    for (const subscription& s : subscriptions)
-        update_subscription(s.id, changes);
 }
 
 }  // namespace
@@ -332,84 +254,4 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     remove_broadcasts(c.id, true);
     remove_channel(c.id);
     PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_subscribe) {
-    PreventCommandIfReadOnly("pgpubsub.subscribe()");
-    using at = subscribe_arguments;
-    const channel c = owned_queue<at>(fcinfo);
-    const std::string_view name = text_argument(fcinfo, at::subscription, "subscription");
-    check_name(name, "subscription");
-    subscription_settings settings = subscription_settings::of<at>(fcinfo);
-    settings.filter = optional_argument::of(fcinfo, at::filter);
-    require(fcinfo, at::if_not_exists, "if_not_exists");
-    subscription s{};
-    if (find_subscription(c, name, &s)) {
-        if (!PG_GETARG_BOOL(at::if_not_exists))
-            ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
-                    errmsg("subscription \"%s\" of channel \"%s\" already exists", s.name, c.name),
-                    errhint("Pass if_not_exists => true if that is fine."));
-        PG_RETURN_VOID();
-    }
-    s.back_off = default_backoff;
-    check_settings(settings, s);
-    store_settings(settings, create_subscription(c.id, name));
-    PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_unsubscribe) {
-    PreventCommandIfReadOnly("pgpubsub.unsubscribe()");
-    using at = unsubscribe_arguments;
-    require(fcinfo, at::subscription, "subscription");
-    check_sees_all_rows("subscription");
-    const channel c = owned_queue<at>(fcinfo);
-    const std::span<const subscription> named = subscriptions_argument(fcinfo, at::subscription, c);
-    remove_everything(c, named);
-    remove_subscription(named[0].id);
-    PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_pause_channel) {
-    PreventCommandIfReadOnly("pgpubsub.pause_channel()");
-    using at = pause_channel_arguments;
-    set_paused(subscriptions_argument(fcinfo, at::subscription, owned_queue<at>(fcinfo)), true);
-    PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_resume_channel) {
-    PreventCommandIfReadOnly("pgpubsub.resume_channel()");
-    using at = resume_channel_arguments;
-    const channel c = owned_queue<at>(fcinfo);
-    set_paused(subscriptions_argument(fcinfo, at::subscription, c), false);
-    wake_consumers(c);
-    PG_RETURN_VOID();
-}
-
-PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
-    PreventCommandIfReadOnly("pgpubsub.purge_channel()");
-    using at = purge_channel_arguments;
-    const channel c = owned_channel(text_argument(fcinfo, at::channel, "channel"), channel_lock::change);
-    if (c.kind == channel_kind::broadcast && !PG_ARGISNULL(at::subscription))
-        contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
-    if (c.kind == channel_kind::broadcast)
-        PG_RETURN_INT64(remove_broadcasts(c.id, false));
-    PG_RETURN_INT64(remove_notifications(subscriptions_argument(fcinfo, at::subscription, c)));
-}
-
-// The channels are locked in the order of their ids.
-PGPUBSUB_FUNCTION(pgpubsub_purge_all) {
-    PreventCommandIfReadOnly("pgpubsub.purge_all()");
-    int64 removed = 0;
-    for (channel c : channels_with(GetUserId(), privilege::owner)) {
-        CHECK_FOR_INTERRUPTS();
-        lock_channel(c.id, channel_lock::change);
-        if (!find_channel(c.id, &c) || !has_privilege(c.id, GetUserId(), privilege::owner))
-            continue;
-        const std::span<const subscription> subscriptions = subscriptions_of(c);
-        removed += remove_notifications(subscriptions);
-        for (const subscription& s : subscriptions)
-            removed += remove_archives(s.id, false);
-        removed += remove_broadcasts(c.id, false);
-    }
-    PG_RETURN_INT64(removed);
 }

@@ -9,11 +9,11 @@
 // database needs one, since it has hints, or something is due there, the worker that has been idle for the longest time makes
 // room; where none is idle, one that has had its time. Who leaves writes down when its database needs a worker again.
 #include "pg/background_process.hpp"
-#include "pg/compat.hpp"
 #include "pg/settings.hpp"
 #include "pure/worker_places.hpp"
 #include "shmem/databases.hpp"
 #include "storage/storage_upkeep.hpp"
+#include "worker/known_databases.hpp"
 #include "worker/worker.hpp"
 
 extern "C" PGDLLEXPORT void pgpubsub_launcher_main(Datum);
@@ -25,79 +25,6 @@ constexpr int64 pause_without_room = 5 * USECS_PER_SEC;
 // The time of day may be set, and not every change of a database is told.
 constexpr int64 longest_sleep = USECS_PER_MINUTE;
 constexpr int restart_after_crash_seconds = 1;
-
-// --- databases -----------------------------------------------------------------------------------------
-
-bool is_open(const FormData_pg_database& database) {
-    // -2: DROP DATABASE was interrupted.
-    return database.datallowconn && !database.datistemplate && database.datconnlimit != -2;
-}
-
-struct database_state {
-    enum { gone, closed, open } is;
-    NameData name;
-};
-
-database_state state_of(Oid database) {
-    database_state state{database_state::gone, {}};
-    StartTransactionCommand();
-    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
-    if (HeapTupleIsValid(tuple)) {
-        const auto* const form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-        state.is = is_open(*form) ? database_state::open : database_state::closed;
-        state.name = form->datname;
-        ReleaseSysCache(tuple);
-    }
-    CommitTransactionCommand();
-    return state;
-}
-
-struct seen_database {
-    Oid oid;  // the hash key
-    bool is_open;
-};
-HTAB* seen = nullptr;
-bool looks_at_databases = true;
-
-void note_change_of_database(Datum, syscache_id, uint32) { looks_at_databases = true; }
-
-// Asks for a worker for each database that is new, or takes connections and did not before.
-void look_at_databases() {
-    looks_at_databases = false;
-    if (seen == nullptr) {
-        HASHCTL ctl{};
-        ctl.hcxt = TopMemoryContext;
-        ctl.keysize = sizeof(Oid);
-        ctl.entrysize = sizeof(seen_database);
-        seen = hash_create("pgpubsub databases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-    }
-    // What was told may not have come by way of the invalidations yet.
-    InvalidateSystemCaches();
-    looks_at_databases = false;
-    StartTransactionCommand();
-    const Relation databases = table_open(DatabaseRelationId, AccessShareLock);
-    const TableScanDesc scan = table_beginscan_catalog(databases, 0, nullptr);
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
-        const auto* const database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-        const Oid oid = database->oid;
-        bool found;
-        auto* const s = static_cast<seen_database*>(hash_search(seen, &oid, HASH_ENTER, &found));
-        const bool was_open = found && s->is_open;
-        s->is_open = is_open(*database);
-        if (!s->is_open || was_open)
-            continue;
-        if (shared_database* const d = database_entry(oid)) {
-            pg_atomic_write_u32(&d->is_wanted, 1);
-            need_worker_at(d, at_once, DT_NOEND);
-        }
-    }
-    table_endscan(scan);
-    table_close(databases, AccessShareLock);
-    CommitTransactionCommand();
-}
-
-// --- processes -----------------------------------------------------------------------------------------
 
 // What the launcher knows of an entry of the shared memory, by its place.
 struct served_database {
@@ -413,15 +340,6 @@ void forget_launcher(int, Datum) { note_launcher(0); }
 
 }  // namespace
 
-bool may_have_worker(Oid database) {
-    const HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
-    if (!HeapTupleIsValid(tuple))
-        return false;
-    const bool may = is_open(*reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple)));
-    ReleaseSysCache(tuple);
-    return may;
-}
-
 void define_launcher() {
     if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
         return;
@@ -441,7 +359,7 @@ void pgpubsub_launcher_main(Datum) {
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname("pgpubsub launcher");
-    CacheRegisterSyscacheCallback(DATABASEOID, note_change_of_database, Datum{0});
+    watch_databases();
     before_shmem_exit(forget_launcher, 0);
     note_launcher(our_process() + 1);
     const MemoryContext per_round = AllocSetContextCreate(TopMemoryContext, "pgpubsub launcher", ALLOCSET_DEFAULT_SIZES);
@@ -455,8 +373,7 @@ void pgpubsub_launcher_main(Datum) {
         MemoryContextSwitchTo(per_round);
         MemoryContextReset(per_round);
         AcceptInvalidationMessages();
-        if (databases_have_changed() || looks_at_databases)
-            look_at_databases();
+        look_at_databases_if_changed();
         int64 next = start_workers();
         say_who_lacks_worker();
         next = Min(Min(next, start_storage_jobs()), steady_now() + longest_sleep);
