@@ -8,7 +8,8 @@
 // and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the table because of
 // somebody else who is making it too; take the lock that is needed, of all partitions too; look again; do it, all under this lock,
 // so that no change is missed in between or captured twice.
-#include "capture/attachment.hpp"
+#include "capture/attachment_arguments.hpp"
+#include "capture/attachment_triggers.hpp"
 #include "capture/row_key.hpp"
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"

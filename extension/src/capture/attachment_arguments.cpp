@@ -1,5 +1,6 @@
-// The arguments of pgpubsub.attach(): what they mean for a table, and whether they agree.
-#include "capture/attachment.hpp"
+#include "capture/attachment_arguments.hpp"
+
+#include "capture/filter_clause.hpp"
 #include "capture/row_key.hpp"
 #include "channel/arguments.hpp"
 #include "channel/channel_settings.hpp"

@@ -1,5 +1,6 @@
-// The triggers of an attachment: which there should be, which there are, and the commands that lead from these to those.
-#include "capture/attachment.hpp"
+#include "capture/attachment_triggers.hpp"
+
+#include "capture/filter_clause.hpp"
 #include "capture/filter_columns.hpp"
 #include "channel/catalog.hpp"
 

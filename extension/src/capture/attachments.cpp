@@ -4,7 +4,7 @@
 //
 // The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's columns,
 // and so its lock.
-#include "capture/attachment.hpp"
+#include "capture/attachment_triggers.hpp"
 #include "capture/filter_columns.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"

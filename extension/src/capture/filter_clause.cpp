@@ -1,5 +1,5 @@
-// The filter of an attachment as the WHEN of its filter trigger: checked, written, and parsed as CREATE TRIGGER will do it.
-#include "capture/attachment.hpp"
+#include "capture/filter_clause.hpp"
+
 #include "channel/catalog.hpp"
 
 namespace pgpubsub {
