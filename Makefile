@@ -10,7 +10,7 @@
 #   make test-versions    every test on the other versions in test/lib/postgresql-versions, each in a Debian of its own; as root
 #   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
 #   make test-assert  the extension's tests on a PostgreSQL that is built with assertions, and with its caches discarded
-#   make test-sanitizers  the extension's tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make test-sanitizers  the tests of extension and client under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 #   make bench       the benchmarks, beside other systems (doc/performance.md); QUICK=1 for a rough look
 #   make clean       removes what was built
 #   make help        says all this, and lists the single test suites
@@ -88,7 +88,7 @@ test-start-states:
 test-assert: deps-tap
 	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/test-assert.sh
 
-test-sanitizers: deps-test
+test-sanitizers: deps-tap
 	@PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/lib/test-sanitizers.sh
 
 demo: deps-demo

@@ -6,6 +6,7 @@
 #   as_server  runs a command as the user that may run a server: oneself, or postgres when root;
 #              become_server is the same without coming back. END_WITH_PARENT=SIGNAL: the command gets
 #              the signal when the script dies without having ended it
+#   copy_sources DIRECTORY   the sources once more, for a build of another kind; what was built there stays
 #   say, die   messages
 # shellcheck shell=bash
 
@@ -34,6 +35,13 @@ become_server() {
     exec setpriv ${END_WITH_PARENT:+--pdeathsig "$END_WITH_PARENT"} env TMPDIR="${SERVER_TMPDIR:-${TMPDIR:-/tmp}}" "$@"
 }
 as_server() { (become_server "$@"); }
+
+# Each file counts as new (m): what was built there before may be younger than a change in the sources.
+copy_sources() {
+    mkdir -p "$1"
+    find "$1" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+    tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' -cf - . | tar -C "$1" -xmf -
+}
 
 # Gives files to the user that runs the server.
 give_to_server() { if as_root; then chown -R "$SERVER_USER:" "$@"; fi; }

@@ -93,10 +93,15 @@ suite_discard() {
 
 # Most of a test's time is waiting, so twice as many run at once as there are processors.
 suite_tap() {
-    local jobs=$((2 * $(nproc))) tests=("$RUN"/src/test/t/*.pl)
-    # T narrows it down: make test-tap T=client_reconnect
-    [ -z "${T:-}" ] || tests=("$RUN/src/test/t/$T.pl")
-    [ -e "${tests[0]}" ] || { echo "no tests in test/t/"; return 1; }
+    local jobs=$((2 * $(nproc))) wanted name tests=() found
+    # T narrows it down: make test-tap T='client_reconnect cli_*'
+    read -ra wanted <<<"${T:-*}"
+    for name in "${wanted[@]}"; do
+        # shellcheck disable=SC2206  # a pattern
+        found=("$RUN"/src/test/t/$name.pl)
+        [ -e "${found[0]}" ] || { echo "no test test/t/$name.pl"; return 1; }
+        tests+=("${found[@]}")
+    done
     as_server env TESTDIR="$results/tap" TESTDATADIR="$results/tap/tmp_check" TESTLOGDIR="$results/tap/tmp_check/log" \
         PATH="$PATH" PGPORT=65432 PG_REGRESS="$pgxs/test/regress/pg_regress" top_builddir="$RUN/src" \
         PGPUBSUB_ROOT="$RUN/src" PGPUBSUB_BUILD="$RUN/src/build" PGPUBSUB_CLI="$RUN/src/build/client/pgpubsub" \

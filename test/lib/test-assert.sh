@@ -18,10 +18,7 @@ set -euo pipefail
 copy=$BUILD/assert
 major=$("${PG_CONFIG:-pg_config}" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 
-mkdir -p "$copy"
-find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-# Each file counts as new (m): what was built there before may be younger than a change in the sources.
-tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' -cf - . | tar -C "$copy" -xmf -
+copy_sources "$copy"
 BUILD=$copy/build
 run_place
 server=$RUN/server

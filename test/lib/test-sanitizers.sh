@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # Runs the extension's tests in a server whose extension reports each wrong use of memory
-# (AddressSanitizer) and each undefined behaviour (UndefinedBehaviorSanitizer), and ends with the line
-# "N passed, N failed": a report is a failure, whatever the test that caused it said, and so is it when
-# the sanitizers do not see a mistake made on purpose. "make test-sanitizers" is the usual way in.
+# (AddressSanitizer) and each undefined behaviour (UndefinedBehaviorSanitizer), then the client's
+# (test-client-sanitizers.sh), and ends with the line "N passed, N failed" for both: a report is a failure,
+# whatever the test that caused it said, and so is it when the sanitizers do not see a mistake made on
+# purpose. "make test-sanitizers" is the usual way in.
 #
-# All of it happens in a copy of the sources, build/sanitizers, with a private PostgreSQL of its own.
+# The extension's half happens in a copy of the sources, build/sanitizers, with a private PostgreSQL of its own.
 # The server itself is the usual one, so mistakes inside its functions are seen only where they call
 # malloc or memcpy. The reports stay in build/sanitizers/reports.
 #
-#   SUITES   the suites, as for test/lib/run-tests.sh: "regress isolation" unless given
+#   SUITES   only the extension's half, with these suites (as for test/lib/run-tests.sh); else "regress isolation"
+#   T        only the client's half, with these of test/t
 #   CLANG    the compiler, clang++ unless given
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=sanitizers.sh
+. "$(dirname "$0")/sanitizers.sh"
+only_extension=${SUITES:-}
+if [ -z "$only_extension" ] && [ -n "${T:-}" ]; then exec "$ROOT/test/lib/test-client-sanitizers.sh"; fi
 : "${SUITES:=regress isolation}" "${CLANG:=clang++}" "${MAKE:=make}"
 
 [ -n "${NO_DEPS:-}" ] || EXTRA_PACKAGES='clang llvm libclang-rt-dev' "$ROOT/test/lib/install-deps.sh"
@@ -23,10 +29,7 @@ symbolizer=$(command -v llvm-symbolizer) || die "no llvm-symbolizer"
 
 # ---- the copy, its build and its server ----------------------------------------------------------
 
-mkdir -p "$copy"
-find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-# Each file counts as new (m): what was built there before may be younger than a change in the sources.
-tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude='*.o' --exclude='*.so' -cf - . | tar -C "$copy" -xmf -
+copy_sources "$copy"
 # PostgreSQL is built with -fwrapv, under which no signed overflow is undefined: here each is a mistake.
 # shellcheck disable=SC2054  # a comma inside an option
 flags=(-fsanitize=address,undefined -shared-libasan -fno-omit-frame-pointer -fno-wrapv)
@@ -66,45 +69,27 @@ chmod 755 "$run/sanitized" "$run/server/bin/postgres"
 
 # ---- the tests -----------------------------------------------------------------------------------
 
-passed=0 failed=0
-
-# canary NAME TEXT SOURCE: a mistake made on purpose is reported, in the place where reports are looked for.
-canary() {
-    local program=$run/canary
-    "$CLANG" -w -x c++ "${flags[@]}" -O0 -g -o "$program" - <<<"$3"
-    as_server timeout 60 "$run/sanitized" canary "$program" >/dev/null 2>&1 || true
-    if grep -qs "$2" "$reports"/report.*; then
-        echo "ok - a $1 is reported"; passed=$((passed + 1))
-    else
-        echo "not ok - a $1 is reported"; failed=$((failed + 1))
-    fi
-    rm -f "$reports"/report.* "$program"
+# mistake NAME TEXT SOURCE
+mistake() {
+    "$CLANG" -w -x c++ "${flags[@]}" -O0 -g -o "$run/canary" - <<<"$3"
+    canary "$1" "$reports/report" "$2" "$run/sanitized" canary "$run/canary"
 }
-canary "write past the end of the heap" heap-buffer-overflow \
+mistake "write past the end of the heap" heap-buffer-overflow \
     '#include <stdlib.h>
      int main(int n, char**) { volatile char* p = (char*)malloc(n); p[n] = 1; }'
-canary "signed overflow" 'signed integer overflow' \
+mistake "signed overflow" 'signed integer overflow' \
     'int main(int n, char**) { volatile int x = 2147483647; x = x + n; }'
 
-status=0
 export PGCTLTIMEOUT=120 PGPUBSUB_SUITE_TIMEOUT=${PGPUBSUB_SUITE_TIMEOUT:-1200}
 # shellcheck disable=SC2086  # names of suites
-CXX=$CLANG MAKE=$MAKE "$copy/test/lib/run-tests.sh" $SUITES || status=$?
-p=0 f=0
-if [ -f "$run/test/totals" ]; then read -r p _ f _ < "$run/test/totals"; fi
-if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
-passed=$((passed + p)) failed=$((failed + f))
-
-# ---- the reports ---------------------------------------------------------------------------------
-
-found=0
-for report in "$reports"/report.*; do
-    [ -s "$report" ] || continue
-    found=$((found + 1))
-    echo "---- $report"
-    head -n 80 "$report"
-done
+add_totals "$run/test/totals" env CXX="$CLANG" MAKE="$MAKE" "$copy/test/lib/run-tests.sh" $SUITES
 echo
-echo "sanitizers' reports: $found"
-echo "$passed passed, $((failed + found)) failed"
-[ $((failed + found)) -eq 0 ]
+tell_reports "$reports/report"
+
+# ---- the client ----------------------------------------------------------------------------------
+
+if [ -z "$only_extension" ]; then add_totals "$BUILD/client-sanitizers/totals" "$ROOT/test/lib/test-client-sanitizers.sh"; fi
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
