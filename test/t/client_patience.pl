@@ -4,6 +4,8 @@ use strict;
 use warnings;
 
 use ClientTest;
+use FaultProxy;
+use File::Temp qw(tempdir);
 use Test::More;
 
 my $node  = start_cluster('patience');
@@ -38,6 +40,35 @@ sql('SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transac
 $node->reload;
 query_is($node, q{SELECT string_agg(value::text, ',' ORDER BY value) FROM effect}, '1,2', 'when the server allows it, what came is done');
 eventually(sub { my @times = text_of($program->{err}) =~ /working again/g; @times == 1 }, 'and that is said once');
+stop($program);
+
+# While the server is away the pauses stay short, on both connections.
+my $proxy = FaultProxy->start($node);
+$program = start($proxy->dsn, PROBE_PAUSE => 1500);
+eventually(sub { text_of($program->{err}) =~ /listening on/ }, 'listens');
+$proxy->refuse;
+$proxy->drop;
+for my $which ('working', 'listening')
+{
+	my $said = sub { my @all = text_of($program->{err}) =~ /the $which connection: could not connect.*next attempt in ([0-9.]+) s/g; return @all };
+	eventually(sub { $said->() >= 4 }, "the $which connection: attempts are made");
+	is(join(' ', grep { $_ > 2 } $said->()), '', 'none of its pauses is longer than 2 s');
+}
+stop($program);
+
+# The connection that is back first ends the pause of the other one. Here all pauses are half an hour and more, but that of a
+# connection which is to extend a lease: a tenth of the lease.
+my $gate = tempdir(CLEANUP => 1) . '/gate';
+$proxy->forward;
+sql(q{SELECT pgpubsub.publish('work', '{"do": "wait_only"}')});
+$program = background({ env => { PROBE_GATE => $gate, PROBE_PAUSE => 3_600_000, PROBE_LEASE => 20 } }, $probe, 'leased', $proxy->dsn, 'work');
+eventually(sub { text_of($program->{out}) =~ /wait/ }, 'a handler is working');
+$proxy->refuse;
+$proxy->drop;
+write_file($gate, '');
+eventually(sub { text_of($program->{err}) =~ /the working connection: could not connect.*next attempt in \d{4}/ }, 'the working connection pauses for long');
+$proxy->forward;
+query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'it is back with the listening one, and sends its ack');
 stop($program);
 
 done_testing();

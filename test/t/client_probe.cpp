@@ -39,6 +39,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -168,6 +169,8 @@ int main(int argc, char** argv) try {
     options.drain = argc > 4;
     options.poll_interval = milliseconds_of("PROBE_POLL", options.poll_interval);
     options.server_silence = milliseconds_of("PROBE_SILENCE", options.server_silence);
+    options.reconnect_delay_min = milliseconds_of("PROBE_PAUSE", options.reconnect_delay_min);
+    options.reconnect_delay_max = std::max(options.reconnect_delay_min, options.reconnect_delay_max);
     const char* lease = std::getenv("PROBE_LEASE");
     if (leased) options.lease = std::chrono::seconds(lease != nullptr ? std::atoi(lease) : 1);
     options.listen = std::getenv("PROBE_NO_LISTEN") == nullptr;
