@@ -1,4 +1,4 @@
-# A model of the channels, as doc/reference.md has them: what a publish stores, what a take, a claim and next_due() must give, and what the
+# A model of the channels, as doc/reference has them: what a publish stores, what a take, a claim and next_due() must give, and what the
 # views show. It has no index, no remembered place and no memory of walks, and knows nothing of how the library finds its rows.
 #
 # Each function is told what the library gave, says what is wrong with it (undef: nothing), and does the same to its own rows. Where

@@ -1,4 +1,4 @@
-# Which rows of an ordered channel one call may hand out, as doc/reference.md says it under "Ordered channels": those of a key in the
+# Which rows of an ordered channel one call may hand out, as doc/reference/order.md says it: those of a key in the
 # order of their ids, and never in two consumers' hands.
 package ModelKeyOrder;
 

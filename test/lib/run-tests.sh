@@ -117,7 +117,12 @@ suite_harness() {
     return $status
 }
 
-suite_readme() { CXX=$CXX MAKE=$MAKE "$ROOT/test/lib/check-readme.sh" "$results/readme"; }
+suite_readme() {
+    local status=0
+    part "$ROOT/test/lib/check-markdown.pl" || status=1
+    CXX=$CXX MAKE=$MAKE part "$ROOT/test/lib/check-readme.sh" "$results/readme" || status=1
+    return $status
+}
 
 # ---- counting: each reads the suite's log and prints "PASSED FAILED" (count-tests.sh) ------------
 

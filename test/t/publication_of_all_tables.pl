@@ -117,7 +117,7 @@ is(subscriber(q{SELECT pg_replication_origin_create('o'); SELECT pg_replication_
 	SELECT count(*) FILTER (WHERE failed = 1), count(*) FILTER (WHERE published = 9), count(*) > 0 FROM pgpubsub.stat_count}) =~ s/^\d*\n\n//r, '0|0|t', 'another program that replicates does not');
 subscriber('DROP SUBSCRIPTION s');
 
-# Blue and green, as doc/reference.md has it: the schema, the rows by replication, and when the writers have stopped, what is stored.
+# Blue and green, as doc/reference/operations.md has it: the schema, the rows by replication, and when the writers have stopped, what is stored.
 my $green = start('green');
 sub green { return $green->safe_psql('postgres', 'SET client_min_messages = warning;' . $_[0]) }
 my $file = $blue->basedir . '/dump.sql';

@@ -3,7 +3,7 @@
 #
 # The former library is the present one without the symbols that came later: dlsym() finds what it would find in the real one, and the server says what
 # it would say. FORMER_LIBRARY names a real one instead, built from the sources of the first release for the same PostgreSQL; then all is tried that
-# doc/reference.md says of such sessions. It needs a server whose files it can exchange, so it copies the private one.
+# doc/reference says of such sessions. It needs a server whose files it can exchange, so it copies the private one.
 use strict;
 use warnings;
 

@@ -1,4 +1,4 @@
-// The settings (GUCs) of the extension; doc/reference.md describes them for users.
+// The settings (GUCs) of the extension; doc/reference/settings.md describes them for users.
 #pragma once
 
 #include "pg/postgres.hpp"
