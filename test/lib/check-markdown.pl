@@ -3,6 +3,7 @@
 # does each document that a source or a message names; no line has over 120 characters. Tables, headings and examples may be wider,
 # and so may what a program writes.
 use strict;
+use utf8;
 use warnings;
 use open qw(:std :encoding(UTF-8));
 use Cwd qw(abs_path);

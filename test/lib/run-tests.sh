@@ -121,6 +121,7 @@ suite_readme() {
     local status=0
     part "$ROOT/test/lib/check-markdown.pl" || status=1
     CXX=$CXX MAKE=$MAKE part "$ROOT/test/lib/check-readme.sh" "$results/readme" || status=1
+    CXX=$CXX MAKE=$MAKE part "$ROOT/test/lib/check-docs.sh" "$results/readme" || status=1
     return $status
 }
 
