@@ -37,6 +37,10 @@ shows_rows() {
     typed "$1" | grep -E '^\([1-9][0-9]* rows?\)$|^INSERT 0 [1-9]' >/dev/null && ! typed "$1" | grep -E '^\(0 rows\)$|\| +0$' >/dev/null ||
         { typed "$1"; return 1; }
 }
+# What README.md shows after its first block is the last result of that.
+shows_the_same() {
+    diff <(block_with '"path": "/etc/hostname"}, "old"' | sed 's/ *$//') <(typed 1 | sed 's/ *$//' | grep -A2 '^ id | *payload')
+}
 
 # ---- the program and the shell -----------------------------------------------------------------------------
 
@@ -63,6 +67,7 @@ start_server
 check "README.md has SQL" test "$blocks" -gt 0
 check "all of it can be typed in order" type_sql
 for ((i = 1; i <= blocks; i++)); do check "block $i shows rows" shows_rows "$i"; done
+check "the first shows what README.md says that it does" shows_the_same
 check "README.md has a C++ program" test "$lines" -gt 0
 check "it has under 15 lines ($lines)" test "$lines" -lt 15
 check "it is the one in examples/" diff "$OUT/first.cpp" "$ROOT/examples/first_program.cpp"
