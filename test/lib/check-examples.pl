@@ -19,7 +19,8 @@ use warnings;
 use open qw(:std :encoding(UTF-8));
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use File::Path qw(make_path remove_tree);
+use File::Path qw(make_path);
+use POSIX qw(WNOHANG);
 
 my ($out, @compile) = @ARGV;
 my $root = abs_path(dirname(abs_path($0)) . '/../..');
@@ -107,7 +108,7 @@ sub run_session {
 		$script .= "\\set ON_ERROR_STOP $fails\n\\set LAST_ERROR_SQLSTATE 00000\n$block->{text}\n\\echo == sqlstate :LAST_ERROR_SQLSTATE\n";
 	}
 	spew("$folder/session.sql", $script . "\\echo == end\n");
-	system("timeout -k 5 300 psql -X -d app < $folder/session.sql > $folder/session.log 2>&1");
+	system("timeout --foreground -k 5 300 psql -X -d app < $folder/session.sql > $folder/session.log 2>&1");
 	my ($n, @shown);
 	foreach my $line (split /\n/, slurp("$folder/session.log")) {
 		if    ($line =~ /^== block (\d+)$/)                        { $n = $1; $shown[$n] = '' }
@@ -144,15 +145,17 @@ sub run_program {
 		open STDERR, '>&', \*STDOUT;
 		exec "$folder/program";
 	}
-	my $left = 1;
-	for (my $tries = 0; $tries < 600 && $left; $tries++) {
+	my ($left, $status) = (1);
+	for (my $tries = 0; $tries < 600 && $left && !defined $status; $tries++) {
 		select undef, undef, undef, 0.1;
-		$left = qx(psql -XAtd app -c "SELECT EXISTS (SELECT FROM pgpubsub.notifications WHERE channel NOT IN (SELECT channel FROM pgpubsub.subscriptions WHERE paused))") =~ /t/;
-		last if kill(0, $pid) == 0;
+		$left = qx(psql -XAtd app -c 'SELECT EXISTS (SELECT FROM pgpubsub.notifications)') =~ /t/;
+		$status = $? if waitpid($pid, WNOHANG) == $pid;
 	}
-	kill TERM => $pid;
-	waitpid $pid, 0;
-	my $status = $?;
+	unless (defined $status) {
+		kill TERM => $pid;
+		waitpid $pid, 0;
+		$status = $?;
+	}
 	return "status $status, " . ($left ? 'something is left' : 'nothing is left') . "\n" . slurp("$folder/program.log") if $status || $left;
 	return;
 }
