@@ -50,6 +50,11 @@ struct set_beside_model {
                 k = {};
         });
     }
+    void cut_out(int lane, std::int64_t at) {
+        set.cut_out(lane, at);
+        if (at >= 0 && at < numbers)
+            model[lane][at] = {};
+    }
     template <typename F>
     void for_all(F f) {
         for (auto& lane : model)
@@ -93,8 +98,10 @@ TEST_CASE("a set with enough room knows what it was told") {
         std::mt19937 random(seed);
         set_beside_model s(lanes * numbers + 2);
         for (int step = 0; step < 60; ++step) {
-            const auto what = random() % 10;
-            if (what < 8)
+            const auto what = random() % 13;
+            if (what >= 10)
+                s.cut_out(static_cast<int>(random() % lanes), static_cast<int>(random() % numbers));
+            else if (what < 8)
                 s.add(random_range(random));
             else if (what == 8)
                 s.committed(1 + random() % 4);
@@ -115,9 +122,14 @@ TEST_CASE("a set that is full knows nothing that it was not told") {
         std::array<std::array<bool, numbers>, lanes> ever{};
         for (int step = 0; step < 60; ++step) {
             const r range = random_range(random);
-            s.set.add(range);
-            for (auto at = range.from; at < range.to; ++at)
-                ever[range.lane][at] = true;
+            if (random() % 4 == 0) {
+                s.set.cut_out(range.lane, range.from);
+                REQUIRE(s.in_set(range.lane, range.from).kind == -1);
+            } else {
+                s.set.add(range);
+                for (auto at = range.from; at < range.to; ++at)
+                    ever[range.lane][at] = true;
+            }
             REQUIRE(s.count <= 6);
             REQUIRE(s.is_sorted_and_joined());
             for (int lane = 0; lane < lanes; ++lane)
@@ -135,6 +147,20 @@ TEST_CASE("what falls into many pieces does not outgrow a set that is full") {
         s.set.add({0, 4 * static_cast<int>(capacity) + 4, 100, 1, 5, r::inserted});
         CHECK(s.count <= capacity);
     }
+}
+
+TEST_CASE("one number is cut out of what has no end") {
+    set_beside_model s(3);
+    s.set.add({INT64_MIN, INT64_MAX, 0, 1, 5, r::finished});
+    s.set.cut_out(1, 7);
+    CHECK(s.in_set(1, 6).kind == r::finished);
+    CHECK(s.in_set(1, 7).kind == -1);
+    CHECK(s.in_set(1, 8).kind == r::finished);
+    s.set.cut_out(1, INT64_MIN);
+    CHECK(s.count == 2);
+    s.set.cut_out(0, 8);
+    s.set.cut_out(2, 8);
+    CHECK(s.in_set(1, 8).kind == r::finished);
 }
 
 TEST_CASE("what saves the least is forgotten first") {

@@ -13,7 +13,7 @@ due_walk due_walk::begin(const notification_table& table, int32 subscription_id,
     walk.recorder_.enter(due_lane, bottom);
     walk.fates_ = fate_finder::begin(table, snapshot);
     walk.ahead_ = known->at_or_behind(due_lane, bottom);
-    known_place::passage passed = {bottom, bottom, 0, false};
+    known_place::passage passed = {nullptr, nullptr, bottom, bottom, 0, false};
     if (walk.ahead_ != nullptr && walk.ahead_->from == bottom)
         passed = known->passage_through(*walk.ahead_);
     walk.passed_busy_ = passed.is_busy;

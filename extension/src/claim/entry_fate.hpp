@@ -13,6 +13,7 @@ struct entry_fate {
     what kind;
     uint64 owner;  // the transaction that has removed it, or is inserting it
 
+    static entry_fate of_range(const finished_range& range) { return {static_cast<what>(range.kind), range.owner}; }
     bool operator==(const entry_fate&) const = default;
 };
 

@@ -1,5 +1,5 @@
 // A walk over the ready rows of a subscription, by priority and id, that passes over what place.hpp remembers to be gone, and tells
-// it what it finds.
+// it what it finds: of the ids in each lane, and of the lanes.
 #pragma once
 
 #include "claim/range_recorder.hpp"
@@ -29,10 +29,17 @@ public:
 private:
     // Of so many rows that stay, it is not asked whether somebody is removing them.
     static constexpr int stay_limit = 64;
+    // So many lanes are cheaper to look into than to be told of.
+    static constexpr uint32 lane_limit = 4;
+    // To pass over a lane saves as much time as to pass over so many entries.
+    static constexpr uint32 entries_of_lane = 64;
 
     void scan_lane(int16 priority, int64 from);
-    bool goes_on();
+    void scan_lanes(int64 from);
+    const finished_range* known_lanes(int64 lane) const;
+    void enter_lane(int32 lane);
     bool passes_over();
+    void note(entry_fate fate);
     void settle();
 
     int32 subscription_id_;
@@ -41,7 +48,9 @@ private:
     notification_scan scan_;
     bool is_in_one_lane_;  // the scan ends with the present lane, since it began in the middle of it
     bool is_at_end_;
-    range_recorder recorder_;
+    range_recorder recorder_;  // of the present lane
+    range_recorder lanes_;
+    uint32 lanes_entered_;
     fate_finder fates_;
     uint32 stepped_over_;
     bool passed_busy_;

@@ -106,6 +106,9 @@ void with_slot(const key_name& name, uint64 generation, F f) {
     SpinLockRelease(&set.lock);
 }
 
+// On a standby nobody tells.
+bool remembers() { return table != nullptr && max_skip_time() > 0 && !RecoveryInProgress(); }
+
 }  // namespace
 
 bool knows_keys() { return table != nullptr; }
@@ -156,7 +159,7 @@ known_key known_key::recall(const key_name& name) {
     known_key known{};
     known.name_ = name;
     known.below_ = nothing_known;
-    if (table == nullptr || max_skip_time() == 0)
+    if (!remembers())
         return known;
     known.generation_ = places_generation();
     pg_memory_barrier();
@@ -189,7 +192,7 @@ void known_key::keep(uint32 count) {
 }
 
 bool known_key::begin_learning() {
-    if (table == nullptr || max_skip_time() == 0)
+    if (!remembers())
         return false;
     generation_ = places_generation();
     key_set& set = set_of(name_);

@@ -6,6 +6,7 @@
 #include "pg/settings.hpp"
 #include "pg/transactions.hpp"
 #include "place/unstored.hpp"
+#include "pure/told_lanes.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -21,6 +22,7 @@ struct place_state {
     bool is_large;   // the ranges are in the other table
     int64 highest_id;         // up to where something may be remembered
     TimestampTz highest_due;
+    told_lanes told;  // only in the shared one
     // Only in the session's: see place.hpp, 1.
     stored_below safe;
     stored_below noted;
@@ -39,6 +41,7 @@ struct place {
 template <uint32 Capacity, int Ways>
 struct place_set {
     slock_t lock;
+    pg_atomic_uint32 is_told;  // somebody has wanted to know of lanes here; only of the small ones
     uint32 uses;
     place<Capacity> places[Ways];
 };
@@ -47,6 +50,7 @@ using large_set = place_set<large_capacity, 2>;
 
 struct place_table {
     pg_atomic_uint64 generation;
+    pg_atomic_uint64 told;  // the last number of what was told
     uint32 small_count;
     uint32 large_count;
     small_set* small;
@@ -71,6 +75,7 @@ template <typename Set>
 void clear(Set* sets, uint32 count) {
     for (uint32 i = 0; i < count; ++i) {
         SpinLockInit(&sets[i].lock);
+        pg_atomic_init_u32(&sets[i].is_told, 0);
         sets[i].uses = 0;
         for (auto& p : sets[i].places)
             p.state = {};
@@ -81,6 +86,7 @@ place_table* fill(void* memory, uint32 small, uint32 large) {
     auto* const table = static_cast<place_table*>(memory);
     auto* const bytes = static_cast<char*>(memory) + MAXALIGN(sizeof(place_table));
     pg_atomic_init_u64(&table->generation, 1);
+    pg_atomic_init_u64(&table->told, 1);
     table->small_count = small;
     table->large_count = large;
     table->small = reinterpret_cast<small_set*>(bytes);
@@ -126,12 +132,16 @@ auto& find_in(Set& set, const place_key& key, uint64 generation) {
     return *found;
 }
 
+uint32 hash_of(const place_key& key) {
+    return hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
+}
+
 // Calls f(state, ranges) with the place locked; f must neither report an error nor take long.
 template <typename F>
 void with_place(const place_key& key, F f) {
     place_table& table = table_to_use();
     const uint64 generation = pg_atomic_read_u64(&table.generation);
-    const uint32 hash = hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
+    const uint32 hash = hash_of(key);
     finished_range moved[small_capacity];
     uint32 moved_count = 0;
 
@@ -161,9 +171,11 @@ void with_place(const place_key& key, F f) {
     if (moved_count > 0) {
         head.count = 0;  // what is left of an earlier place of that name was not looked after
         head.used = q.state.used;
+        head.told = {};  // between the two locks, something may have been told of
         q.state = head;
         for (uint32 i = 0; i < moved_count; ++i)
-            ranges.add(moved[i]);
+            if (moved[i].lane != lane_of_lanes)
+                ranges.add(moved[i]);
     } else {
         f(q.state, ranges);
     }
@@ -213,6 +225,7 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     int64 seen_id = bottom;
     TimestampTz seen_due = bottom;
     bool has_copied = false;
+    const bool is_standby = RecoveryInProgress();
     for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
         if (looks_again) {
             place.generation_ = pg_atomic_read_u64(&table_to_use().generation);  // what is found by numbers from before it is forgotten too
@@ -254,14 +267,17 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
                 state.highest_due = 0;
                 state.safe.due_at = 0;
             }
-            const uint32 wanted = max_skip_time() > 0 ? ranges.size() : 0;
+            place.told_ = pg_atomic_read_u64(&table_to_use().told);
+            place.learns_lanes_ = is_shared() && !is_standby && state.told.has_begun();
+            const uint32 wanted = max_skip_time() > 0 && !is_standby ? ranges.size() : 0;
             has_copied = wanted <= capacity;
             place.count_ = has_copied ? wanted : 0;
             memcpy(place.ranges_, ranges.begin(), place.count_ * sizeof(finished_range));
         });
     }
-    place.id_limit_ = stored.id;
-    place.due_limit_ = stored.due_at;
+    pg_memory_barrier();  // what is read from the index from now on has all that was told of
+    place.id_limit_ = is_standby ? bottom : stored.id;
+    place.due_limit_ = is_standby ? bottom : stored.due_at;
     place.settle(snapshot, next);
     return place;
 }
@@ -301,8 +317,9 @@ void known_place::settle(Snapshot snapshot, uint64 next) {
 }
 
 known_place::passage known_place::passage_through(const finished_range& first) const {
-    passage result = {first.from, first.from, 0, false};
+    passage result = {&first, &first, first.from, first.from, 0, false};
     for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to; ++r) {
+        result.end = r + 1;
         result.to = r->to;
         result.entries += r->entries;
         result.is_busy = result.is_busy || (r->kind == finished_range::removed && !is_present_transaction(r->owner));
@@ -314,6 +331,13 @@ void known_place::remember(const finished_range& range) const {
     with_place(key_, [&](place_state& state, finished_ranges ranges) {
         if (state.generation != generation_)
             return;
+        if (range.lane == lane_of_lanes) {
+            if (!state.told.has_all_after(told_))
+                return;
+            ranges.add(range);
+            state.told.for_each_after(told_, [&](int32 lane) { ranges.cut_out(lane_of_lanes, lane); });
+            return;
+        }
         ranges.add(range);
         state.is_guess = state.is_guess || guesses_;
         if (range.lane == due_lane)
@@ -326,6 +350,31 @@ void known_place::remember(const finished_range& range) const {
 void known_place::remember_stepped_over(uint32 entries) const {
     if (!is_shared())
         with_place(key_, [&](place_state& state, finished_ranges) { state.stepped_over = entries; });
+}
+
+void known_place::want_lanes() const {
+    if (!is_shared() || learns_lanes_ || RecoveryInProgress())
+        return;
+    pg_atomic_write_u32(&shared_table->small[hash_of(key_) % shared_table->small_count].is_told, 1);
+    with_place(key_, [](place_state& state, finished_ranges) {
+        if (!state.told.has_begun())
+            state.told.begin(pg_atomic_add_fetch_u64(&shared_table->told, 1));
+    });
+}
+
+void lane_is_stored(Relation heap, int32 subscription_id, int16 priority) {
+    if (!is_shared())
+        return;
+    pg_memory_barrier();  // the entry is there before this is read; known_place::recall() has it the other way round
+    const place_key key = key_of(heap, subscription_id);
+    if (pg_atomic_read_u32(&shared_table->small[hash_of(key) % shared_table->small_count].is_told) == 0)
+        return;
+    with_place(key, [priority](place_state& state, finished_ranges ranges) {
+        if (!state.told.has_begun())
+            return;
+        state.told.add(lane_of_priority(priority), pg_atomic_add_fetch_u64(&shared_table->told, 1));
+        ranges.cut_out(lane_of_lanes, lane_of_priority(priority));
+    });
 }
 
 TimestampTz next_look(Relation heap, int32 subscription_id) {

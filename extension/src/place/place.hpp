@@ -23,6 +23,14 @@
 // 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
 //    file of the table (TRUNCATE, VACUUM FULL), another database with the OID of a dropped one (utility_hook.cpp). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
 //
+// 5. *Of what is stored behind a lane's ranges, its publisher tells.* A range ends where ids begin that may still be drawn, so a claim looks
+//    behind it, and of a hundred lanes with nothing in them it would look into each. So there are ranges of lanes, too: as if lanes were
+//    numbers in a lane of their own, lane_of_lanes. Such a range has no limit. Instead, who stores a ready row tells, after its entry is in
+//    the index and before it commits: then nothing is known of that row's lane any more (lane_is_stored). A walk notes when it begins which
+//    number the last tale had. What was in the index by then, it meets; what was told of since is cut out of what it remembers
+//    (told_lanes.hpp). A walk whose snapshot sees a row reads the ranges after that snapshot was taken, so after that row was told of.
+//    It needs the memory of all, so it is done only where the library is preloaded; and not on a standby, where nobody tells.
+//
 // A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that is
 // forgotten costs one walk.
 #pragma once
@@ -36,6 +44,10 @@ namespace pgpubsub {
 // Of those that have a due_at. The other lanes are priorities, the highest one first.
 constexpr int32 due_lane = PG_INT32_MAX;
 constexpr int32 lane_of_priority(int32 priority) { return -priority; }
+// Its numbers are the lanes of priorities.
+constexpr int32 lane_of_lanes = PG_INT32_MAX - 1;
+constexpr int32 first_lane = lane_of_priority(PG_INT16_MAX);
+constexpr int32 last_lane = lane_of_priority(PG_INT16_MIN);
 constexpr int64 bottom = PG_INT64_MIN;  // of a lane
 constexpr int64 top = PG_INT64_MAX;
 
@@ -57,6 +69,8 @@ public:
 
     // A range with those that follow it without a gap.
     struct passage {
+        const finished_range* begin;
+        const finished_range* end;
         int64 from;
         int64 to;
         uint32 entries;
@@ -70,12 +84,18 @@ public:
     // The time by which this was asked; no row that is due later is walked over.
     TimestampTz now() const { return now_; }
     // Below them a range may be finished.
-    int64 limit_of(int32 lane) const { return lane == due_lane ? due_limit_ : id_limit_; }
+    int64 limit_of(int32 lane) const {
+        if (lane == lane_of_lanes)
+            return learns_lanes_ ? top : bottom;
+        return lane == due_lane ? due_limit_ : id_limit_;
+    }
 
     // Remembers what a walk has found.
     void remember(const finished_range& range) const;
     // How many entries a walk had to step over.
     void remember_stepped_over(uint32 entries) const;
+    // That it had to look into many lanes. From then on, publishers tell.
+    void want_lanes() const;
 
 private:
     finished_ranges ranges() { return {ranges_, &count_, capacity_}; }
@@ -85,6 +105,8 @@ private:
     uint64 generation_;
     bool is_ordered_;
     bool guesses_;
+    bool learns_lanes_;
+    uint64 told_;  // the last number, when it was recalled
     TimestampTz now_;
     int64 id_limit_;
     TimestampTz due_limit_;
@@ -93,6 +115,9 @@ private:
     uint32 capacity_;
 };
 static_assert(survives_longjmp<known_place>);
+
+// The entry of a ready row has come into the index.
+void lane_is_stored(Relation heap, int32 subscription_id, int16 priority);
 
 // When the place will be forgotten, if something may be passed over until then; DT_NOEND: nothing is.
 TimestampTz next_look(Relation heap, int32 subscription_id);

@@ -162,4 +162,20 @@ void finished_ranges::forget_lane(std::int32_t lane) {
         std::remove_if(ranges_, ranges_ + *count_, [=](const finished_range& r) { return r.lane == lane; }) - ranges_);
 }
 
+// Where there is no room for a second piece, the part behind the number goes too.
+void finished_ranges::cut_out(std::int32_t lane, std::int64_t at) {
+    const std::uint32_t i = first_behind(lane, at);
+    if (i == *count_ || ranges_[i].lane != lane || ranges_[i].from > at)
+        return;
+    finished_range rest = ranges_[i];
+    rest.from = at + 1;
+    ranges_[i].to = at;
+    if (rest.from < rest.to && ranges_[i].from < at && *count_ < capacity_)
+        insert(i + 1, rest);
+    else if (rest.from < rest.to && ranges_[i].from == at)
+        ranges_[i] = rest;
+    if (ranges_[i].from == ranges_[i].to)
+        erase(i);
+}
+
 }  // namespace pgpubsub

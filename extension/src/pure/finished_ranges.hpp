@@ -46,6 +46,8 @@ public:
     void committed(std::uint64_t owner);
     void forget(std::uint64_t owner);
     void forget_lane(std::int32_t lane);
+    // Of one number of a lane nothing is known any more.
+    void cut_out(std::int32_t lane, std::int64_t at);
 
 private:
     std::uint32_t first_behind(std::int32_t lane, std::int64_t at) const;

@@ -5,6 +5,7 @@
 #include "channel/table_columns.hpp"
 #include "pg/compat.hpp"
 #include "place/key_memory.hpp"
+#include "place/place.hpp"
 #include "place/unstored.hpp"
 #include "queue/notification_scan.hpp"
 
@@ -72,6 +73,8 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
         all_indexes_.insert(slot);
     else
         insert_own_index_entries(row, &slot->tts_tid);
+    if (row.is_null(column::due_at))
+        lane_is_stored(heap_, DatumGetInt32(row.get(column::subscription_id)), DatumGetInt16(row.get(column::priority)));
     if (knows_keys())
         tell_of_keys(row, &slot->tts_tid);
 }
