@@ -10,6 +10,7 @@
 #include "channel/channel_lock.hpp"
 #include "channel/table_columns.hpp"
 #include "claim/claimable.hpp"
+#include "claim/due_walk.hpp"
 #include "claim/key_order.hpp"
 #include "claim/key_walk.hpp"
 #include "queue/failure.hpp"
@@ -124,8 +125,26 @@ private:
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
     }
 
-    // The walk by key does not meet them.
+    // The walk by key does not meet them. They are among the rows whose time has come: so those are looked at, and not all leases that are
+    // out, unless very many wait for something else than that time.
     void walk_ended_leases() {
+        known_place known = known_place::recall(table_.heap(), request_.c, request_.s.id, GetActiveSnapshot());
+        due_walk due = due_walk::begin(table_, request_.s.id, GetActiveSnapshot(), &known);
+        int others = 0;
+        while (!has_enough() && key_order::has_room() && others < blocked_limit && due.next()) {
+            const row_values row = due.values();
+            const bool is_leased = !row.is_null(column::lease_token);
+            others += !is_leased;
+            if (is_leased && try_row(due.tid(), row) && mode_ != claim_mode::look)
+                due.removed(due.number());
+            due.all_are_settled();
+        }
+        due.end();
+        if (others == blocked_limit)
+            walk_leases();
+    }
+
+    void walk_leases() {
         ScanKeyData keys[] = {equals_int4(1, request_.s.id)};
         notification_scan leases =
             notification_scan::begin(table_, our_catalog().notification_in_flight, GetActiveSnapshot(), keys);

@@ -31,6 +31,7 @@ public:
 
     ItemPointer tid() const { return scan_.tid(); }
     Datum get(AttrNumber c) const;
+    row_values values() const { return scan_.values(); }
 
 private:
     // What the walk has come by since the first row that is not settled: a row; entries next to each other of which the same is to be
