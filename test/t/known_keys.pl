@@ -116,6 +116,31 @@ reads_few('a walk by key', sub {
 		sql(q{SELECT pgpubsub.publish('blocked', '1', 'b')});
 	}, q{SELECT pgpubsub.take('blocked', 1)}, '{ordered}');
 
+# Nor does it look at all leases that are out, for those that have ended.
+sql(qq{SELECT pgpubsub.create_channel('leased', ordered => true);
+	SELECT count(pgpubsub.publish('leased', '1', 'k' || n)) FROM generate_series(1, $many) n;
+	CREATE PROCEDURE lease_all() LANGUAGE plpgsql AS 'BEGIN
+		WHILE EXISTS (SELECT FROM pgpubsub.claim(''leased'', 100, ''1 hour'')) LOOP COMMIT; END LOOP;
+	END';
+	CALL lease_all();
+	SELECT count(pgpubsub.publish('leased', '1', 'k1')) FROM generate_series(1, 1100)});
+my $claim_last = q{SELECT pgpubsub.claim('leased', 1, '1 millisecond')};
+my $has_ended = q{SELECT pg_sleep(0.01) FROM pgpubsub.notification WHERE due_at > clock_timestamp() AND due_at < clock_timestamp() + interval '1 minute'};
+sub last_is_found
+{
+	my ($name) = @_;
+	sql(q{SELECT pgpubsub.publish('leased', '"last"', 'last')});
+	sql($claim_last);
+	1 while sql($has_ended) ne '';
+	is(sql(q{SELECT payload FROM pgpubsub.take('leased', 1)}), '"last"', $name);
+	return;
+}
+is(sql(q{SELECT count(*) FROM pgpubsub.notifications WHERE channel = 'leased' AND state = 'leased'}), $many, "$many leases");
+cmp_ok(entries_read(q{SELECT pgpubsub.take('leased', 1)}, '{in_flight}'), '<=', $most, 'a claim does not look at all of them');
+last_is_found('one that has ended is found behind many rows of a blocked key');
+sql(q{SELECT pgpubsub.publish_batch('leased', array_fill('1'::jsonb, ARRAY[1100]), array_fill('k1'::text, ARRAY[1100]), deliver_at => clock_timestamp() + interval '1 millisecond')});
+last_is_found('and behind many of it whose time has come');
+
 # A change of the order looks whether there are rows, whose entries nobody has looked at before; and once more when it has locked out
 # the channel's users. The other channels' users are not kept waiting by either.
 sql(qq{SELECT pgpubsub.create_channel('altered'); SELECT count(pgpubsub.publish('altered', '1')) FROM generate_series(1, 2 * $many)});
@@ -126,6 +151,25 @@ my $looks_again = sql(q{SELECT entries_read($$SELECT pgpubsub.alter_channel('alt
 note "alter_channel(): $looks_once entries, then $looks_again";
 cmp_ok($looks_once, '<=', 2 * $many + $most, 'alter_channel() looks at all entries once');
 cmp_ok($looks_again, '<=', $most, 'and remembers that they are gone');
+
+# Who drops a subscription removes its rows before it keeps others from publishing, and then looks at what has come in since.
+my ($other, $waits) = map { $node->background_psql('postgres') } 1 .. 2;
+sql(qq{SELECT pgpubsub.create_channel('kept'); SELECT pgpubsub.subscribe('kept', 'dropped'); SELECT pgpubsub.subscribe('kept', 'dropped, too');
+	SELECT count(pgpubsub.publish('kept', '1')) FROM generate_series(1, $many)});
+sql(qq{SELECT count(*) FROM pgpubsub.take('kept', $many / 2, 'dropped')});
+my $at_drop = entries_read(q{SELECT pgpubsub.unsubscribe('kept', 'dropped')}, '{ready,due}');
+note "unsubscribe(): $at_drop entries";
+cmp_ok($at_drop, '<=', $many / 2 + $most, 'unsubscribe() does not look at all under the lock');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pgpubsub.subscription WHERE name = 'dropped'}), '0', 'it is gone');
+is(sql(q{SELECT count(*) FROM pgpubsub.notification n WHERE NOT EXISTS (SELECT FROM pgpubsub.subscription s WHERE s.id = n.subscription_id)}), '0', 'with all of its rows');
+$other->query_safe(q{BEGIN; SELECT pgpubsub.publish('kept', '"meanwhile"')});
+$waits->query_until(qr/begun/, "\\echo begun\nSELECT pgpubsub.unsubscribe('kept', 'dropped, too');\n");
+ok($node->poll_query_until('postgres', qq{SELECT count(*) = $many FROM pgpubsub.notification n JOIN pgpubsub.subscription s ON s.id = n.subscription_id
+	WHERE s.name = 'dropped, too' AND n.xmax <> 0}), 'who waits for a publisher has removed the rows by then');
+$other->query_safe('COMMIT');
+$_->quit for $waits, $other;
+is(sql(q{SELECT count(*) FROM pgpubsub.notification n WHERE NOT EXISTS (SELECT FROM pgpubsub.subscription s WHERE s.id = n.subscription_id)}), '0',
+	'and removes what was published meanwhile');
 
 $reader->query_safe('COMMIT');
 $reader->quit;

@@ -78,6 +78,14 @@ sql(q{SET pgpubsub.wakeup = off; SELECT pgpubsub.purge_channel('jobs'), pgpubsub
 hears_nothing($listener, \&marker, 'with wakeup = off nobody is woken');
 sql(q{BEGIN; SELECT pgpubsub.take('jobs'); ROLLBACK});
 hears($listener, 'jobs', 'a take() that is rolled back wakes');
+# While they were removed, consumers found nothing.
+sql(q{SELECT pgpubsub.subscribe('jobs', 'second'); SET pgpubsub.wakeup = off; SELECT pgpubsub.publish('jobs', '1')});
+foreach my $removes ("pgpubsub.purge_channel('jobs')", 'pgpubsub.purge_all()', "pgpubsub.unsubscribe('jobs', 'second')", "pgpubsub.drop_channel('jobs')")
+{
+	sql("BEGIN; SELECT $removes; ROLLBACK");
+	hears($listener, 'jobs', "$removes that is rolled back wakes");
+}
+sql(q{SELECT count(*) FROM pgpubsub.take('jobs', 1); SELECT pgpubsub.unsubscribe('jobs', 'second')});
 my $open = $node->background_psql('postgres');
 $open->query_safe(q{BEGIN});
 $open->query_safe(q{SAVEPOINT s});

@@ -3,10 +3,12 @@
 
 #include "admin/administration.hpp"
 #include "channel/channel_settings.hpp"
+#include "claim/left_rows.hpp"
 #include "queue/archive.hpp"
 #include "queue/broadcast.hpp"
 #include "queue/notification.hpp"
 #include "queue/stat_count.hpp"
+#include "wakeup/wakeup.hpp"
 
 using namespace pgpubsub;
 
@@ -16,8 +18,10 @@ struct purge_channel_arguments {
     enum : int { channel, subscription };
 };
 
-// What a transaction is at is left to it.
-int64 remove_notifications(std::span<const subscription> subscriptions) {
+// What a transaction is at is left to it. Consumers that look meanwhile find nothing; where this rolls back, there is
+// something again.
+int64 remove_notifications(const channel& c, std::span<const subscription> subscriptions) {
+    wake_consumers_on_abort(c);
     notification_table table = notification_table::open();
     int64 removed = 0;
     for (const subscription& s : subscriptions)
@@ -37,10 +41,13 @@ void pgpubsub::check_sees_all_rows(const char* what) {
 }
 
 void pgpubsub::remove_everything(const channel& c, std::span<const subscription> subscriptions) {
-    lock_channel(c.id, channel_lock::replace);
+    wake_consumers_on_abort(c);
     notification_table table = notification_table::open();
+    for (const subscription& s : subscriptions)
+        remove_most_rows(table, c, s);
+    lock_channel(c.id, channel_lock::replace);
     for (const subscription& s : subscriptions) {
-        table.remove_all(s.id, true);
+        remove_left_rows(table, c, s);
         remove_archives(s.id, true);
         remove_counts(s.id);
     }
@@ -55,7 +62,7 @@ PGPUBSUB_FUNCTION(pgpubsub_purge_channel) {
         contradicting_arguments("subscription", "kind => 'broadcast'", nothing_is_stored);
     if (c.kind == channel_kind::broadcast)
         PG_RETURN_INT64(remove_broadcasts(c.id, false));
-    PG_RETURN_INT64(remove_notifications(subscriptions_argument(fcinfo, at::subscription, c)));
+    PG_RETURN_INT64(remove_notifications(c, subscriptions_argument(fcinfo, at::subscription, c)));
 }
 
 // The channels are locked in the order of their ids.
@@ -68,7 +75,7 @@ PGPUBSUB_FUNCTION(pgpubsub_purge_all) {
         if (!find_channel(c.id, &c) || !has_privilege(c.id, GetUserId(), privilege::owner))
             continue;
         const std::span<const subscription> subscriptions = subscriptions_of(c);
-        removed += remove_notifications(subscriptions);
+        removed += remove_notifications(c, subscriptions);
         for (const subscription& s : subscriptions)
             removed += remove_archives(s.id, false);
         removed += remove_broadcasts(c.id, false);

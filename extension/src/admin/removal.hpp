@@ -9,7 +9,7 @@ namespace pgpubsub {
 void check_sees_all_rows(const char* what);
 
 // Removes everything that subscriptions of the channel hold, and keeps the channel's users out until the transaction
-// ends.
+// ends, but not before most is removed.
 void remove_everything(const channel& c, std::span<const subscription> subscriptions);
 
 }  // namespace pgpubsub

@@ -43,7 +43,36 @@ bool has_any(const notification_table& table, const subscription& s) {
     return has_row(table, our_catalog().notification_ready, keys) || has_row(table, our_catalog().notification_due, keys);
 }
 
+void remove_ready(notification_table& table, const channel& c, const subscription& s, bool wait) {
+    const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const known_place known = known_place::recall(table.heap(), c, s.id, snapshot);
+    ready_walk rows = ready_walk::begin(table, s.id, snapshot, &known);
+    while (rows.next())
+        if (table.remove(rows.tid(), wait) == TM_Ok)
+            rows.removed();
+    rows.end();
+    UnregisterSnapshot(snapshot);
+    CommandCounterIncrement();
+}
+
 }  // namespace
+
+void remove_most_rows(notification_table& table, const channel& c, const subscription& s) {
+    if (!knows_keys())
+        return;
+    remove_ready(table, c, s, false);
+    has_waiting(table, s);
+}
+
+void remove_left_rows(notification_table& table, const channel& c, const subscription& s) {
+    if (!knows_keys()) {
+        table.remove_all(s.id, true);
+        return;
+    }
+    remove_ready(table, c, s, true);
+    if (has_waiting(table, s))
+        table.remove_waiting(s.id, true);
+}
 
 bool has_rows(const notification_table& table, const channel& c) {
     for (const subscription& s : subscriptions_of(c)) {

@@ -280,4 +280,14 @@ int64 notification_table::remove_all(int32 subscription_id, bool wait) {
     return removed;
 }
 
+int64 notification_table::remove_waiting(int32 subscription_id, bool wait) {
+    int64 removed = 0;
+    for (bool changed = true; changed;) {
+        changed = false;
+        removed += remove_by(our_catalog().notification_due, subscription_id, wait, &changed);
+        CommandCounterIncrement();
+    }
+    return removed;
+}
+
 }  // namespace pgpubsub

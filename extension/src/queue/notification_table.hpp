@@ -39,6 +39,8 @@ public:
     // Removes all rows of a subscription that are committed by now, and returns how many. With `wait` set, waits for
     // those that another transaction is at; else leaves them.
     int64 remove_all(int32 subscription_id, bool wait);
+    // Of these, those that have a due_at.
+    int64 remove_waiting(int32 subscription_id, bool wait);
 
 private:
     bool may_be_only_ours(ItemPointer tid, const TM_FailureData& failure);
