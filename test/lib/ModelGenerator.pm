@@ -78,6 +78,8 @@ sub next_of
 	return { who => $who, op => 'hour' } if $fate < 0.02;
 	return { who => $who, op => 'reconnect' } if $fate < 0.025;
 	return plan($g, $s->is_open ? look_ahead($g, $who) : look_ahead_outside($g, $who)) if $fate < 0.08 && !$s->{failed};
+	my @idle = grep { !$run->{sessions}{$_}->is_open } @names;
+	return plan($g, one_of(\&comes_back, \&comes_late)->($g, @idle)) if $fate < 0.1 && @idle >= 2;
 	return { who => $who, %{ in_transaction($g, $s) } } if $s->is_open;
 	return { who => $who, %{ outside($g, $run, $s) } };
 }
@@ -105,6 +107,28 @@ sub look_ahead_outside
 {
 	my ($g, $who) = @_;
 	return ({ who => $who, op => 'begin', isolation => 'READ COMMITTED' }, all_of($g, $who), { who => $who, op => 'rollback' });
+}
+
+# What seldom happens by itself: in an ordered channel one that stands before another one with its key, which is leased: it was a dead
+# letter, or was committed late. Then somebody else asks for what there is.
+sub ask { my ($who, @from) = @_; return { who => $who, @from, n => 20, one_of({ op => 'take' }, { op => 'claim', lease => 1 })->%* } }
+sub comes_back
+{
+	my ($g, $who, $other) = @_;
+	my @from = (channel => 'ordered', sub => one_of('default', 'second'));
+	my $publish = { who => $who, %{ publish($g, 'ordered') }, key => 0, count => 3, dedup => undef, replace => undef, deliver => undef };
+	my @all = (refs => [ map { { step => $g->{no} + 2, number => $_ } } 0 .. 9 ], of => 'receipt');
+	return ($publish, { who => $who, op => 'claim', @from, n => 10, lease => 2 },
+		{ who => $who, op => 'nack', @all, reject => 1 }, { who => $who, op => 'claim', @from, n => 10, lease => 2 },
+		{ who => $who, op => 'redrive', @from }, ask($other, @from));
+}
+sub comes_late
+{
+	my ($g, $late, $who) = @_;
+	my @from = (channel => 'ordered', sub => one_of('default', 'second'));
+	my $publish = sub { return { who => $_[0], %{ publish($g, 'ordered') }, key => 0, dedup => undef, replace => undef, deliver => undef } };
+	return ({ who => $late, op => 'begin', isolation => 'READ COMMITTED' }, $publish->($late), $publish->($who),
+		{ who => $who, op => 'claim', @from, n => 10, lease => 2 }, { who => $late, op => 'commit' }, ask($late, @from));
 }
 
 sub outside
