@@ -6,7 +6,7 @@
 #include "base/sqlstate.hpp"
 #include "pq/connection.hpp"
 #include "pq/result_impl.hpp"
-#include "protocol/broker.hpp"
+#include "protocol/sql_calls.hpp"
 
 namespace pgpubsub::inline v0 {
 

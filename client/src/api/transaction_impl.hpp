@@ -10,7 +10,7 @@
 #include <pgpubsub/transaction.hpp>
 
 #include "pq/connection.hpp"
-#include "protocol/broker.hpp"
+#include "protocol/sql_calls.hpp"
 
 namespace pgpubsub::inline v0 {
 

@@ -20,7 +20,7 @@
 #include "consumer/reconnect.hpp"
 #include "consumer/shared_state.hpp"
 #include "pq/connection.hpp"
-#include "protocol/broker.hpp"
+#include "protocol/sql_calls.hpp"
 
 namespace pgpubsub::inline v0 {
 

@@ -3,7 +3,7 @@
 //
 // Timestamps are fetched by to_json, which gives ISO 8601 whatever DateStyle is set to.
 
-#include "protocol/broker.hpp"
+#include "protocol/sql_calls.hpp"
 
 #include <fmt/format.h>
 
