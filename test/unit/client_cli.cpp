@@ -9,7 +9,7 @@
 
 #include "base/text.hpp"
 #include "commands/listen.hpp"
-#include "exec/command.hpp"
+#include "exec/exec_command.hpp"
 #include "options/duration.hpp"
 #include "output/exit_status.hpp"
 #include "output/json_line.hpp"

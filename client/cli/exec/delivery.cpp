@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "exec/command.hpp"
+#include "exec/exec_command.hpp"
 #include "output/exit_status.hpp"
 #include "output/json_line.hpp"
 #include "output/report.hpp"

@@ -9,7 +9,7 @@
 // a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all in one
 // poll(). In a turn of that loop no more is read than a pipe holds, and nothing waits for the reader of our own stderr.
 
-#include "exec/command.hpp"
+#include "exec/exec_command.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
