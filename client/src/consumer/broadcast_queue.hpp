@@ -1,4 +1,4 @@
-// The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the worker's.
+// The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the loop's.
 // It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue. Where some are
 // missing is told by what comes out next: what was lost with a connection, and what was dropped for lack of room.
 #pragma once

@@ -13,7 +13,7 @@
 
 #include "base/one_line.hpp"
 #include "base/sqlstate.hpp"
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 #include "protocol/envelope.hpp"
 
 namespace pgpubsub::inline v0 {
@@ -26,70 +26,70 @@ struct stored_broadcast {
 };
 
 // Asks for what is stored with the id, for as long as it takes to get an answer.
-stored_broadcast read_stored(worker& w, const broadcast_state& b, std::int64_t id) {
+stored_broadcast read_stored(consumer_loop& loop, const broadcast_state& b, std::int64_t id) {
     for (;;) {
         try {
-            if (!w.server || !w.server->alive()) w.reconnect();
+            if (!loop.server || !loop.server->alive()) loop.reconnect();
             if (b.may_be_queue) {  // not by an error, which the server would log
-                const auto kind = w.ask_kind(b.name);
+                const auto kind = loop.ask_kind(b.name);
                 if (kind && *kind != broadcast_kind) return {.is_broadcast_channel = false};
                 if (kind && id == no_broadcast) return {};
             }
             const auto call = read_broadcast_statement(b.name, id);
-            return {.envelope = read_text(w.server->exec(call.sql, call.parameters).get())};
+            return {.envelope = read_text(loop.server->exec(call.sql, call.parameters).get())};
         } catch (const error& e) {
-            if (!w.server || !w.server->alive()) {
-                w.lost(e.what());
+            if (!loop.server || !loop.server->alive()) {
+                loop.lost(e.what());
                 continue;
             }
             const bool is_queue = e.sqlstate() == sqlstate::wrong_object_type;
             if ((is_queue && b.may_be_queue) || e.sqlstate() == sqlstate::undefined_object) return {.is_broadcast_channel = false};
-            if (sqlstate::is_permanent(e.sqlstate())) throw broadcast_refusal(w, b, e);
+            if (sqlstate::is_permanent(e.sqlstate())) throw broadcast_refusal(loop, b, e);
             throw;
         }
     }
 }
 
 // Tells the handler's side that some are missed. How it fails is logged only: there is nothing to be done again.
-void tell_of_gap(worker& w, const broadcast_state& b, std::optional<std::uint64_t> count, std::string_view reason) {
+void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<std::uint64_t> count, std::string_view reason) {
     if (!b.missed) return;
     const broadcast_gap gap{.channel = b.name, .count = count, .reason = std::string(reason)};
     const auto call = [&] { b.missed(gap); };
-    if (const auto failure = w.failure_in_broadcast(b, call))
-        w.log.warning("channel \"{}\": the handler of missed broadcasts failed: {}", b.name, excerpt(failure->text));
+    if (const auto failure = loop.failure_in_broadcast(b, call))
+        loop.log.warning("channel \"{}\": the handler of missed broadcasts failed: {}", b.name, excerpt(failure->text));
 }
 
 // The connection was lost: of a channel that may be a queue, which has no broadcasts, the server is asked.
-void tell_all_of_lost_connection(worker& w, const std::vector<broadcast_state>& broadcasts) {
+void tell_all_of_lost_connection(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts) {
     bool any = false;
     for (const auto& b : broadcasts) {
-        if (b.may_be_queue && !is_broadcast_channel(w, b)) continue;
+        if (b.may_be_queue && !is_broadcast_channel(loop, b)) continue;
         if (!std::exchange(any, true))
-            w.log.warning("broadcasts that were sent while the listening connection was lost are missed");
-        tell_of_gap(w, b, std::nullopt, "the listening connection was lost");
+            loop.log.warning("broadcasts that were sent while the listening connection was lost are missed");
+        tell_of_gap(loop, b, std::nullopt, "the listening connection was lost");
     }
 }
 
 // What is missing in front of the next one.
-void tell_what_is_missing(worker& w, const std::vector<broadcast_state>& broadcasts, const broadcast_queue::next& next) {
-    if (next.after_gap) tell_all_of_lost_connection(w, broadcasts);
+void tell_what_is_missing(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts, const broadcast_queue::next& next) {
+    if (next.after_gap) tell_all_of_lost_connection(loop, broadcasts);
     for (const auto& [handler, count] : next.dropped) {
         const auto& b = broadcasts[handler];
-        w.log.warning("channel \"{}\": {} broadcasts were dropped: they come faster than they are handled", b.name, count);
-        tell_of_gap(w, b, count, "they come faster than they are handled");
+        loop.log.warning("channel \"{}\": {} broadcasts were dropped: they come faster than they are handled", b.name, count);
+        tell_of_gap(loop, b, count, "they come faster than they are handled");
     }
 }
 
 // The whole of a broadcast that was sent by reference. Nothing, and a line in the log, when it is not to be had.
-std::optional<notification> read_whole(worker& w, const broadcast_state& b, std::int64_t id) {
+std::optional<notification> read_whole(consumer_loop& loop, const broadcast_state& b, std::int64_t id) {
     const auto missed = [&](std::string_view why) -> std::optional<notification> {
-        ++w.failures;
-        w.log.warning("channel \"{}\": broadcast {} is missed: {}", b.name, id, why);
-        tell_of_gap(w, b, 1, why);
+        ++loop.failures;
+        loop.log.warning("channel \"{}\": broadcast {} is missed: {}", b.name, id, why);
+        tell_of_gap(loop, b, 1, why);
         return std::nullopt;
     };
     try {
-        const auto found = read_stored(w, b, id);
+        const auto found = read_stored(loop, b, id);
         if (!found.is_broadcast_channel) return std::nullopt;
         if (!found.envelope) return missed("its retention time is over");
         auto whole = parse_envelope(*found.envelope);
@@ -101,60 +101,60 @@ std::optional<notification> read_whole(worker& w, const broadcast_state& b, std:
     }
 }
 
-void deliver(worker& w, const broadcast_state& b, envelope arrived) {
-    const auto what = arrived.by_reference ? read_whole(w, b, arrived.what.id) : std::move(arrived.what);
+void deliver(consumer_loop& loop, const broadcast_state& b, envelope arrived) {
+    const auto what = arrived.by_reference ? read_whole(loop, b, arrived.what.id) : std::move(arrived.what);
     if (!what) return;
-    if (const auto failure = w.failure_in_broadcast(b, [&] { b.handler(*what); })) {
-        ++w.failures;
-        w.log.warning("channel \"{}\": the handler of broadcast {} failed, and it does not come again: {}", b.name,
+    if (const auto failure = loop.failure_in_broadcast(b, [&] { b.handler(*what); })) {
+        ++loop.failures;
+        loop.log.warning("channel \"{}\": the handler of broadcast {} failed, and it does not come again: {}", b.name,
                       what->id, excerpt(failure->text));
     }
 }
 
 }  // namespace
 
-bool is_broadcast_channel(worker& w, const broadcast_state& b) {
+bool is_broadcast_channel(consumer_loop& loop, const broadcast_state& b) {
     try {
-        return read_stored(w, b, no_broadcast).is_broadcast_channel;
+        return read_stored(loop, b, no_broadcast).is_broadcast_channel;
     } catch (const error& e) {
         if (sqlstate::is_permanent(e.sqlstate())) throw;
-        ++w.failures;
-        w.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name, e.what());
-        tell_of_gap(w, b, std::nullopt, e.what());
+        ++loop.failures;
+        loop.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name, e.what());
+        tell_of_gap(loop, b, std::nullopt, e.what());
         return false;
     }
 }
 
-error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e) {
+error broadcast_refusal(const consumer_loop& loop, const broadcast_state& b, const error& e) {
     if (e.sqlstate() == sqlstate::wrong_object_type)
         return error(fmt::format("channel \"{}\" is a queue channel, and on_broadcast() is for broadcast channels", b.name),
                      {.sqlstate = e.sqlstate(), .hint = "Register the handler with on()."});
-    return with_privilege_hint(e, *w.server, b.name, "consume");
+    return with_privilege_hint(e, *loop.server, b.name, "consume");
 }
 
-void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts) {
+void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts) {
     // Not those that come meanwhile: the queue channels have their turn too, and the answers below are older than they.
-    const auto arrived = w.shared.broadcasts.arrived();
+    const auto arrived = loop.shared.broadcasts.arrived();
     std::vector<std::optional<bool>> is_broadcast(broadcasts.size());
-    while (w.stops() == 0) {
-        const auto next = w.shared.broadcasts.pop(arrived);
+    while (loop.stops() == 0) {
+        const auto next = loop.shared.broadcasts.pop(arrived);
         if (!next) return;
-        tell_what_is_missing(w, broadcasts, *next);
+        tell_what_is_missing(loop, broadcasts, *next);
         const auto& came = next->what;
         if (came.is_gap) {
-            tell_all_of_lost_connection(w, broadcasts);
+            tell_all_of_lost_connection(loop, broadcasts);
             continue;
         }
         const auto& b = broadcasts[came.handler];
         auto message = parse_envelope(came.text);
         const bool is_envelope = message && message->what.channel == b.name;
         auto& known = is_broadcast[came.handler];
-        if (!known && (is_envelope || b.may_be_queue)) known = is_broadcast_channel(w, b);
+        if (!known && (is_envelope || b.may_be_queue)) known = is_broadcast_channel(loop, b);
         if (is_envelope && *known) {
-            deliver(w, b, std::move(*message));
+            deliver(loop, b, std::move(*message));
         } else {
-            w.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(came.text));
-            if (!known.value_or(true)) w.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
+            loop.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(came.text));
+            if (!known.value_or(true)) loop.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
         }
     }
 }

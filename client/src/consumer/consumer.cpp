@@ -25,7 +25,7 @@
 #include "consumer/listener.hpp"
 #include "consumer/reconnect.hpp"
 #include "consumer/signals.hpp"
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -145,9 +145,9 @@ public:
 
         shared_state shared(channels.size());
         auto told = distribute();
-        worker work(options, target, channels, broadcasts, log, shared, in);
+        consumer_loop work(options, target, channels, broadcasts, log, shared, in);
         struct remember_failures {
-            const worker& from;
+            const consumer_loop& from;
             int& to;
             ~remember_failures() { to = from.failures; }
         } remember{work, failures};

@@ -16,7 +16,7 @@
 #include "base/poll.hpp"
 #include "base/random.hpp"
 #include "base/sqlstate.hpp"
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -29,7 +29,7 @@ constexpr milliseconds patience_at_end = std::chrono::seconds(5);  // with refus
 
 class leased_batches {
 public:
-    leased_batches(worker& w, channel_state& c, const leased_handler& handler) : w_(w), c_(c), handler_(handler) {}
+    leased_batches(consumer_loop& loop, channel_state& c, const leased_handler& handler) : w_(loop), c_(c), handler_(handler) {}
 
     ~leased_batches() {  // however it ended, nothing of it is extended any longer
         for (const auto& row : batch_) w_.shared.leases.remove(row.receipt);
@@ -200,7 +200,7 @@ private:
         releases_.clear();
     }
 
-    worker& w_;
+    consumer_loop& w_;
     channel_state& c_;
     const leased_handler& handler_;
     std::vector<claimed> batch_;
@@ -213,8 +213,8 @@ private:
 
 }  // namespace
 
-batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler& handler) {
-    return leased_batches(w, c, handler).run();
+batch_outcome run_leased_batch(consumer_loop& loop, channel_state& c, const leased_handler& handler) {
+    return leased_batches(loop, c, handler).run();
 }
 
 }  // namespace pgpubsub::inline v0

@@ -1,11 +1,11 @@
-// Guarantees that a wake-up reaches the worker however long its handler runs, that the server's notify
+// Guarantees that a wake-up reaches the loop however long its handler runs, that the server's notify
 // queue never fills up because of this client, that leases in hand are extended, and that a connection
 // which died silently is noticed (by the ping) and replaced. A wake-up is a hint only: after each
 // reconnect all channels are marked, since anything may have been missed. A broadcast is the thing itself: it is handed
 // on as it came, and one that was sent while there was no connection is missed.
 //
 // Who owns what: the thread owns server_ from start() on, and no one else touches it; before, it belongs
-// to the thread that calls open(). The worker's connection is never used here. The two threads share
+// to the thread that calls open(). The loop's connection is never used here. The two threads share
 // hints, broadcasts, receipts and a counter (shared_state), and wake each other through their inboxes.
 //
 // Steps: LISTEN to all channels, mark them all; then for ever: pass on what has arrived, extend
@@ -33,13 +33,13 @@ constexpr milliseconds answer_limit = std::chrono::seconds(10);
 }  // namespace
 
 listener::listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels,
-                   logger& log, shared_state& shared, inbox& worker)
+                   logger& log, shared_state& shared, inbox& loop)
     : options_(options),
       target_(target),
       channels_(std::move(channels)),
       log_(log),
       shared_(shared),
-      worker_(worker),
+      loop_(loop),
       patience_(options, log, inbox_, options.listen ? "the listening connection" : "the connection that extends leases") {
     // Leases in hand don't wait for a pause that has grown.
     patience_.limit([this] { return shared_.leases.empty() ? milliseconds::max() : lease() / 10; });
@@ -61,7 +61,7 @@ void listener::open(inbox& interrupts) {
         server_->exec_within("LISTEN " + quote_identifier(channel), {}, answer_limit, interrupts);
     sweeps_at_listen_ = shared_.sweeps;
     shared_.hints.set_all();
-    worker_.post_wake();
+    loop_.post_wake();
     log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s", server_pid_);
     if (server_pid_ == shared_.worker_pid) distrust();
 }
@@ -99,16 +99,16 @@ void listener::run() noexcept {
                 reopen();
             }
         }
-    } catch (const interrupted&) {  // the worker asks us to end
+    } catch (const interrupted&) {  // the loop asks us to end
     } catch (...) {
         shared_.listener_failure.set(std::current_exception());
-        worker_.post_wake();
+        loop_.post_wake();
     }
 }
 
 void listener::reopen() {
     if (server_) pass_on_notifies();  // what had arrived
-    // The previous connection proved itself if the worker has swept since it began to listen, or if it lived for long.
+    // The previous connection proved itself if the loop has swept since it began to listen, or if it lived for long.
     if (shared_.sweeps > sweeps_at_listen_ || clock::now() - opened_at_ >= options_.reconnect_delay_max)
         patience_.proved();
     else
@@ -116,7 +116,7 @@ void listener::reopen() {
     patience_.until_connected([this] { open(inbox_); });
     if (options_.listen) {  // before anything that comes by the new connection
         shared_.broadcasts.push_gap();
-        worker_.post_wake();
+        loop_.post_wake();
     }
     next_extension_ = clock::now();
 }
@@ -161,7 +161,7 @@ bool listener::pass_on_notifies() {
                 shared_.hints.set(handler, says == hint::for_us ? hinted::alone : hinted::with_others);
         any = true;
     }
-    if (any) worker_.post_wake();
+    if (any) loop_.post_wake();
     return any;
 }
 
@@ -184,7 +184,7 @@ void listener::extend_leases() {
 void listener::warn_worker() {
     if (server_started_ == 0 || server_started_ != shared_.worker_server_started) return;
     shared_.worker_server_is_dead = true;
-    worker_.post_wake();
+    loop_.post_wake();
 }
 
 void listener::ping() {

@@ -31,7 +31,7 @@ using recipients_by_channel = std::unordered_map<std::string, recipients>;
 class listener {
 public:
     listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels, logger& log,
-             shared_state& shared, inbox& worker);
+             shared_state& shared, inbox& loop);
     ~listener();  // ends the thread
 
     // Connects and LISTENs, in the caller's thread; a stop that is posted to the caller's inbox ends that. Before start().
@@ -59,7 +59,7 @@ private:
     const recipients_by_channel channels_;
     logger& log_;
     shared_state& shared_;
-    inbox& worker_;
+    inbox& loop_;
     inbox inbox_;
     reconnector patience_;
     std::optional<connection> server_;

@@ -18,7 +18,7 @@
 #include "api/transaction_impl.hpp"
 #include "base/one_line.hpp"
 #include "base/sqlstate.hpp"
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -31,10 +31,10 @@ int allowed_deaths(const error& e) {
     return e.retryable() ? 5 : 1;
 }
 
-void transaction_died(worker& w, channel_state& c, const std::vector<notification>& batch, const error& e) {
+void transaction_died(consumer_loop& loop, channel_state& c, const std::vector<notification>& batch, const error& e) {
     if (batch.size() > 1) {
         c.alone = static_cast<int>(batch.size());
-        w.log.warning("{}: the transaction of {} notifications failed ({}); they are tried again one at a time", c.label,
+        loop.log.warning("{}: the transaction of {} notifications failed ({}); they are tried again one at a time", c.label,
                       batch.size(), e.what());
         return;
     }
@@ -46,13 +46,13 @@ void transaction_died(worker& w, channel_state& c, const std::vector<notificatio
     if (e.sqlstate() == sqlstate::idle_in_transaction)
         s.failure += " (a handler that takes longer than idle_in_transaction_session_timeout needs leased mode)";
     s.guilty = s.deaths >= allowed_deaths(e);
-    w.log.warning("{}: the transaction of notification {} failed ({})", c.label, s.id, s.failure);
+    loop.log.warning("{}: the transaction of notification {} failed ({})", c.label, s.id, s.failure);
 }
 
 // Puts the guilty one aside with its error; the others that the claim brought go back untried.
-void record_failure(worker& w, channel_state& c) {
+void record_failure(consumer_loop& loop, channel_state& c) {
     const auto suspected = std::exchange(c.last_suspect, {});
-    auto results = w.server->pipeline({{"BEGIN"}, w.claim_for(c.from, std::max(c.batch, 10))});
+    auto results = loop.server->pipeline({{"BEGIN"}, loop.claim_for(c.from, std::max(c.batch, 10))});
     std::vector<statement> ends;
     std::vector<std::string> others;
     for (auto& row : read_claimed(results.back().get())) {
@@ -63,15 +63,15 @@ void record_failure(worker& w, channel_state& c) {
     }
     const bool found = !ends.empty();
     if (!others.empty()) ends.push_back(release_statement(others));
-    if (!ends.empty()) w.server->pipeline(ends);
-    w.server->commit();
-    if (found) ++w.failures;
-    w.log.warning("{}: notification {} failed: {}{}", c.label, suspected.id, excerpt(suspected.failure),
+    if (!ends.empty()) loop.server->pipeline(ends);
+    loop.server->commit();
+    if (found) ++loop.failures;
+    loop.log.warning("{}: notification {} failed: {}{}", c.label, suspected.id, excerpt(suspected.failure),
                   found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
 }
 
 // Returns how many notifications came back because it failed: 0 when it did not.
-std::int64_t run_handler(worker& w, channel_state& c, const transactional_handler& handler, const notification& n,
+std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactional_handler& handler, const notification& n,
                          transaction::impl& state) {
     transaction tx(state);
     state.begin_handler();
@@ -88,12 +88,12 @@ std::int64_t run_handler(worker& w, channel_state& c, const transactional_handle
     });
     state.end_handler();
 
-    if (!w.server->alive())
+    if (!loop.server->alive())
         throw error(failure ? failure->text : "the connection to the server was lost",
                     {.sqlstate = lost_by, .connection_lost = true});
     if (serialization_failure)  // no savepoint helps: the whole transaction must be run again
         throw error(failure->text, {.sqlstate = std::string(sqlstate::serialization_failure)});
-    const auto status = w.server->transaction_status();
+    const auto status = loop.server->transaction_status();
     if (status == PQTRANS_IDLE)
         throw error("the handler ended the transaction of its notification",
                     {.sqlstate = std::string(sqlstate::transaction_control)});
@@ -103,23 +103,23 @@ std::int64_t run_handler(worker& w, channel_state& c, const transactional_handle
     if (!failure) return 0;
 
     const auto put_back = state.fail(n.id, *failure);
-    w.handler_failed(c, n, *failure);
+    loop.handler_failed(c, n, *failure);
     return put_back;
 }
 
 // Runs the handlers of a batch. False when a second request to stop came in between.
-bool run_handlers(worker& w, channel_state& c, const transactional_handler& handler, const std::vector<notification>& batch) {
-    transaction::impl state(*w.server, w.options.listen);
+bool run_handlers(consumer_loop& loop, channel_state& c, const transactional_handler& handler, const std::vector<notification>& batch) {
+    transaction::impl state(*loop.server, loop.options.listen);
     std::set<std::string> held_up;  // the keys of which the rest of this batch is back in the queue
     for (auto n = batch.begin(); n != batch.end(); ++n) {
-        if (n != batch.begin() && w.stops() > 1) return false;
+        if (n != batch.begin() && loop.stops() > 1) return false;
         if (n->key && held_up.contains(*n->key)) continue;
-        const auto put_back = run_handler(w, c, handler, *n, state);
+        const auto put_back = run_handler(loop, c, handler, *n, state);
         if (put_back <= 1) continue;
         const auto behind = std::count_if(n + 1, batch.end(), [&](const notification& other) { return other.key == n->key; });
         if (!n->key || put_back != 1 + behind)  // which these are is not known, and none may be both done and put back
             throw error(fmt::format("{} notifications were put back with number {}, and not {}", put_back - 1, n->id, behind));
-        w.log.debug("{}: {} notifications wait behind number {}, which has the same key", c.label, behind, n->id);
+        loop.log.debug("{}: {} notifications wait behind number {}, which has the same key", c.label, behind, n->id);
         held_up.insert(*n->key);
     }
     state.restore_settings();
@@ -128,12 +128,12 @@ bool run_handlers(worker& w, channel_state& c, const transactional_handler& hand
 
 }  // namespace
 
-batch_outcome run_transactional_batch(worker& w, channel_state& c, const transactional_handler& handler) {
+batch_outcome run_transactional_batch(consumer_loop& loop, channel_state& c, const transactional_handler& handler) {
     if (c.last_suspect.guilty) {
         try {
-            record_failure(w, c);
+            record_failure(loop, c);
         } catch (const error&) {
-            w.server->rollback();
+            loop.server->rollback();
             throw;
         }
     }
@@ -142,30 +142,30 @@ batch_outcome run_transactional_batch(worker& w, channel_state& c, const transac
     const int asked = next_asked(c);
     std::vector<notification> batch;
     try {
-        const auto results = w.server->pipeline({{"BEGIN"}, take_statement(c.from, asked)});
+        const auto results = loop.server->pipeline({{"BEGIN"}, take_statement(c.from, asked)});
         batch = read_taken(results.back().get());
-        if (!run_handlers(w, c, handler, batch)) {
-            w.log.info("{}: stopping at once, {} notifications go back", c.label, batch.size());
-            w.server->rollback();
+        if (!run_handlers(loop, c, handler, batch)) {
+            loop.log.info("{}: stopping at once, {} notifications go back", c.label, batch.size());
+            loop.server->rollback();
             return {asked, asked};
         }
-        w.server->commit();
+        loop.server->commit();
     } catch (const stop_consuming&) {
-        w.server->rollback();
+        loop.server->rollback();
         throw;
     } catch (const pause_consuming&) {
-        w.server->rollback();
+        loop.server->rollback();
         throw;
     } catch (const error& e) {
-        w.server->rollback();
+        loop.server->rollback();
         if (batch.empty() && sqlstate::is_unreadable(e.sqlstate())) throw unreadable{asked, e};
         if (batch.empty()) throw;  // the take itself failed
-        transaction_died(w, c, batch, e);
-        if (!w.server->alive()) throw;
+        transaction_died(loop, c, batch, e);
+        if (!loop.server->alive()) throw;
         return {asked, asked};
     }
     const batch_outcome outcome{asked, static_cast<int>(batch.size())};
-    if (c.alone == 0) w.adapt(c, outcome, clock::now() - begun);
+    if (c.alone == 0) loop.adapt(c, outcome, clock::now() - begun);
     one_less_alone(c, outcome.received);
     return outcome;
 }

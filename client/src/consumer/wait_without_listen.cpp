@@ -14,7 +14,7 @@
 
 #include "base/sqlstate.hpp"
 #include "base/waiting.hpp"
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 
 namespace pgpubsub::inline v0 {
 
@@ -26,7 +26,7 @@ constexpr milliseconds grace = std::chrono::seconds(60);  // a pooler may be sho
 
 }  // namespace
 
-void worker::wait(clock::time_point until) {
+void consumer_loop::wait(clock::time_point until) {
     if (waits_.found)
         waits_.in_vain = 0;
     else if (waits_.hinted)

@@ -11,7 +11,7 @@
 //
 // The connection belongs to the thread that runs work(); handlers run in it too.
 
-#include "consumer/worker.hpp"
+#include "consumer/consumer_loop.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,8 +25,8 @@
 
 namespace pgpubsub::inline v0 {
 
-worker::worker(const consumer_options& settings, const conninfo& target, std::vector<channel_state> channels,
-               std::vector<broadcast_state> broadcasts, logger& logs, shared_state& state, inbox& inbox)
+consumer_loop::consumer_loop(const consumer_options& settings, const conninfo& target, std::vector<channel_state> channels,
+                             std::vector<broadcast_state> broadcasts, logger& logs, shared_state& state, inbox& inbox)
     : options(settings),
       log(logs),
       shared(state),
@@ -36,7 +36,7 @@ worker::worker(const consumer_options& settings, const conninfo& target, std::ve
       broadcasts_(std::move(broadcasts)),
       patience_(settings, logs, inbox, "the working connection") {}
 
-void worker::connect() {
+void consumer_loop::connect() {
     patience_.until_connected([this] {
         server.reset();
         has_worked_ = false;
@@ -55,7 +55,7 @@ void worker::connect() {
 }
 
 // A filter that the server does not take would be an error of each call, which says neither what is wrong nor where.
-void worker::check_filters() {
+void consumer_loop::check_filters() {
     if (filters_checked_) return;
     for (const auto& c : channels_) {
         if (!c.from.filter) continue;
@@ -73,7 +73,7 @@ void worker::check_filters() {
 }
 
 // A handler for broadcasts would wait for ever on a queue channel, and on one that it may not use.
-void worker::check_broadcast_channels() {
+void consumer_loop::check_broadcast_channels() {
     if (broadcast_channels_checked_) return;
     for (const auto& b : broadcasts_) {
         if (b.may_be_queue) continue;
@@ -88,13 +88,13 @@ void worker::check_broadcast_channels() {
     broadcast_channels_checked_ = true;
 }
 
-void worker::lost(std::string_view why) {
+void consumer_loop::lost(std::string_view why) {
     patience_.lost(why);
     // A server that takes connections and drops them is not to be asked without pause.
     if (is_anew_) patience_.pause("lost before it had worked");
 }
 
-void worker::reconnect() {
+void consumer_loop::reconnect() {
     is_anew_ = true;
     connect();
     for (auto& c : channels_) {
@@ -104,7 +104,7 @@ void worker::reconnect() {
 }
 
 // When the consumer is to end, nobody waits for what it might still take.
-void worker::reconnect_after(std::string_view why) {
+void consumer_loop::reconnect_after(std::string_view why) {
     if (stops() > 0) {
         log.warning("the working connection: {}; stopping without it", why);
         throw interrupted();
@@ -113,12 +113,12 @@ void worker::reconnect_after(std::string_view why) {
     reconnect();
 }
 
-void worker::hint(std::string_view channel) {
+void consumer_loop::hint(std::string_view channel) {
     for (std::size_t i = 0; i < channels_.size(); ++i)
         if (channels_[i].from.channel == channel) shared.hints.set(i, hinted::with_others);
 }
 
-void worker::adapt(channel_state& c, batch_outcome outcome, clock::duration took) {
+void consumer_loop::adapt(channel_state& c, batch_outcome outcome, clock::duration took) {
     if (outcome.received == 0) return;
     c.empty_rounds = 0;
     const auto ms = std::chrono::duration_cast<milliseconds>(took);
@@ -127,7 +127,7 @@ void worker::adapt(channel_state& c, batch_outcome outcome, clock::duration took
     c.batch = next_batch_size(outcome.asked, outcome.received, ms, options.batch);
 }
 
-void worker::handler_failed(const channel_state& c, const notification& n, const handler_failure& failure) {
+void consumer_loop::handler_failed(const channel_state& c, const notification& n, const handler_failure& failure) {
     ++failures;
     if (failure.reject)
         log.warning("{}: notification {} was rejected (attempt {}): {}", c.label, n.id, n.attempts, excerpt(failure.text));
@@ -135,7 +135,7 @@ void worker::handler_failed(const channel_state& c, const notification& n, const
         log.warning("{}: notification {} failed (attempt {}): {}", c.label, n.id, n.attempts, excerpt(failure.text));
 }
 
-void worker::work() {
+void consumer_loop::work() {
     try {
         for (;;) {
             deliver_broadcasts(*this, broadcasts_);
@@ -161,7 +161,7 @@ void worker::work() {
     }
 }
 
-void worker::check_all_exist() const {
+void consumer_loop::check_all_exist() const {
     for (const auto& c : channels_)
         if (c.missing)
             throw error(c.missing->what(),
@@ -171,7 +171,7 @@ void worker::check_all_exist() const {
                                      : "Check the spelling: SELECT channel, subscription FROM pgpubsub.subscriptions."});
 }
 
-bool worker::any_ready() {
+bool consumer_loop::any_ready() {
     const auto now = clock::now();
     bool any = false;
     for (std::size_t i = 0; i < channels_.size(); ++i) {
@@ -194,7 +194,7 @@ bool worker::any_ready() {
     return any;
 }
 
-void worker::process(channel_state& c) {
+void consumer_loop::process(channel_state& c) {
     try {
         if (!server || !server->alive()) reconnect();
         if (is_for_broadcasts(c)) return;
@@ -239,7 +239,7 @@ void worker::process(channel_state& c) {
 // A notification that the server can't send in UTF-8 (a database without an encoding may hold any bytes) must
 // not hold up the others: batches of one find out which it is, and a claim that leaves its content on the server
 // puts it aside with the error. Claims are ordered, so that is the same one, unless another consumer had it.
-void worker::set_aside(channel_state& c, const unreadable& u) {
+void consumer_loop::set_aside(channel_state& c, const unreadable& u) {
     if (u.asked > 1) {
         c.alone = u.asked;
         log.warning("{}: a notification can't be sent to this client ({}); they are taken one at a time", c.label,
@@ -262,7 +262,7 @@ void worker::set_aside(channel_state& c, const unreadable& u) {
 
 // Fewer came than were asked for. That need not be all: of an ordered channel a call hands out a limited number of keys,
 // and under a lease one notification for each. When nothing came, find out when that may change by itself.
-void worker::drained(channel_state& c, int received) {
+void consumer_loop::drained(channel_state& c, int received) {
     if (options.drain && received > 0) return;  // what is left is for the next look
     if (stops() > 0) return rest(c, std::nullopt);
     const bool ask_more = received == 0 && !c.asked_whether_paused;
@@ -275,13 +275,13 @@ void worker::drained(channel_state& c, int received) {
     rest(c, due_in);
 }
 
-std::optional<milliseconds> worker::ask_due(const channel_state& c) {
+std::optional<milliseconds> consumer_loop::ask_due(const channel_state& c) {
     const auto call = next_due_statement(c.from);
     return read_next_due(server->exec(call.sql, call.parameters).get());
 }
 
 // The same, and says so when a pause has begun or ended. That costs a look into the settings: not for each hint.
-std::optional<milliseconds> worker::ask_due_or_paused(channel_state& c) {
+std::optional<milliseconds> consumer_loop::ask_due_or_paused(channel_state& c) {
     const auto call = next_due_or_paused_statement(c.from);
     const auto reply = server->exec(call.sql, call.parameters);
     c.asked_whether_paused = true;
@@ -289,7 +289,7 @@ std::optional<milliseconds> worker::ask_due_or_paused(channel_state& c) {
     return read_next_due(reply.get());
 }
 
-void worker::now_paused(channel_state& c, bool paused) {
+void consumer_loop::now_paused(channel_state& c, bool paused) {
     c.paused = paused;
     if (paused)
         log.warning("{} is paused: nothing of it is handed out until pgpubsub.resume_channel() is called", c.label);
@@ -297,7 +297,7 @@ void worker::now_paused(channel_state& c, bool paused) {
         log.info("{} is no longer paused", c.label);
 }
 
-bool worker::is_worth_a_take(channel_state& c, bool hinted) {
+bool consumer_loop::is_worth_a_take(channel_state& c, bool hinted) {
     const auto due_in = hinted ? ask_due(c) : ask_due_or_paused(c);
     c.missing.reset();
     if (due_in && due_in->count() <= 0) return true;
@@ -306,7 +306,7 @@ bool worker::is_worth_a_take(channel_state& c, bool hinted) {
 }
 
 // No look at the channel until it is hinted at, the next one is due, or the poll interval is over.
-void worker::rest(channel_state& c, std::optional<milliseconds> due_in) {
+void consumer_loop::rest(channel_state& c, std::optional<milliseconds> due_in) {
     c.ready = false;
     c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
     c.empty_rounds = due_in && due_in->count() <= 0 ? c.empty_rounds + 1 : 0;
@@ -315,14 +315,14 @@ void worker::rest(channel_state& c, std::optional<milliseconds> due_in) {
     if (c.due_then) c.look_again = clock::now() + *wait;
 }
 
-std::optional<std::string> worker::ask_kind(const std::string& channel) {
+std::optional<std::string> consumer_loop::ask_kind(const std::string& channel) {
     const auto call = kind_statement(channel);
     return read_text(server->exec(call.sql, call.parameters).get());
 }
 
 // Of a channel with handlers of both kinds: whether the other one gets what comes. The server is asked, since trying it out
 // would be an error in its log each time, until the channel is known as a queue.
-bool worker::is_for_broadcasts(channel_state& c) {
+bool consumer_loop::is_for_broadcasts(channel_state& c) {
     if (!c.may_be_broadcast || c.is_queue) return false;
     const auto kind = ask_kind(c.from.channel);
     c.is_queue = kind && *kind != broadcast_kind;
@@ -333,19 +333,19 @@ bool worker::is_for_broadcasts(channel_state& c) {
     return true;
 }
 
-void worker::unable_to_work(const std::string& label, const pause_consuming& p) {
+void consumer_loop::unable_to_work(const std::string& label, const pause_consuming& p) {
     if (options.drain) throw error(p.what());
     if (stops() > 0) return log.warning("{}: the handler can't work just now: {}", label, p.what());
     patience_.pause(fmt::format("{}: the handler can't work just now: {}", label, p.what()));
 }
 
-bool worker::may_send_again(const error& e) {
+bool consumer_loop::may_send_again(const error& e) {
     const bool needs_another = is_outdated(e) || e.sqlstate() == sqlstate::read_only;
     if (needs_another) server.reset();
     return needs_another || e.retryable() || e.sqlstate() == sqlstate::cancelled;
 }
 
-void worker::failed(channel_state& c, const error& e) {
+void consumer_loop::failed(channel_state& c, const error& e) {
     if (e.sqlstate() == sqlstate::undefined_object) {
         // Made when a capture trigger first fires, or by create_channel() or subscribe(): its first notification wakes us.
         if (!c.missing && !options.drain)
@@ -386,9 +386,9 @@ void worker::failed(channel_state& c, const error& e) {
 
 // The extension was updated, and the server's side of this connection still has the former library, which lacks what the new
 // functions call. A new connection gets the new library.
-bool worker::is_outdated(const error& e) const { return has_worked_ && e.sqlstate() == sqlstate::undefined_function; }
+bool consumer_loop::is_outdated(const error& e) const { return has_worked_ && e.sqlstate() == sqlstate::undefined_function; }
 
-void worker::sleep() {
+void consumer_loop::sleep() {
     auto until = clock::time_point::max();
     for (const auto& c : channels_) until = std::min(until, c.hinted ? std::min(c.not_before, c.look_again) : c.look_again);
     if (!options.listen) return wait(until);
@@ -396,7 +396,7 @@ void worker::sleep() {
 }
 
 // Returns when something is posted, too, or the connection ends.
-void worker::pause_until(clock::time_point until) {
+void consumer_loop::pause_until(clock::time_point until) {
     std::array<pollfd, 2> waits{{{in.fd(), POLLIN, 0}, {server ? server->socket() : -1, POLLIN, 0}}};
     if (!poll_until(waits, until)) return;
     if (waits[1].revents == 0) return;

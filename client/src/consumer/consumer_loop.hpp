@@ -32,7 +32,7 @@ struct suspect {
     std::string failure;
 };
 
-// What the worker remembers of a handler of a queue channel.
+// What the consumer loop remembers of a handler of a queue channel.
 struct channel_state {
     queue from;
     std::string label;  // for messages: channel "media", or channel "media", subscription "audit"
@@ -70,7 +70,7 @@ struct batch_outcome {
     bool any = received > 0;  // a turn may consist of several batches, of which these numbers tell the last
 };
 
-// Thrown when the server can't send a notification that it has taken or claimed for us: see worker::set_aside().
+// Thrown when the server can't send a notification that it has taken or claimed for us: see consumer_loop::set_aside().
 struct unreadable {
     int asked;
     error why;
@@ -108,10 +108,10 @@ std::optional<handler_failure> failure_of(Call call) {
     }
 }
 
-class worker {
+class consumer_loop {
 public:
-    worker(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels,
-           std::vector<broadcast_state> broadcasts, logger& log, shared_state& shared, inbox& in);
+    consumer_loop(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels,
+                  std::vector<broadcast_state> broadcasts, logger& log, shared_state& shared, inbox& in);
 
     // Connects and checks the extension; the connection is this object's thread's.
     void connect();
@@ -198,21 +198,21 @@ private:
 };
 
 // Takes a batch and runs its handlers in one transaction. transactional.cpp
-batch_outcome run_transactional_batch(worker& w, channel_state& c, const transactional_handler& handler);
+batch_outcome run_transactional_batch(consumer_loop& loop, channel_state& c, const transactional_handler& handler);
 
 // Claims a batch and runs its handlers under leases. leased.cpp
-batch_outcome run_leased_batch(worker& w, channel_state& c, const leased_handler& handler);
+batch_outcome run_leased_batch(consumer_loop& loop, channel_state& c, const leased_handler& handler);
 
 // Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
-void deliver_broadcasts(worker& w, const std::vector<broadcast_state>& broadcasts);
+void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts);
 // Whether the channel is a broadcast channel just now. Throws broadcast_refusal(). broadcasts.cpp
-bool is_broadcast_channel(worker& w, const broadcast_state& b);
+bool is_broadcast_channel(consumer_loop& loop, const broadcast_state& b);
 
 // What a channel for broadcasts is of.
 inline constexpr std::string_view broadcast_kind = "broadcast";
 
 // What ends the consumer when the server refuses a broadcast channel: it is of the other kind, or a right is missing.
-error broadcast_refusal(const worker& w, const broadcast_state& b, const error& e);
+error broadcast_refusal(const consumer_loop& loop, const broadcast_state& b, const error& e);
 
 // How many to ask for next.
 inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch; }
