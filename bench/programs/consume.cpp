@@ -1,8 +1,8 @@
 // consume SYSTEM BATCH INDEX SECONDS: consumes as fast as it can, until there is nothing left or the time is up.
 //
-// In the measured loop are the claim, its answer with all columns, a handler that looks at each payload's length, and the end of the
-// claim. Prints "ready", waits for a line on its input, and then prints, every 20 ms at the most, what it has consumed so far:
-// the time (seconds of the day's clock) and the number. race.py starts it and adds up.
+// In the measured loop are the claim, its answer with all columns, a handler that looks at each payload's length, and
+// the end of the claim. Prints "ready", waits for a line on its input, and then prints, every 20 ms at the most, what
+// it has consumed so far: the time (seconds of the day's clock) and the number. race.py starts it and adds up.
 #include <chrono>
 #include <iostream>
 
@@ -20,7 +20,9 @@ struct progress {
     }
 };
 
-double time_of_day() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double time_of_day() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Holds a transaction open until it is killed: one with a snapshot, as a dump or a report does; or with what the arguments, SQL, do.
-// Prints "ready" once it has it.
+// Holds a transaction open until it is killed: one with a snapshot, as a dump or a report does; or with what the
+// arguments, SQL, do. Prints "ready" once it has it.
 #include <unistd.h>
 
 #include "postgres.hpp"

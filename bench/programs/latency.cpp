@@ -1,17 +1,21 @@
 // latency: how long it takes from a writer to a handler.
 //
-//   latency --source SYSTEM | --exec COMMAND   what consumes: one of sources.hpp, or a program that prints, for each job, when it
-//                                              was written and when it came (µs of the day's clock), and first of all "ready"
-//           --statement SQL | --redis          what a writer does: the statement, prepared, its $1 the value; or XADD of the value
+//   latency --source SYSTEM | --exec COMMAND   what consumes: one of sources.hpp, or a program that prints, for each
+//   job, when it
+//                                              was written and when it came (µs of the day's clock), and first of all
+//                                              "ready"
+//           --statement SQL | --redis          what a writer does: the statement, prepared, its $1 the value; or XADD
+//           of the value
 //           --value TEXT                       the value; % stands for the time at which it is written
 //           --tick SQL                         a statement that another session executes every 50 ms
 //           --rate R  --seconds S  --writers N (4)
 //
-// The writers share the rate, and each writes at its own times, fixed beforehand: when one comes late, because the statement
-// before took long, what is written counts from the time when it should have been (no coordinated omission). With the rate 0 they write as fast
-// as they can. All that is written is waited for, 30 s at most. The first half second warms up, and is left out.
-// Prints, separated by tabs: p50, p99 and the highest in ms, how many were handled in a second from the first write to the last
-// handler, how many were never handled, and p50, p99 and the highest in ms until the writer's statement had returned.
+// The writers share the rate, and each writes at its own times, fixed beforehand: when one comes late, because the
+// statement before took long, what is written counts from the time when it should have been (no coordinated omission).
+// With the rate 0 they write as fast as they can. All that is written is waited for, 30 s at most. The first half
+// second warms up, and is left out. Prints, separated by tabs: p50, p99 and the highest in ms, how many were handled in
+// a second from the first write to the last handler, how many were never handled, and p50, p99 and the highest in ms
+// until the writer's statement had returned.
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,7 +56,8 @@ struct options {
     double number(const char* name, const char* fallback) const { return std::atof(text(name, fallback).c_str()); }
 };
 
-// When what was written came to the handler, or its statement returned to the writer; told by several threads and read by main().
+// When what was written came to the handler, or its statement returned to the writer; told by several threads and read
+// by main().
 class arrivals {
 public:
     void add(long long written, long long came) {
@@ -71,7 +76,11 @@ public:
         if (latencies_.empty())
             bench::die("nothing arrived");
         std::sort(latencies_.begin(), latencies_.end());
-        const auto at = [this](double p) { return static_cast<double>(latencies_[static_cast<std::size_t>(p * static_cast<double>(latencies_.size() - 1))]) / 1e3; };
+        const auto at = [this](double p) {
+            return static_cast<double>(
+                       latencies_[static_cast<std::size_t>(p * static_cast<double>(latencies_.size() - 1))]) /
+                   1e3;
+        };
         return {at(0.5), at(0.99), at(1)};
     }
 
@@ -96,8 +105,7 @@ void consume(bench::source& source, arrivals& arrivals, const std::atomic<bool>&
     const bench::handler handle = [&](std::string_view payload) { arrivals.add(sent_in(payload), now_us()); };
     while (!stopping) {
         source.wait(200);
-        while (source.take(handle) > 0) {
-        }
+        while (source.take(handle) > 0) {}
     }
 }
 
@@ -169,7 +177,8 @@ private:
 };
 
 // Writes one every `interval` µs beginning at `begin`, or as fast as it can where that is 0. Returns how many.
-std::size_t write_on_schedule(writer& w, arrivals& returned, const std::string& value, long long begin, long long end, double interval) {
+std::size_t write_on_schedule(writer& w, arrivals& returned, const std::string& value, long long begin, long long end,
+                              double interval) {
     const std::size_t place = value.find('%');
     std::size_t count = 0;
     for (;; ++count) {
@@ -234,7 +243,8 @@ int main(int argc, char** argv) {
     std::vector<std::thread> threads;
     for (int i = 0; i < writers; ++i)
         threads.emplace_back([&, i] {
-            written += write_on_schedule(*sessions[i], returned, value, begin + static_cast<long long>(interval * i / writers), end, interval);
+            written += write_on_schedule(*sessions[i], returned, value,
+                                         begin + static_cast<long long>(interval * i / writers), end, interval);
         });
     for (std::thread& t : threads)
         t.join();

@@ -10,7 +10,6 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     for (;;) {
         listener.wait(-1);
-        while (listener.next_notice()) {
-        }
+        while (listener.next_notice()) {}
     }
 }

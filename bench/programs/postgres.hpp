@@ -42,7 +42,8 @@ public:
     }
     result run_prepared(const char* name, std::initializer_list<const char*> values = {}) {
         const std::vector<const char*> v(values);
-        return checked(PQexecPrepared(connection_.get(), name, static_cast<int>(v.size()), v.data(), nullptr, nullptr, 0));
+        return checked(
+            PQexecPrepared(connection_.get(), name, static_cast<int>(v.size()), v.data(), nullptr, nullptr, 0));
     }
 
     // The next notification that has come in, or null.

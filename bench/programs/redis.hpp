@@ -56,7 +56,8 @@ private:
 class redis_stream : public source {
 public:
     redis_stream(int batch, int index)
-        : read_{"XREADGROUP", "GROUP", "workers", "c" + std::to_string(index), "COUNT", std::to_string(batch), "STREAMS", "bench", ">"} {}
+        : read_{"XREADGROUP", "GROUP", "workers", "c" + std::to_string(index), "COUNT", std::to_string(batch),
+                "STREAMS",    "bench", ">"} {}
 
     std::size_t take(const handler& handle) override {
         const redis_reply reply = waiting_ ? std::move(waiting_) : connection_.run(read_);

@@ -26,8 +26,7 @@ public:
         }
         if (!connection_.next_notice())
             connection_.wait(milliseconds);
-        while (connection_.next_notice()) {
-        }
+        while (connection_.next_notice()) {}
     }
 
 protected:
@@ -77,12 +76,11 @@ private:
     std::string receipts_;
 };
 
-// One transaction in three round trips: next_batch, get_batch_events, finish_batch. How many events there are in a batch is
-// up to the ticks, and each consumer gets all events.
+// One transaction in three round trips: next_batch, get_batch_events, finish_batch. How many events there are in a
+// batch is up to the ticks, and each consumer gets all events.
 class pgq : public in_postgres {
 public:
-    explicit pgq(int index)
-        : next_("BEGIN; SELECT pgq.next_batch('bench', 'c" + std::to_string(index) + "')") {
+    explicit pgq(int index) : next_("BEGIN; SELECT pgq.next_batch('bench', 'c" + std::to_string(index) + "')") {
         connection_.prepare("events", "SELECT ev_data, * FROM pgq.get_batch_events($1)");
     }
     std::size_t take(const handler& handle) override {
@@ -129,8 +127,10 @@ std::unique_ptr<source> make_source(const std::string& system, int batch, int in
     if (system == "pgpubsub-lease")
         return std::make_unique<leased>(n);
     if (system == "raw")
-        return std::make_unique<by_statement>("DELETE FROM raw_queue WHERE id IN (SELECT id FROM raw_queue ORDER BY id LIMIT " +
-                                                  n + " FOR UPDATE SKIP LOCKED) RETURNING *", 1);
+        return std::make_unique<by_statement>(
+            "DELETE FROM raw_queue WHERE id IN (SELECT id FROM raw_queue ORDER BY id LIMIT " + n +
+                " FOR UPDATE SKIP LOCKED) RETURNING *",
+            1);
     if (system == "pgq")
         return std::make_unique<pgq>(index);
     if (system == "notify")

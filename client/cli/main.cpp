@@ -24,7 +24,8 @@ namespace pgpubsub::cli {
 
 namespace {
 
-// The footers are written as they are to be read. From 2.5 on, CLI11 fills them like a paragraph unless it is told not to.
+// The footers are written as they are to be read. From 2.5 on, CLI11 fills them like a paragraph unless it is told not
+// to.
 template <typename Formatter>
 void keep_footers(Formatter& formatter) {
     if constexpr (requires { formatter.enable_footer_formatting(false); })
@@ -39,7 +40,8 @@ constexpr std::size_t help_column = 26;  // where the description of an option b
 option_lookup options_of(const std::vector<subcommand>& subcommands) {
     return [&subcommands](const std::string& name) -> std::optional<bool> {
         for (const auto& s : subcommands)
-            if (const auto* option = s.app->get_option_no_throw(name)) return option->get_expected_max() > 0;
+            if (const auto* option = s.app->get_option_no_throw(name))
+                return option->get_expected_max() > 0;
         return std::nullopt;
     };
 }
@@ -51,12 +53,16 @@ void check_dsn(const CLI::App& app, const std::vector<std::string>& arguments) {
     PQconninfoOption* const parsed = PQconninfoParse(dsn.c_str(), &problem);
     PQconninfoFree(parsed);
     const std::unique_ptr<char, void (*)(void*)> owned(problem, PQfreemem);
-    if (parsed != nullptr) return;
+    if (parsed != nullptr)
+        return;
     std::string text = problem != nullptr ? problem : "out of memory";
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    const bool is_given = std::any_of(arguments.begin(), arguments.end(), [](const auto& a) { return a == "--dsn" || a.starts_with("--dsn="); });
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    const bool is_given = std::any_of(arguments.begin(), arguments.end(),
+                                      [](const auto& a) { return a == "--dsn" || a.starts_with("--dsn="); });
     throw error((is_given ? "--dsn: " : "the environment variable PGPUBSUB_DSN: ") + ("the DSN is malformed: " + text),
-                {.sqlstate = "22023", .hint = "Write it as \"host=… dbname=… user=…\" or as \"postgresql://user@host/dbname\"."});
+                {.sqlstate = "22023",
+                 .hint = "Write it as \"host=… dbname=… user=…\" or as \"postgresql://user@host/dbname\"."});
 }
 
 class program {
@@ -67,8 +73,9 @@ public:
         keep_footers(*app_.get_formatter());  // the subcommands inherit the formatter
         app_.get_formatter()->column_width(help_column);
         app_.footer(footer);
-        for (const auto& add : {add_listen, add_publish, add_peek, add_channels, add_stats, add_dead_letters, add_redrive,
-                                add_purge_dead_letters, add_recover, add_pause, add_resume, add_purge, add_subscribe, add_unsubscribe})
+        for (const auto& add :
+             {add_listen, add_publish, add_peek, add_channels, add_stats, add_dead_letters, add_redrive,
+              add_purge_dead_letters, add_recover, add_pause, add_resume, add_purge, add_subscribe, add_unsubscribe})
             subcommands_.push_back(add(app_));
     }
 
@@ -77,7 +84,8 @@ public:
             relay(wrapped(app_.help(), terminal_width(), help_column));
             return usage;
         }
-        if (const auto status = parse(std::move(arguments))) return *status;
+        if (const auto status = parse(std::move(arguments)))
+            return *status;
         return given()->run();
     }
 
@@ -86,7 +94,8 @@ private:
     std::optional<int> parse(std::vector<std::string> arguments) {
         try {
             std::vector<std::string> names;
-            for (const auto& s : subcommands_) names.push_back(s.app->get_name());
+            for (const auto& s : subcommands_)
+                names.push_back(s.app->get_name());
             arguments = subcommand_first(std::move(arguments), names, options_of(subcommands_));
             app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
             check_dsn(*given()->app, arguments);
@@ -117,7 +126,8 @@ private:
 
     const subcommand* given() const {
         for (const auto& s : subcommands_)
-            if (s.app->parsed()) return &s;
+            if (s.app->parsed())
+                return &s;
         return nullptr;
     }
 

@@ -41,7 +41,8 @@ std::string to_hex(const unsigned char* bytes, std::size_t count) {
 
 // A bytea as JSON shows it: \x and hexadecimal digits.
 std::string from_bytea(std::string_view text) {
-    if (!text.starts_with("\\x") || text.size() % 2 != 0) throw std::runtime_error("not a bytea: " + std::string(text));
+    if (!text.starts_with("\\x") || text.size() % 2 != 0)
+        throw std::runtime_error("not a bytea: " + std::string(text));
     std::string bytes;
     for (std::size_t i = 2; i < text.size(); i += 2) {
         bytes += static_cast<char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16));
@@ -51,10 +52,12 @@ std::string from_bytea(std::string_view text) {
 
 scan scan_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    if (!file) throw std::runtime_error(std::strerror(errno));
+    if (!file)
+        throw std::runtime_error(std::strerror(errno));
 
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-    if (!digest || EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) != 1) throw std::runtime_error("no SHA-256");
+    if (!digest || EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("no SHA-256");
 
     scan found;
     std::vector<char> buffer(1 << 16);
@@ -64,7 +67,8 @@ scan scan_file(const std::string& path) {
         found.bytes += count;
         EVP_DigestUpdate(digest.get(), buffer.data(), count);
     } while (file);
-    if (file.bad()) throw std::runtime_error("the file could not be read to its end");
+    if (file.bad())
+        throw std::runtime_error("the file could not be read to its end");
 
     unsigned char sum[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
@@ -81,9 +85,12 @@ int main(int argc, char** argv) {
     long stop_at = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string_view option = argv[i];
-        if (option == "--name") name = argv[i + 1];
-        if (option == "--batch") options.batch = std::atoi(argv[i + 1]);
-        if (option == "--stop-at") stop_at = std::atol(argv[i + 1]);
+        if (option == "--name")
+            name = argv[i + 1];
+        if (option == "--batch")
+            options.batch = std::atoi(argv[i + 1]);
+        if (option == "--stop-at")
+            stop_at = std::atol(argv[i + 1]);
     }
     options.application_name = "media_scan " + name;
 
@@ -104,7 +111,8 @@ int main(int argc, char** argv) {
             transaction.execute("INSERT INTO scan_result (media_id, error, consumer) VALUES ($1, $2, $3)",
                                 {id, problem.what(), name});
         }
-        if (++done == stop_at) std::raise(SIGSTOP);
+        if (++done == stop_at)
+            std::raise(SIGSTOP);
     });
 
     try {

@@ -1,5 +1,5 @@
-// What the library does when it is used as it should not be: client_misuse DSN. A line for each thing that is as it should
-// be; what is not ends the program, or hangs. The channel "work" must exist, and have nothing in it.
+// What the library does when it is used as it should not be: client_misuse DSN. A line for each thing that is as it
+// should be; what is not ends the program, or hangs. The channel "work" must exist, and have nothing in it.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +36,9 @@ bool refused(Call call) {
 
 void publish() { session({.dsn = dsn}).publish({.channel = "work", .payload = "1"}); }
 
-consumer_options quiet() { return {.dsn = dsn, .stop_on_signals = false, .log = [](log_level, std::string_view) {}}; }
+consumer_options quiet() {
+    return {.dsn = dsn, .stop_on_signals = false, .log = [](log_level, std::string_view) {}};
+}
 
 // A consumer that runs in a thread of its own; it is there when it has handled one.
 struct running {
@@ -47,7 +49,8 @@ struct running {
         });
         publish();
         thread = std::thread([one = c.get()] { one->run(); });
-        while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        while (!begun)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     std::unique_ptr<consumer> c = std::make_unique<consumer>(quiet());
     std::atomic<bool> begun = false;
@@ -148,7 +151,8 @@ void forked() {
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 2) return 2;
+    if (argc != 2)
+        return 2;
     dsn = argv[1];
     while_it_runs();
     in_a_handler();

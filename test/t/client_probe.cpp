@@ -6,8 +6,9 @@
 // PROBE_SILENCE and PROBE_POLL are the options server_silence and poll_interval (default: an hour), in milliseconds.
 // PROBE_SUBSCRIPTION adds a second handler, for that subscription of the channel, which only writes "id audited";
 // PROBE_FILTER is the filter of the first; PROBE_BATCH the largest batch; PROBE_NO_LISTEN makes it wait without
-// LISTEN; PROBE_LEASE is the lease in seconds. broadcast registers on_broadcast(), and on() for the channel PROBE_QUEUE,
-// if given; the payload "fail" makes its handler throw, "unable" throw pause_consuming the first time, "wait" wait.
+// LISTEN; PROBE_LEASE is the lease in seconds. broadcast registers on_broadcast(), and on() for the channel
+// PROBE_QUEUE, if given; the payload "fail" makes its handler throw, "unable" throw pause_consuming the first time,
+// "wait" wait.
 //
 // {"do": ACTION, "value": N} with ACTION
 //   insert      insert N into effect
@@ -59,9 +60,11 @@ constexpr const char* insert = "INSERT INTO effect (value, notification) VALUES 
 // The value of a key in the flat payloads of the tests.
 std::string value_of(const std::string& payload, const std::string& key) {
     auto begin = payload.find('"' + key + "\": ");
-    if (begin == std::string::npos) return {};
+    if (begin == std::string::npos)
+        return {};
     begin += key.size() + 4;
-    if (payload[begin] == '"') ++begin;
+    if (payload[begin] == '"')
+        ++begin;
     return payload.substr(begin, payload.find_first_of("\",}", begin) - begin);
 }
 
@@ -82,15 +85,22 @@ void note(const pgpubsub::notification& n, const std::string& action) {
 }
 
 void throw_as_told(const pgpubsub::notification& n, const std::string& action) {
-    if (action == "fail" || (action == "flaky" && n.attempts == 1)) throw std::runtime_error("failed as told");
-    if (action == "reject") throw pgpubsub::rejected("rejected as told");
-    if (static int times = 0; action == "unable" && ++times < 3) throw pgpubsub::pause_consuming("unable as told");
-    if (action == "give_up") throw pgpubsub::stop_consuming("giving up as told");
-    if (action == "never") throw pgpubsub::retry_after(std::chrono::milliseconds::max(), "never, as told");
-    if (action == "later") throw pgpubsub::retry_after(std::chrono::minutes(90), "later, as told");
+    if (action == "fail" || (action == "flaky" && n.attempts == 1))
+        throw std::runtime_error("failed as told");
+    if (action == "reject")
+        throw pgpubsub::rejected("rejected as told");
+    if (static int times = 0; action == "unable" && ++times < 3)
+        throw pgpubsub::pause_consuming("unable as told");
+    if (action == "give_up")
+        throw pgpubsub::stop_consuming("giving up as told");
+    if (action == "never")
+        throw pgpubsub::retry_after(std::chrono::milliseconds::max(), "never, as told");
+    if (action == "later")
+        throw pgpubsub::retry_after(std::chrono::minutes(90), "later, as told");
 }
 
-void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer, const std::string& dsn) {
+void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub::consumer& consumer,
+            const std::string& dsn) {
     const auto action = value_of(n.payload, "do");
     const auto value = std::stoll(value_of(n.payload, "value"));
     note(n, action);
@@ -102,18 +112,23 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
         const auto ids = tx.publish_batch({.channel = "next",
                                            .payloads = {std::to_string(value), std::to_string(value + 1)},
                                            .keys = {std::nullopt, "NULL"}});
-        if (ids.size() != 2 || ids[0] >= ids[1]) throw std::logic_error("publish_batch returned no two ids in order");
+        if (ids.size() != 2 || ids[0] >= ids[1])
+            throw std::logic_error("publish_batch returned no two ids in order");
         return;
     }
-    if (action == "savepoint") tx.execute("SAVEPOINT mine");
-    if (action == "error") tx.query("SELECT 1 / $1::int", {0});
-    if (action != "savepoint") tx.execute(insert, {value, n.id});
+    if (action == "savepoint")
+        tx.execute("SAVEPOINT mine");
+    if (action == "error")
+        tx.query("SELECT 1 / $1::int", {0});
+    if (action != "savepoint")
+        tx.execute(insert, {value, n.id});
     throw_as_told(n, action);
     if (action == "swallow" || action == "savepoint") {
         try {
             tx.execute("SELECT 1 / $1::int", {0});
         } catch (const pgpubsub::error& e) {
-            if (e.sqlstate() != "22012") throw;
+            if (e.sqlstate() != "22012")
+                throw;
         }
     }
     if (action == "savepoint") {
@@ -125,18 +140,29 @@ void handle(const pgpubsub::notification& n, pgpubsub::transaction& tx, pgpubsub
     }
     if (static bool failed_before = false; action == "serialize" && !std::exchange(failed_before, true))
         tx.execute("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$");
-    if (action == "our_savepoint") tx.execute("savepoint PGPUBSUB_handler");
-    if (action == "set_role") tx.execute("SET ROLE nothing_allowed");
-    if (action == "set_local") tx.execute("SELECT set_config('statement_timeout', '7654', true)");
+    if (action == "our_savepoint")
+        tx.execute("savepoint PGPUBSUB_handler");
+    if (action == "set_role")
+        tx.execute("SET ROLE nothing_allowed");
+    if (action == "set_local")
+        tx.execute("SELECT set_config('statement_timeout', '7654', true)");
     if (action == "settings")
-        note(n, std::string(*tx.query("SELECT current_user = session_user AND current_setting('statement_timeout') <> '7654ms'").at(0, 0)));
-    if (action == "commit") tx.execute("/* now */ COMMIT");
-    if (action == "wait") wait_for_gate();
+        note(n, std::string(
+                    *tx.query("SELECT current_user = session_user AND current_setting('statement_timeout') <> '7654ms'")
+                         .at(0, 0)));
+    if (action == "commit")
+        tx.execute("/* now */ COMMIT");
+    if (action == "wait")
+        wait_for_gate();
     if (action == "wait_sql")
-        tx.execute("DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM open_gate) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$");
-    if (action.starts_with("outlive")) wait_for_end_of(*tx.query("SELECT pg_backend_pid()").at(0, 0), dsn);
-    if (action == "outlive_sql") tx.execute(insert, {value, n.id});
-    if (action == "stop") consumer.stop();
+        tx.execute(
+            "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM open_gate) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$");
+    if (action.starts_with("outlive"))
+        wait_for_end_of(*tx.query("SELECT pg_backend_pid()").at(0, 0), dsn);
+    if (action == "outlive_sql")
+        tx.execute(insert, {value, n.id});
+    if (action == "stop")
+        consumer.stop();
 }
 
 std::chrono::milliseconds milliseconds_of(const char* variable, std::chrono::milliseconds otherwise) {
@@ -145,8 +171,10 @@ std::chrono::milliseconds milliseconds_of(const char* variable, std::chrono::mil
 }
 
 void run_session(const std::string& dsn, const std::string& sql) {
-    pgpubsub::session session({.dsn = dsn, .server_silence = milliseconds_of("PROBE_SILENCE", std::chrono::seconds(15))});
-    if (sql != "big") return void(session.execute(sql));
+    pgpubsub::session session(
+        {.dsn = dsn, .server_silence = milliseconds_of("PROBE_SILENCE", std::chrono::seconds(15))});
+    if (sql != "big")
+        return void(session.execute(sql));
     sigset_t wanted;
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGUSR1);
@@ -161,9 +189,11 @@ void run_session(const std::string& dsn, const std::string& sql) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-    if (argc < 4) return 2;
+    if (argc < 4)
+        return 2;
     const std::string mode = argv[1];
-    if (mode == "session") return run_session(argv[2], argv[3]), 0;
+    if (mode == "session")
+        return run_session(argv[2], argv[3]), 0;
     const bool leased = mode == "leased";
     pgpubsub::consumer_options options{.dsn = argv[2], .poll_interval = std::chrono::hours(1)};
     options.drain = argc > 4;
@@ -172,9 +202,11 @@ int main(int argc, char** argv) try {
     options.reconnect_delay_min = milliseconds_of("PROBE_PAUSE", options.reconnect_delay_min);
     options.reconnect_delay_max = std::max(options.reconnect_delay_min, options.reconnect_delay_max);
     const char* lease = std::getenv("PROBE_LEASE");
-    if (leased) options.lease = std::chrono::seconds(lease != nullptr ? std::atoi(lease) : 1);
+    if (leased)
+        options.lease = std::chrono::seconds(lease != nullptr ? std::atoi(lease) : 1);
     options.listen = std::getenv("PROBE_NO_LISTEN") == nullptr;
-    if (const char* batch = std::getenv("PROBE_BATCH")) options.batch = std::atoi(batch);
+    if (const char* batch = std::getenv("PROBE_BATCH"))
+        options.batch = std::atoi(batch);
     options.log = [](pgpubsub::log_level level, std::string_view message) {
         std::fprintf(stderr, "%s: %.*s\n", pgpubsub::to_string(level).data(), static_cast<int>(message.size()),
                      message.data());
@@ -183,37 +215,50 @@ int main(int argc, char** argv) try {
     const std::string dsn = argv[2];
     if (mode == "broadcast") {
         const char* queue = std::getenv("PROBE_QUEUE");
-        if (queue != nullptr) consumer.on(queue, [](const pgpubsub::notification& n) { note(n, "queued"); });
-        consumer.on_broadcast(argv[3], [](const pgpubsub::notification& n) {
-            note(n, n.payload.size() > 100 ? std::to_string(n.payload.size()) + " bytes" : n.payload + " " + n.key.value_or("-"));
-            if (n.payload == "\"fail\"") throw std::runtime_error("failed as told");
-            if (n.payload == "\"wait\"") wait_for_gate();
-            if (static bool before = false; n.payload == "\"unable\"" && !std::exchange(before, true))
-                throw pgpubsub::pause_consuming("unable as told");
-        }, [](const pgpubsub::broadcast_gap& gap) {
-            note({}, "missed " + (gap.count ? std::to_string(*gap.count) : "some") + ": " + gap.reason);
-        });
+        if (queue != nullptr)
+            consumer.on(queue, [](const pgpubsub::notification& n) { note(n, "queued"); });
+        consumer.on_broadcast(
+            argv[3],
+            [](const pgpubsub::notification& n) {
+                note(n, n.payload.size() > 100 ? std::to_string(n.payload.size()) + " bytes"
+                                               : n.payload + " " + n.key.value_or("-"));
+                if (n.payload == "\"fail\"")
+                    throw std::runtime_error("failed as told");
+                if (n.payload == "\"wait\"")
+                    wait_for_gate();
+                if (static bool before = false; n.payload == "\"unable\"" && !std::exchange(before, true))
+                    throw pgpubsub::pause_consuming("unable as told");
+            },
+            [](const pgpubsub::broadcast_gap& gap) {
+                note({}, "missed " + (gap.count ? std::to_string(*gap.count) : "some") + ": " + gap.reason);
+            });
         consumer.run();
         return 0;
     }
     pgpubsub::handler_options which;
-    if (const char* filter = std::getenv("PROBE_FILTER")) which.filter = filter;
+    if (const char* filter = std::getenv("PROBE_FILTER"))
+        which.filter = filter;
     if (const char* subscription = std::getenv("PROBE_SUBSCRIPTION"))
-        consumer.on(argv[3], {.subscription = subscription}, [](const pgpubsub::notification& n) { note(n, "audited"); });
+        consumer.on(argv[3], {.subscription = subscription},
+                    [](const pgpubsub::notification& n) { note(n, "audited"); });
     if (leased) {
         consumer.on(argv[3], which, [&](const pgpubsub::notification& n) {
             const auto action = value_of(n.payload, "do");
             note(n, action);
             throw_as_told(n, action);
-            if (action.starts_with("wait")) wait_for_gate();
-            if (action == "wait_only") return;
+            if (action.starts_with("wait"))
+                wait_for_gate();
+            if (action == "wait_only")
+                return;
             pgpubsub::session session({.dsn = dsn});
             if (action == "publish_batch")
-                return void(session.publish_batch({.channel = "next", .payloads = {"1", "2"}, .keys = {std::nullopt, "NULL"}}));
+                return void(
+                    session.publish_batch({.channel = "next", .payloads = {"1", "2"}, .keys = {std::nullopt, "NULL"}}));
             session.execute(insert, {std::stoll(value_of(n.payload, "value")), n.id});
         });
     } else {
-        consumer.on(argv[3], which, [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer, dsn); });
+        consumer.on(argv[3], which,
+                    [&](const pgpubsub::notification& n, pgpubsub::transaction& tx) { handle(n, tx, consumer, dsn); });
     }
     consumer.run();
 } catch (const pgpubsub::error& e) {

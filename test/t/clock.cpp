@@ -1,5 +1,6 @@
-// A clock that a test can set back: preloaded into a server (LD_PRELOAD), it adds what is in the file $PGPUBSUB_CLOCK (8 bytes, seconds,
-// mapped into all processes) to the time of day. CLOCK_MONOTONIC stays as it is, as with a real clock that is set.
+// A clock that a test can set back: preloaded into a server (LD_PRELOAD), it adds what is in the file $PGPUBSUB_CLOCK
+// (8 bytes, seconds, mapped into all processes) to the time of day. CLOCK_MONOTONIC stays as it is, as with a real
+// clock that is set.
 #include <cstdlib>
 
 #include <dlfcn.h>

@@ -1,11 +1,13 @@
-// Consumers for the tests of wake-ups, in plain libpq: they tell on stdout what reaches them, a line each, until they are ended.
+// Consumers for the tests of wake-ups, in plain libpq: they tell on stdout what reaches them, a line each, until they
+// are ended.
 //
 //   wakeup_probe listen CONNINFO CHANNEL...          one session that listens, and claims nothing
 //       listening PID
 //       CHANNEL PAYLOAD [FROM_PID]
-//   wakeup_probe herd CONNINFO CHANNEL N             N sessions that listen, obey addresses, and take, 10 at a time, while there are as many
-//   wakeup_probe lazy CONNINFO CHANNEL N             the same, but the session that is addressed first after a pause does nothing
-//   wakeup_probe wait CONNINFO CHANNEL N             N sessions that wait by pgpubsub.wait(), take one, and wait again
+//   wakeup_probe herd CONNINFO CHANNEL N             N sessions that listen, obey addresses, and take, 10 at a time,
+//   while there are as many wakeup_probe lazy CONNINFO CHANNEL N             the same, but the session that is
+//   addressed first after a pause does nothing wakeup_probe wait CONNINFO CHANNEL N             N sessions that wait by
+//   pgpubsub.wait(), take one, and wait again
 //       ready
 //       told PAYLOAD              what a hint said, whoever it was addressed to
 //       ignored PID PAYLOAD       it was addressed to this one (lazy)
@@ -121,7 +123,8 @@ int herd(const char* conninfo, const std::string& channel, int count, bool is_la
             const clock_type::time_point now = clock_type::now();
             if (taken != "0")
                 claimed_at = now;
-            std::printf("took %s %s %.0f\n", taken.c_str(), s.pid.c_str(), std::chrono::duration<double, std::milli>(now - ignored_at).count());
+            std::printf("took %s %s %.0f\n", taken.c_str(), s.pid.c_str(),
+                        std::chrono::duration<double, std::milli>(now - ignored_at).count());
         }
     }
 }

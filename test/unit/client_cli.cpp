@@ -28,7 +28,8 @@ TEST_CASE("durations") {
     CHECK(parse_duration("2h") == 2h);
     CHECK(parse_duration("1d") == 24h);
     CHECK(parse_duration("0s") == 0s);
-    for (const std::string text : {"", "s", "-1s", "1.5s", "1 s", "10w", "99999999999d", "9223372036854775807ms", "0x10"})
+    for (const std::string text :
+         {"", "s", "-1s", "1.5s", "1 s", "10w", "99999999999d", "9223372036854775807ms", "0x10"})
         CHECK_FALSE_MESSAGE(parse_duration(text), text);
 }
 
@@ -69,7 +70,8 @@ TEST_CASE("what a failed command leaves as its error") {
     CHECK(failure_text({.wait_status = 3 << 8, .stderr_tail = "no such file\n"}) ==
           "the command exited with status 3: no such file");
     CHECK(failure_text({.wait_status = 1 << 8, .stderr_tail = " \n"}) == "the command exited with status 1");
-    CHECK(failure_text({.wait_status = SIGTERM, .stderr_tail = ""}) == "the command was killed by signal 15 (Terminated)");
+    CHECK(failure_text({.wait_status = SIGTERM, .stderr_tail = ""}) ==
+          "the command was killed by signal 15 (Terminated)");
 }
 
 TEST_CASE("a long error keeps how the command ended, and the end of what it said") {
@@ -82,7 +84,8 @@ TEST_CASE("a long error keeps how the command ended, and the end of what it said
     for (const std::string& said : {std::string(8192, '\xFF'), std::string(8192, '\0')})
         CHECK(storable_error(failure_text({.wait_status = 3 << 8, .stderr_tail = said})).starts_with(prefix));
     std::string umlauts;
-    for (int i = 0; i < 4096; ++i) umlauts += "ä";
+    for (int i = 0; i < 4096; ++i)
+        umlauts += "ä";
     const auto cut = failure_text({.wait_status = 3 << 8, .stderr_tail = umlauts});
     CHECK(cut.starts_with(prefix + "ä"));
     CHECK(cut.size() > 2500);
@@ -96,36 +99,40 @@ TEST_CASE("a notification as a line of JSON") {
     n.created_at = "2026-01-02T03:04:05.678901+00:00";
     n.attempts = 1;
     n.idempotency_key = "9007199254740993-1767323045678901";
-    CHECK(json_line(n) ==
-          R"({"id":9007199254740993,"channel":"Quotes \" and \\ and\nnewlines",)"
-          R"("payload":{"n": 12345678901234567890.10, "a": [1e400]},"key":null,"headers":null,)"
-          R"("created_at":"2026-01-02T03:04:05.678901+00:00","deliver_at":null,"priority":0,"attempts":1,"db_version":null,)"
-          R"("idempotency_key":"9007199254740993-1767323045678901"})");
+    CHECK(
+        json_line(n) ==
+        R"({"id":9007199254740993,"channel":"Quotes \" and \\ and\nnewlines",)"
+        R"("payload":{"n": 12345678901234567890.10, "a": [1e400]},"key":null,"headers":null,)"
+        R"("created_at":"2026-01-02T03:04:05.678901+00:00","deliver_at":null,"priority":0,"attempts":1,"db_version":null,)"
+        R"("idempotency_key":"9007199254740993-1767323045678901"})");
     n.payload = "null";
     n.key = "k\t\xFF";
     n.headers = R"({"a": 1})";
     n.deliver_at = "infinity";
     n.priority = -3;
     n.db_version = 7;
-    CHECK(json_line(n).ends_with(
-        R"("payload":null,"key":"k\t)" "\xEF\xBF\xBD" R"(","headers":{"a": 1},"created_at":"2026-01-02T03:04:05.678901+00:00",)"
-        R"("deliver_at":"infinity","priority":-3,"attempts":1,"db_version":7,)"
-        R"("idempotency_key":"9007199254740993-1767323045678901"})"));
+    CHECK(json_line(n).ends_with(R"("payload":null,"key":"k\t)"
+                                 "\xEF\xBF\xBD"
+                                 R"(","headers":{"a": 1},"created_at":"2026-01-02T03:04:05.678901+00:00",)"
+                                 R"("deliver_at":"infinity","priority":-3,"attempts":1,"db_version":7,)"
+                                 R"("idempotency_key":"9007199254740993-1767323045678901"})"));
     n.channel = "a\u0085b";
     n.payload = "{\n\"a\":\r\n\"\u2028\"\t}";
     n.key = "\x1B[2J\x7F";
     n.created_at = "\u2029";
-    CHECK(json_line(n).starts_with(R"({"id":9007199254740993,"channel":"a\u0085b","payload":{"a":"\u2028"},"key":"\u001b[2J\u007f",)"
-                                   R"("headers":{"a": 1},"created_at":"\u2029",)"));
+    CHECK(json_line(n).starts_with(
+        R"({"id":9007199254740993,"channel":"a\u0085b","payload":{"a":"\u2028"},"key":"\u001b[2J\u007f",)"
+        R"("headers":{"a": 1},"created_at":"\u2029",)"));
 }
 
 TEST_CASE("JSON is checked before it is sent") {
     for (const std::string text : {"1", "\"x\"", "null", " {\"a\": [1, 2.5e3, true]} \n", "[]", "1e999", "-0",
-                             "123456789012345678901234567890", "{\"a\": 1e99999}"})
+                                   "123456789012345678901234567890", "{\"a\": 1e99999}"})
         CHECK_MESSAGE(!json_problem(text), text);
     CHECK(json_problem("{\"a\":\n 1,\n}").value().starts_with("line 3, column 1: "));
     CHECK(json_problem("hello").value().starts_with("line 1, column 1: "));
-    for (const std::string text : {"", " ", "{", "{'a': 1}", "[1,]", "01", "nul", "{\"a\" 1}", "1 2", "\"\t\"", "\"\xFF\"", "NaN"})
+    for (const std::string text :
+         {"", " ", "{", "{'a': 1}", "[1,]", "01", "nul", "{\"a\" 1}", "1 2", "\"\t\"", "\"\xFF\"", "NaN"})
         CHECK_MESSAGE(json_problem(text), text);
 }
 

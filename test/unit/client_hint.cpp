@@ -26,7 +26,7 @@ TEST_CASE("who does not know its own process takes any list for its own") {
 }
 
 TEST_CASE("what is no list of processes is somebody's own NOTIFY") {
-    for (const char* payload : {"hello", "4711,", ",4711", "1,,2", "1, 2", " 1", "1 ", "+1", "-1", "0", "1,0", "0x1", "1.5",
-                                "99999999999", "1,99999999999", "{\"id\":1}", ","})
+    for (const char* payload : {"hello", "4711,", ",4711", "1,,2", "1, 2", " 1", "1 ", "+1", "-1", "0", "1,0", "0x1",
+                                "1.5", "99999999999", "1,99999999999", "{\"id\":1}", ","})
         CHECK_MESSAGE(read_hint(payload, 4711) == hint::unknown, payload);
 }

@@ -48,9 +48,11 @@ TEST_CASE("no stop is lost, whether the owner looks or polls") {
                 REQUIRE(poll_until(waits, clock::now() + 60s));
             else
                 std::this_thread::yield();
-            if (in.has_post()) in.read();
+            if (in.has_post())
+                in.read();
         }
-        for (auto& poster : posters) poster.join();
+        for (auto& poster : posters)
+            poster.join();
         in.read();
         CHECK(in.stops() == each * threads);
     }

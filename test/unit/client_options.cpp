@@ -28,7 +28,8 @@ std::string refusal_of(const consumer_options& options) {
 
 bool names(const std::string& message, std::initializer_list<const char*> words) {
     for (const auto* word : words)
-        if (message.find(word) == std::string::npos) return false;
+        if (message.find(word) == std::string::npos)
+            return false;
     return true;
 }
 
@@ -83,10 +84,13 @@ TEST_CASE("a channel has a handler for each subscription, and one for broadcasts
     consumer c;
     CHECK(refusal([&] { c.on("a", nothing).on("a", {.subscription = "audit"}, nothing); }).empty());
     CHECK(names(refusal([&] { c.on("a", {.subscription = "default"}, nothing); }), {"\"a\"", "already"}));
-    CHECK(names(refusal([&] { c.on("a", {.subscription = "audit", .filter = "{}"}, [](const notification&, transaction&) {}); }),
+    CHECK(names(refusal([&] {
+                    c.on("a", {.subscription = "audit", .filter = "{}"}, [](const notification&, transaction&) {});
+                }),
                 {"\"a\"", "\"audit\"", "already"}));
     CHECK(names(refusal([&] { c.on("b", {.subscription = ""}, nothing); }), {"subscription", "empty"}));
-    CHECK(names(refusal([&] { c.on("b", {.subscription = std::string(64, 'x')}, nothing); }), {"subscription", "63 bytes"}));
+    CHECK(names(refusal([&] { c.on("b", {.subscription = std::string(64, 'x')}, nothing); }),
+                {"subscription", "63 bytes"}));
     CHECK(refusal([&] { c.on_broadcast("a", nothing); }).empty());
     CHECK(names(refusal([&] { c.on_broadcast("a", nothing); }), {"\"a\"", "broadcast handler already"}));
     CHECK(names(refusal([&] { c.on_broadcast("b", broadcast_handler()); }), {"\"b\"", "empty"}));

@@ -1,4 +1,5 @@
-// More of the pure parts of the program: its command line, its words, JSON, commands without a shell, the width of text.
+// More of the pure parts of the program: its command line, its words, JSON, commands without a shell, the width of
+// text.
 #include <doctest/doctest.h>
 
 #include <optional>
@@ -20,11 +21,15 @@ using words = std::vector<std::string>;
 
 TEST_CASE("options in front of the subcommand") {
     const auto lookup = [](const std::string& name) -> std::optional<bool> {
-        if (name == "--dsn") return true;
-        if (name == "-v" || name == "--json") return false;
+        if (name == "--dsn")
+            return true;
+        if (name == "-v" || name == "--json")
+            return false;
         return std::nullopt;
     };
-    const auto first = [&](words arguments) { return subcommand_first(std::move(arguments), {"listen", "stats"}, lookup); };
+    const auto first = [&](words arguments) {
+        return subcommand_first(std::move(arguments), {"listen", "stats"}, lookup);
+    };
     CHECK(first({"stats"}) == words{"stats"});
     CHECK(first({"stats", "--dsn", "x", "-y", "--", "z"}) == words{"stats", "--dsn", "x", "-y", "--", "z"});
     CHECK(first({"--dsn", "x", "stats", "y"}) == words{"stats", "--dsn", "x", "y"});
@@ -40,7 +45,8 @@ TEST_CASE("options in front of the subcommand") {
     CHECK_THROWS_WITH_AS(first({"-x"}), "unknown option \"-x\"", wrong_command_line);
     CHECK_THROWS_WITH_AS(first({"--x=1", "stats"}), "unknown option \"--x\"", wrong_command_line);
     CHECK_THROWS_WITH_AS(first({"--dsn"}), "a subcommand is missing", wrong_command_line);
-    CHECK_THROWS_WITH_AS(first({"help", "x"}), "unknown subcommand \"x\"; there are: listen, stats", wrong_command_line);
+    CHECK_THROWS_WITH_AS(first({"help", "x"}), "unknown subcommand \"x\"; there are: listen, stats",
+                         wrong_command_line);
     CHECK_THROWS_AS(first({""}), wrong_command_line);
 
     CHECK(unexpected({"publish", "m", "--delay", "5m"}, {"5m", "--delay"}) == "unknown option \"--delay\"");
@@ -50,10 +56,13 @@ TEST_CASE("options in front of the subcommand") {
 
 TEST_CASE("hints speak of the program's commands") {
     CHECK(in_own_words("Pass if_not_exists => true if that is fine.") == "Pass --if-not-exists if that is fine.");
-    CHECK(in_own_words("SELECT name FROM pgpubsub.channels lists those that there are.") == "pgpubsub channels lists those that there are.");
-    CHECK(in_own_words("x; SELECT pgpubsub.subscribe('a b', 'c') makes this one.") == "x; pgpubsub subscribe 'a b' 'c' makes this one.");
-    for (const std::string text : {"SELECT pgpubsub.subscribe('it''s', 'c') makes this one.", "SELECT pgpubsub.subscribe('a'", "",
-                                   "SELECT pgpubsub.create_channel('a') makes this one."})
+    CHECK(in_own_words("SELECT name FROM pgpubsub.channels lists those that there are.") ==
+          "pgpubsub channels lists those that there are.");
+    CHECK(in_own_words("x; SELECT pgpubsub.subscribe('a b', 'c') makes this one.") ==
+          "x; pgpubsub subscribe 'a b' 'c' makes this one.");
+    for (const std::string text :
+         {"SELECT pgpubsub.subscribe('it''s', 'c') makes this one.", "SELECT pgpubsub.subscribe('a'", "",
+          "SELECT pgpubsub.create_channel('a') makes this one."})
         CHECK(in_own_words(text) == text);
 }
 
@@ -61,8 +70,10 @@ TEST_CASE("commands that need no shell") {
     CHECK(plain_words("true") == words{"true"});
     CHECK(plain_words(" php  handle.php\t--level=3 ") == words{"php", "handle.php", "--level=3"});
     CHECK(plain_words("./scan.sh +x a:b @c 5%") == words{"./scan.sh", "+x", "a:b", "@c", "5%"});
-    for (const std::string command : {"", " ", "a; b", "a | b", "a > b", "'a'", "\"a\"", "a $b", "a `b`", "a *.c", "a ?", "a [b]", "a ~", "a#b", "a & b",
-                                      "a\\b", "a\nb", "(a)", "{ a", "! a", "X=1 a", "cd /tmp", "exit 1", "echo x", ". ./x", "exec a", "if a", "time a", "ä"})
+    for (const std::string command :
+         {"",      " ",       "a; b",   "a | b",  "a > b", "'a'",    "\"a\"", "a $b",   "a `b`", "a *.c",
+          "a ?",   "a [b]",   "a ~",    "a#b",    "a & b", "a\\b",   "a\nb",  "(a)",    "{ a",   "! a",
+          "X=1 a", "cd /tmp", "exit 1", "echo x", ". ./x", "exec a", "if a",  "time a", "ä"})
         CHECK_MESSAGE(!plain_words(command), command);
     CHECK(find_program("/bin/sh") == "/bin/sh");
     CHECK(find_program("sh").value_or("").ends_with("/sh"));
@@ -82,8 +93,9 @@ TEST_CASE("what says that a command was not run") {
 
 TEST_CASE("the syntax of JSON") {
     const auto nested = [](std::size_t depth) { return std::string(depth, '[') + "1" + std::string(depth, ']'); };
-    for (const std::string& text : {"{}"s, "[]"s, " [ ] "s, "{ \"a\" : { } , \"b\" : [ 1 , {} ] }"s, "\"\\u00e4\\ud83d\\ude00\\\\\""s, "\"ä😀\x7F\""s,
-                                    "-0.5e-7"s, "0"s, "1E+9"s, "true"s, nested(1'000'000)})
+    for (const std::string& text :
+         {"{}"s, "[]"s, " [ ] "s, "{ \"a\" : { } , \"b\" : [ 1 , {} ] }"s, "\"\\u00e4\\ud83d\\ude00\\\\\""s,
+          "\"ä😀\x7F\""s, "-0.5e-7"s, "0"s, "1E+9"s, "true"s, nested(1'000'000)})
         CHECK(!json_syntax::first_error(text));
     const auto error_at = [](const std::string& text) { return json_syntax::first_error(text); };
     CHECK(error_at("") == 0);
@@ -96,12 +108,37 @@ TEST_CASE("the syntax of JSON") {
     CHECK(error_at("01") == 1);
     CHECK(error_at("\"a\nb\"") == 2);
     CHECK(error_at("{\"a\": 1}\0"s) == 8);
-    for (const std::string text : {"\"\\ud83d\"", "\"\\ude00\"", "\"\\x\"", "\"\\u12g4\"", "\"\xFF\"", "\"\xC0\x80\"", "\"a", "nul", "truth", "-", "1.", "1e",
-                                   ".5", "+1", "'a'", "{a:1}", "{1:1}", "]", "[", "{", "{\"a\"", "{\"a\":", "[1", "\xEF\xBB\xBF" "1"})
+    for (const std::string text : {"\"\\ud83d\"",
+                                   "\"\\ude00\"",
+                                   "\"\\x\"",
+                                   "\"\\u12g4\"",
+                                   "\"\xFF\"",
+                                   "\"\xC0\x80\"",
+                                   "\"a",
+                                   "nul",
+                                   "truth",
+                                   "-",
+                                   "1.",
+                                   "1e",
+                                   ".5",
+                                   "+1",
+                                   "'a'",
+                                   "{a:1}",
+                                   "{1:1}",
+                                   "]",
+                                   "[",
+                                   "{",
+                                   "{\"a\"",
+                                   "{\"a\":",
+                                   "[1",
+                                   "\xEF\xBB\xBF"
+                                   "1"})
         CHECK_MESSAGE(error_at(text), text);
     CHECK(json_problem("{\"a\":\n 1}\0"s) == "line 2, column 4: a zero byte, which JSON can't have");
-    CHECK(json_problem("\xEF\xBB\xBF" "1") == "line 1, column 1: a byte order mark, which JSON can't have");
-    CHECK(json_problem("[\n" + std::string(2'000'000, ' ') + "x") == "line 2, column 2000001: here it stops being JSON");
+    CHECK(json_problem("\xEF\xBB\xBF"
+                       "1") == "line 1, column 1: a byte order mark, which JSON can't have");
+    CHECK(json_problem("[\n" + std::string(2'000'000, ' ') + "x") ==
+          "line 2, column 2000001: here it stops being JSON");
 }
 
 TEST_CASE("how wide a text is") {

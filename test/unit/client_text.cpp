@@ -61,7 +61,9 @@ TEST_CASE("UTF-8 sequences are recognised") {
 TEST_CASE("an error text becomes storable") {
     CHECK(storable_error("plain") == "plain");
     CHECK(storable_error("") == "");
-    CHECK(storable_error("a\0b"s) == "a\xEF\xBF\xBD" "b");
+    CHECK(storable_error("a\0b"s) ==
+          "a\xEF\xBF\xBD"
+          "b");
     CHECK(storable_error("\xFF") == "\xEF\xBF\xBD");
     CHECK(storable_error("täglich 😀\n") == "täglich 😀\n");
 }
@@ -86,29 +88,50 @@ TEST_CASE("names and texts for hints") {
 }
 
 TEST_CASE("statements that end or begin a transaction are recognised") {
-    for (const std::string sql : {"COMMIT", "commit;", "  Commit work", "END", "ROLLBACK", "rollback;", "rollback work",
-                            "ROLLBACK AND CHAIN", "abort", "BEGIN", "begin isolation level serializable",
-                            "START TRANSACTION", "PREPARE TRANSACTION 'x'", "COMMIT PREPARED 'x'",
-                            "-- a comment\nCOMMIT", "/* a /* nested */ one */ commit", ";;COMMIT", "commit--", "commit/**/",
-                            "ROLLBACK PREPARED 'to'"})
+    for (const std::string sql : {"COMMIT",
+                                  "commit;",
+                                  "  Commit work",
+                                  "END",
+                                  "ROLLBACK",
+                                  "rollback;",
+                                  "rollback work",
+                                  "ROLLBACK AND CHAIN",
+                                  "abort",
+                                  "BEGIN",
+                                  "begin isolation level serializable",
+                                  "START TRANSACTION",
+                                  "PREPARE TRANSACTION 'x'",
+                                  "COMMIT PREPARED 'x'",
+                                  "-- a comment\nCOMMIT",
+                                  "/* a /* nested */ one */ commit",
+                                  ";;COMMIT",
+                                  "commit--",
+                                  "commit/**/",
+                                  "ROLLBACK PREPARED 'to'"})
         CHECK_MESSAGE(controls_transaction(sql), sql);
 }
 
 TEST_CASE("other statements are left alone") {
-    for (const std::string sql : {"", "SELECT 1", "ROLLBACK TO a", "rollback work to savepoint a", "rollback /* x */ transaction to a",
-                            "SAVEPOINT a", "RELEASE a", "PREPARE plan AS SELECT 1", "prepare transaction_plan AS SELECT 1",
-                            "beginning", "ends", "INSERT INTO commit VALUES (1)", "-- COMMIT", "/* COMMIT", "'COMMIT'",
-                            "commit_all()", "DO $$ BEGIN END $$"})
+    for (const std::string sql :
+         {"", "SELECT 1", "ROLLBACK TO a", "rollback work to savepoint a", "rollback /* x */ transaction to a",
+          "SAVEPOINT a", "RELEASE a", "PREPARE plan AS SELECT 1", "prepare transaction_plan AS SELECT 1", "beginning",
+          "ends", "INSERT INTO commit VALUES (1)", "-- COMMIT", "/* COMMIT", "'COMMIT'", "commit_all()",
+          "DO $$ BEGIN END $$"})
         CHECK_FALSE_MESSAGE(controls_transaction(sql), sql);
 }
 
 TEST_CASE("statements about a savepoint of the library, and about settings, are recognised") {
-    for (const std::string sql : {"SAVEPOINT ours", "release savepoint OURS", "ROLLBACK TO SAVEPOINT \"ours\"", "-- x\nrollback work to ours"})
+    for (const std::string sql :
+         {"SAVEPOINT ours", "release savepoint OURS", "ROLLBACK TO SAVEPOINT \"ours\"", "-- x\nrollback work to ours"})
         CHECK_MESSAGE(is_about_savepoint(sql, "ours"), sql);
-    for (const std::string sql : {"SAVEPOINT mine", "SELECT 'ours'", "ROLLBACK TO mine", ""}) CHECK_FALSE_MESSAGE(is_about_savepoint(sql, "ours"), sql);
-    for (const std::string sql : {"SET ROLE x", "set local a = 1", "RESET ALL", "select pg_catalog.Set_Config('a', 'b', false)", "/* x */ SET SESSION AUTHORIZATION x"})
+    for (const std::string sql : {"SAVEPOINT mine", "SELECT 'ours'", "ROLLBACK TO mine", ""})
+        CHECK_FALSE_MESSAGE(is_about_savepoint(sql, "ours"), sql);
+    for (const std::string sql :
+         {"SET ROLE x", "set local a = 1", "RESET ALL", "select pg_catalog.Set_Config('a', 'b', false)",
+          "/* x */ SET SESSION AUTHORIZATION x"})
         CHECK_MESSAGE(changes_settings(sql), sql);
-    for (const std::string sql : {"SELECT 1", "UPDATE t SET a = 1", "settle()", ""}) CHECK_FALSE_MESSAGE(changes_settings(sql), sql);
+    for (const std::string sql : {"SELECT 1", "UPDATE t SET a = 1", "settle()", ""})
+        CHECK_FALSE_MESSAGE(changes_settings(sql), sql);
 }
 
 TEST_CASE("versions compare by their numbers") {
@@ -127,8 +150,10 @@ TEST_CASE("SQLSTATEs are judged") {
         CHECK_MESSAGE(sqlstate::is_retryable(state), state);
     for (const std::string state : {"", "08004", "22023", "23505", "42501", "42704", "42883", "0A000", "57014"})
         CHECK_FALSE_MESSAGE(sqlstate::is_retryable(state), state);
-    for (const std::string state : {"42501", "42883", "3F000", "0A000", "22023", "22P02", "42809"}) CHECK(sqlstate::is_permanent(state));
-    for (const std::string state : {"42704", "40001", "08006", ""}) CHECK_FALSE(sqlstate::is_permanent(state));
+    for (const std::string state : {"42501", "42883", "3F000", "0A000", "22023", "22P02", "42809"})
+        CHECK(sqlstate::is_permanent(state));
+    for (const std::string state : {"42704", "40001", "08006", ""})
+        CHECK_FALSE(sqlstate::is_permanent(state));
     CHECK(sqlstate::is_unreadable("22021"));
     CHECK(sqlstate::is_unreadable("22P05"));
     CHECK_FALSE(sqlstate::is_unreadable("22P02"));

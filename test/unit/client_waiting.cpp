@@ -23,7 +23,8 @@ TEST_CASE("back-off doubles up to its cap and uses between a half and the whole"
 TEST_CASE("of failures in a row ever fewer are said aloud, but never none") {
     std::vector<int> said;
     for (int i = 1; i <= 200; ++i)
-        if (worth_a_warning(i)) said.push_back(i);
+        if (worth_a_warning(i))
+            said.push_back(i);
     CHECK(said == std::vector<int>{1, 2, 4, 8, 16, 32, 64, 128});
 }
 
@@ -59,7 +60,7 @@ TEST_CASE("an interval is made longer by up to a quarter, and never shorter") {
 
 TEST_CASE("seconds until due, as the server writes a float8") {
     CHECK(parse_due("1.5") == 1500ms);
-    CHECK(parse_due("0.0001") == 1ms);   // never too early
+    CHECK(parse_due("0.0001") == 1ms);  // never too early
     CHECK(parse_due("-3.25") == -3250ms);
     CHECK(parse_due("1e-05") == 1ms);
     CHECK(parse_due("0") == 0ms);
@@ -104,8 +105,8 @@ TEST_CASE("batches grow while they are full and quick, and shrink when they are 
     CHECK(next_batch_size(1, 1, 0ms, 50) == 2);
     CHECK(next_batch_size(32, 32, 99ms, 50) == 50);
     CHECK(next_batch_size(50, 50, 0ms, 50) == 50);
-    CHECK(next_batch_size(8, 3, 1ms, 50) == 8);       // not full: no reason to ask for more
-    CHECK(next_batch_size(8, 8, 200ms, 50) == 8);     // in between: leave it
+    CHECK(next_batch_size(8, 3, 1ms, 50) == 8);    // not full: no reason to ask for more
+    CHECK(next_batch_size(8, 8, 200ms, 50) == 8);  // in between: leave it
     CHECK(next_batch_size(50, 50, 500ms, 50) == 25);
     CHECK(next_batch_size(50, 50, 10min, 50) == 1);
     CHECK(next_batch_size(1, 1, 10min, 50) == 1);

@@ -88,7 +88,12 @@ r random_range(std::mt19937& random) {
     const std::int64_t from = below(numbers);
     const std::int64_t to = std::min<std::int64_t>(numbers, from + 1 + below(8));
     const int kind = below(3);
-    return {from, to, kind == r::finished ? 0u : 1u + below(4), below(lanes), static_cast<std::uint32_t>(to - from), static_cast<std::uint32_t>(kind)};
+    return {from,
+            to,
+            kind == r::finished ? 0u : 1u + below(4),
+            below(lanes),
+            static_cast<std::uint32_t>(to - from),
+            static_cast<std::uint32_t>(kind)};
 }
 
 }  // namespace
@@ -110,7 +115,8 @@ TEST_CASE("a set with enough room knows what it was told") {
             REQUIRE_MESSAGE(s.is_sorted_and_joined(), "seed " << seed << ", step " << step);
             for (int lane = 0; lane < lanes; ++lane)
                 for (int at = 0; at < numbers; ++at)
-                    REQUIRE_MESSAGE(s.in_set(lane, at) == s.model[lane][at], "seed " << seed << ", step " << step << ", " << lane << ", " << at);
+                    REQUIRE_MESSAGE(s.in_set(lane, at) == s.model[lane][at],
+                                    "seed " << seed << ", step " << step << ", " << lane << ", " << at);
         }
     }
 }

@@ -13,7 +13,8 @@ bool fits(const std::string& text, bool utf8 = true) { return json_text_fits_jso
 }  // namespace
 
 TEST_CASE("ordinary JSON fits") {
-    for (const char* text : {"null", "true", "0", "-1.5e-3", "\"\"", "{}", "[]", "{\"a\": [1, 2, {\"b\": \"c\"}]}", " 1 "})
+    for (const char* text :
+         {"null", "true", "0", "-1.5e-3", "\"\"", "{}", "[]", "{\"a\": [1, 2, {\"b\": \"c\"}]}", " 1 "})
         CHECK_MESSAGE(fits(text), text);
 }
 

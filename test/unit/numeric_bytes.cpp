@@ -59,7 +59,8 @@ TEST_CASE("integers have neither zeros in front nor at the end") {
 }
 
 TEST_CASE("texts of integers are the same as the integers") {
-    for (const std::int64_t n : {1L, -1L, 9L, 10L, 99L, 100L, 999L, 1000L, 9999L, 10000L, 10001L, 123450000L, -987654321012345L})
+    for (const std::int64_t n :
+         {1L, -1L, 9L, 10L, 99L, 100L, 999L, 1000L, 9999L, 10000L, 10001L, 123450000L, -987654321012345L})
         CHECK_MESSAGE(of(std::to_string(n).c_str()) == of(n), n);
     CHECK(of("1e+15") == of(1000000000000000));
     CHECK(of("1.5e+15") == of(1500000000000000));

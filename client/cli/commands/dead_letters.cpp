@@ -27,7 +27,9 @@ struct selection {
 std::shared_ptr<selection> add_selection(CLI::App& app) {
     auto s = std::make_shared<selection>();
     add_channel(app, s->channel);
-    app.add_option("--subscription", s->subscription, "the subscription whose dead letters are meant")->capture_default_str()->type_name("NAME");
+    app.add_option("--subscription", s->subscription, "the subscription whose dead letters are meant")
+        ->capture_default_str()
+        ->type_name("NAME");
     app.add_option("--id", s->ids, "those with these ids")->type_name("N");
     add_json(app, "--filter", s->filter, "those whose payload contains this");
     app.add_flag("--all", s->all, "all of them");
@@ -38,22 +40,29 @@ std::shared_ptr<selection> add_selection(CLI::App& app) {
 // The options that select, as they were given.
 std::vector<std::string> selecting(const selection& s) {
     std::vector<std::string> given;
-    if (!s.ids.empty()) given.emplace_back("--id");
-    if (s.filter) given.emplace_back("--filter");
-    if (s.older_than) given.emplace_back("--older-than");
+    if (!s.ids.empty())
+        given.emplace_back("--id");
+    if (s.filter)
+        given.emplace_back("--filter");
+    if (s.older_than)
+        given.emplace_back("--older-than");
     return given;
 }
 
 void check(const selection& s, const std::string& possible) {
     const auto given = selecting(s);
-    if (s.all && !given.empty()) throw CLI::ValidationError("--all", "excludes " + given.front());
-    if (!s.ids.empty() && given.size() > 1) throw CLI::ValidationError("--id", "excludes " + given[1]);
-    if (!s.all && given.empty()) throw CLI::ValidationError("channel", "say which dead letters: " + possible + " or --all");
+    if (s.all && !given.empty())
+        throw CLI::ValidationError("--all", "excludes " + given.front());
+    if (!s.ids.empty() && given.size() > 1)
+        throw CLI::ValidationError("--id", "excludes " + given[1]);
+    if (!s.all && given.empty())
+        throw CLI::ValidationError("channel", "say which dead letters: " + possible + " or --all");
 }
 
 std::string ids_of(const selection& s) {
     std::string array = "{";
-    for (const auto id : s.ids) array += (array.size() > 1 ? "," : "") + std::to_string(id);
+    for (const auto id : s.ids)
+        array += (array.size() > 1 ? "," : "") + std::to_string(id);
     return array + '}';
 }
 
@@ -66,9 +75,11 @@ result call_for_ids(session& server, const std::string& function, const selectio
 }  // namespace
 
 subcommand add_redrive(CLI::App& app) {
-    auto* command = app.add_subcommand("redrive", "make dead letters ready again, with no attempt counted; print how many");
+    auto* command =
+        app.add_subcommand("redrive", "make dead letters ready again, with no attempt counted; print how many");
     const auto s = add_selection(*command);
-    return {command, [s] { check(*s, "--id, --filter"); }, [s] {
+    return {command, [s] { check(*s, "--id, --filter"); },
+            [s] {
                 auto server = connect(s->dsn);
                 print_number(!s->ids.empty()
                                  ? call_for_ids(server, "redrive", *s)
@@ -82,7 +93,8 @@ subcommand add_purge_dead_letters(CLI::App& app) {
     auto* command = app.add_subcommand("purge-dead-letters", "remove dead letters; print how many");
     const auto s = add_selection(*command);
     add_duration(*command, "--older-than", s->older_than, "those that died longer ago than this");
-    return {command, [s] { check(*s, "--id, --filter, --older-than"); }, [s] {
+    return {command, [s] { check(*s, "--id, --filter, --older-than"); },
+            [s] {
                 auto server = connect(s->dsn);
                 print_number(!s->ids.empty()
                                  ? call_for_ids(server, "purge_dead_letters", *s)

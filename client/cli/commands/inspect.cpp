@@ -1,4 +1,5 @@
-// `pgpubsub peek`, `channels`, `stats` and `dead-letters`: what the views show, as a table for people, or as JSON lines.
+// `pgpubsub peek`, `channels`, `stats` and `dead-letters`: what the views show, as a table for people, or as JSON
+// lines.
 
 #include <memory>
 
@@ -40,12 +41,14 @@ const std::string channels_table =
     " s.max_attempts AS attempts,"
     " s.backoff_base || ' x ' || s.backoff_factor || ', up to ' || s.backoff_max AS \"back-off\","
     " CASE WHEN s.history > interval '0' THEN s.history::text ELSE c.retention::text END AS keeps, s.filter,"
-    " c.owner::text AS owner" + channels_and_subscriptions;
+    " c.owner::text AS owner" +
+    channels_and_subscriptions;
 
 const std::string channels_json =
     "SELECT row_to_json(q) FROM (SELECT c.name AS channel, c.kind, c.ordered, c.owner::text AS owner, c.retention,"
     " c.created_at, s.subscription, s.paused, s.max_attempts, s.backoff_base, s.backoff_factor, s.backoff_max,"
-    " s.backoff_jitter, s.history, s.filter" + channels_and_subscriptions + ") q";
+    " s.backoff_jitter, s.history, s.filter" +
+    channels_and_subscriptions + ") q";
 
 int channels(const inspection& s) {
     auto server = connect(s.dsn);
@@ -59,69 +62,83 @@ std::string count_of(const std::string& column) {
 }
 
 // (A server with version 0.1.0 of the extension does not say what is paused.)
-const std::string stats_where = ", (pg_catalog.to_jsonb(c) ->> 'paused')::boolean AS paused FROM pgpubsub.stat_channels c WHERE $1::text IS NULL OR channel = $1 ORDER BY channel, subscription";
+const std::string stats_where =
+    ", (pg_catalog.to_jsonb(c) ->> 'paused')::boolean AS paused FROM pgpubsub.stat_channels c WHERE $1::text IS NULL "
+    "OR channel = $1 ORDER BY channel, subscription";
 
 const std::string stats_table =
-    "SELECT channel, subscription," + count_of("ready") + "," + count_of("delayed") + "," + count_of("in_flight") + "," +
-    count_of("retrying") + "," + count_of("dead") +
+    "SELECT channel, subscription," + count_of("ready") + "," + count_of("delayed") + "," + count_of("in_flight") +
+    "," + count_of("retrying") + "," + count_of("dead") +
     ", date_trunc('second', oldest_age) AS oldest, round(published_per_second::numeric, 1) AS \"published/s\","
-    " round(processed_per_second::numeric, 1) AS \"processed/s\", round(failed_per_second::numeric, 1) AS \"failed/s\"" +
+    " round(processed_per_second::numeric, 1) AS \"processed/s\", round(failed_per_second::numeric, 1) AS "
+    "\"failed/s\"" +
     stats_where;
 
 const std::string stats_json =
     "SELECT row_to_json(q) FROM (SELECT channel, subscription, ready, delayed, in_flight, retrying, dead, oldest_age,"
-    " published_per_second, processed_per_second, failed_per_second, estimated" + stats_where + ") q";
+    " published_per_second, processed_per_second, failed_per_second, estimated" +
+    stats_where + ") q";
 
 int stats(const inspection& s) {
     auto server = connect(s.dsn);
     const auto rows = server.query(s.json ? stats_json : stats_table, {s.channel});
-    if (rows.rows() == 0 && s.channel) require_channel(server, *s.channel);
+    if (rows.rows() == 0 && s.channel)
+        require_channel(server, *s.channel);
     s.json ? print_json(rows) : print_table(rows);
     return success;
 }
 
 // What there is, in the order of ids, with what a line of listen has and the state.
-const std::string peek_from =
-    " FROM pgpubsub.peek($1, coalesce($2, 'default'), $3, $4, $5::bigint, $6::bigint)";
+const std::string peek_from = " FROM pgpubsub.peek($1, coalesce($2, 'default'), $3, $4, $5::bigint, $6::bigint)";
 
 const std::string peek_table =
-    "SELECT id, state, attempts, date_trunc('second', created_at) AS created_at, date_trunc('second', due_at) AS due_at, key,"
-    " payload, last_error" + peek_from;
+    "SELECT id, state, attempts, date_trunc('second', created_at) AS created_at, date_trunc('second', due_at) AS "
+    "due_at, key,"
+    " payload, last_error" +
+    peek_from;
 
 const std::string peek_json =
-    "SELECT row_to_json(q) FROM (SELECT id, channel, subscription, state, payload, key, headers, created_at, deliver_at, due_at,"
-    " priority, attempts, db_version, dedup_key, last_error" + peek_from + ") q";
+    "SELECT row_to_json(q) FROM (SELECT id, channel, subscription, state, payload, key, headers, created_at, "
+    "deliver_at, due_at,"
+    " priority, attempts, db_version, dedup_key, last_error" +
+    peek_from + ") q";
 
 int peek(const inspection& s) {
     auto server = connect(s.dsn);
-    const auto rows = server.query(s.json ? peek_json : peek_table, {s.channel, s.subscription, s.state, s.filter, s.after, s.limit});
+    const auto rows =
+        server.query(s.json ? peek_json : peek_table, {s.channel, s.subscription, s.state, s.filter, s.after, s.limit});
     s.json ? print_json(rows) : print_table(rows);
     if (rows.rows() == static_cast<std::size_t>(s.limit))
-        report("the first " + std::to_string(s.limit) + " notifications; there may be more", "--limit N shows more, --after ID what comes behind.");
+        report("the first " + std::to_string(s.limit) + " notifications; there may be more",
+               "--limit N shows more, --after ID what comes behind.");
     return success;
 }
 
 const std::string dead_letters_where =
-    " FROM pgpubsub.dead_letters WHERE channel = $1 AND ($2::text IS NULL OR subscription = $2) ORDER BY died_at, id LIMIT $3";
+    " FROM pgpubsub.dead_letters WHERE channel = $1 AND ($2::text IS NULL OR subscription = $2) ORDER BY died_at, id "
+    "LIMIT $3";
 
 // A column of those that are dead since nobody can be sent what is in them; else the list would fail with them.
 std::string if_readable(const std::string& column) {
-    return "CASE WHEN last_error = 'too long to be read: as text it is longer than 1,000 MB' THEN NULL ELSE " + column + " END AS " +
-           column;
+    return "CASE WHEN last_error = 'too long to be read: as text it is longer than 1,000 MB' THEN NULL ELSE " + column +
+           " END AS " + column;
 }
 
 const std::string dead_letters_table =
-    "SELECT id, subscription, attempts, date_trunc('second', died_at) AS died_at, key, last_error, " + if_readable("payload") +
-    dead_letters_where;
+    "SELECT id, subscription, attempts, date_trunc('second', died_at) AS died_at, key, last_error, " +
+    if_readable("payload") + dead_letters_where;
 
-const std::string dead_letters_json =
-    "SELECT row_to_json(q) FROM (SELECT id, channel, subscription, " + if_readable("payload") + ", key, " +
-    if_readable("headers") + ", created_at, deliver_at, priority, attempts, db_version, died_at, last_error" + dead_letters_where + ") q";
+const std::string dead_letters_json = "SELECT row_to_json(q) FROM (SELECT id, channel, subscription, " +
+                                      if_readable("payload") + ", key, " + if_readable("headers") +
+                                      ", created_at, deliver_at, priority, attempts, db_version, died_at, last_error" +
+                                      dead_letters_where + ") q";
 
 int dead_letters(const inspection& s) {
     auto server = connect(s.dsn);
-    const auto rows = server.query(s.json ? dead_letters_json : dead_letters_table, {s.channel, s.subscription, s.limit});
-    if (rows.rows() == 0) require_channel(server, *s.channel);
+    const auto rows =
+        server.query(s.json ? dead_letters_json : dead_letters_table, {s.channel, s.subscription, s.limit});
+    if (rows.rows() == 0)
+        require_channel(server, *s.channel);
     s.json ? print_json(rows) : print_table(rows);
     if (rows.rows() == static_cast<std::size_t>(s.limit))
         report("the oldest " + std::to_string(s.limit) + " dead letters; there may be more", "--limit N shows more.");
@@ -134,12 +151,17 @@ subcommand add_peek(CLI::App& app) {
     auto s = std::make_shared<inspection>();
     auto* command = app.add_subcommand("peek", "show what waits in a channel, without taking it, in the order of ids");
     add_channel(*command, *(s->channel = std::string()));
-    command->add_option("--subscription", s->subscription, "of this subscription (default: \"default\")")->type_name("NAME");
+    command->add_option("--subscription", s->subscription, "of this subscription (default: \"default\")")
+        ->type_name("NAME");
     command->add_option("--state", s->state, "only what is ready, delayed, leased or retrying")
-        ->check(CLI::IsMember({"ready", "delayed", "leased", "retrying"}))->type_name("STATE");
+        ->check(CLI::IsMember({"ready", "delayed", "leased", "retrying"}))
+        ->type_name("STATE");
     add_json(*command, "--filter", s->filter, "only notifications whose payload contains this");
     command->add_option("--after", s->after, "only what has a greater id")->type_name("ID");
-    command->add_option("--limit", s->limit, "at most so many")->check(CLI::Range(1, 1'000'000))->capture_default_str()->type_name("N");
+    command->add_option("--limit", s->limit, "at most so many")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str()
+        ->type_name("N");
     add_common(*command, *s);
     return {command, [] {}, [s] { return peek(*s); }};
 }
@@ -163,8 +185,12 @@ subcommand add_dead_letters(CLI::App& app) {
     auto s = std::make_shared<inspection>();
     auto* command = app.add_subcommand("dead-letters", "list the dead letters of a channel, the oldest first");
     command->add_option("channel", s->channel, "an existing channel")->required()->type_name("CHANNEL");
-    command->add_option("--subscription", s->subscription, "only of this subscription (default: of all)")->type_name("NAME");
-    command->add_option("--limit", s->limit, "at most so many")->check(CLI::Range(1, 1'000'000))->capture_default_str()->type_name("N");
+    command->add_option("--subscription", s->subscription, "only of this subscription (default: of all)")
+        ->type_name("NAME");
+    command->add_option("--limit", s->limit, "at most so many")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str()
+        ->type_name("N");
     add_common(*command, *s);
     return {command, [] {}, [s] { return dead_letters(*s); }};
 }

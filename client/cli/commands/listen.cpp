@@ -2,7 +2,8 @@
 //
 // Guarantees that a notification is removed only after its line has been written to stdout, or its command
 // has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept, without a word, as
-// other programs end whose reader has seen enough. What comes by broadcast is printed or handed to the command too; it was never stored.
+// other programs end whose reader has seen enough. What comes by broadcast is printed or handed to the command too; it
+// was never stored.
 //
 // Steps: recover if asked to; then one consumer in this process, or several in processes of their own.
 
@@ -23,16 +24,16 @@ namespace pgpubsub::cli {
 
 namespace {
 
-bool is_transactional(const listen_settings& s) {
-    return s.mode.empty() ? !s.command : s.mode == "transactional";
-}
+bool is_transactional(const listen_settings& s) { return s.mode.empty() ? !s.command : s.mode == "transactional"; }
 
-// A line is quick, and takes nothing of the server: so many share a commit. What is claimed ahead of a command nobody else
-// could do meanwhile: a few, and the consumer claims fewer where they take long. What commands do is repeated if their
-// transaction fails: one each.
+// A line is quick, and takes nothing of the server: so many share a commit. What is claimed ahead of a command nobody
+// else could do meanwhile: a few, and the consumer claims fewer where they take long. What commands do is repeated if
+// their transaction fails: one each.
 int default_batch(const listen_settings& s) {
-    if (s.limit) return 1;  // to end in time
-    if (!s.command) return 500;
+    if (s.limit)
+        return 1;  // to end in time
+    if (!s.command)
+        return 500;
     return is_transactional(s) ? 1 : 8;
 }
 
@@ -40,10 +41,12 @@ consumer_options options_of(const listen_settings& s, bool replacement) {
     consumer_options o{.dsn = s.dsn};
     o.batch = s.batch.value_or(default_batch(s));
     o.lease = s.lease;
-    if (s.poll_interval) o.poll_interval = *s.poll_interval;
+    if (s.poll_interval)
+        o.poll_interval = *s.poll_interval;
     o.give_up_after = s.give_up_after;
     // It takes the place of one that was connected: if the server is away just now, it comes back.
-    if (replacement && !o.give_up_after) o.give_up_after = std::chrono::hours(24 * 365);
+    if (replacement && !o.give_up_after)
+        o.give_up_after = std::chrono::hours(24 * 365);
     o.drain = s.drain;
     o.listen = !s.no_listen;
     o.log = log_to_stderr(s.verbose ? log_level::info : log_level::warning);
@@ -59,39 +62,48 @@ int consume(const listen_settings& s, bool replacement) {
         consumer running(options_of(s, replacement));
         int left = s.limit.value_or(0);
         const auto handle = [&](const notification& n) {
-            if (s.limit && left == 0) throw stop_consuming("--limit is reached");
+            if (s.limit && left == 0)
+                throw stop_consuming("--limit is reached");
             struct countdown {
                 const listen_settings& s;
                 int& left;
                 consumer& running;
                 ~countdown() {
-                    if (s.limit && --left == 0) running.stop();
+                    if (s.limit && --left == 0)
+                        running.stop();
                 }
             } at_end{s, left, running};
             deliver->deliver(n, running);
         };
         const auto handle_broadcast = [&, handle](const notification& n) {
-            if (!s.limit || left > 0) handle(n);
+            if (!s.limit || left > 0)
+                handle(n);
         };
         handler_options which{.filter = s.filter};
-        if (s.subscription) which.subscription = *s.subscription;
+        if (s.subscription)
+            which.subscription = *s.subscription;
         for (const auto& channel : s.channels) {
             if (is_transactional(s))
                 running.on(channel, which, [handle](const notification& n, transaction&) { handle(n); });
             else
                 running.on(channel, which, handle);
-            if (queue_only_option(s) == nullptr) running.on_broadcast(channel, handle_broadcast);
+            if (queue_only_option(s) == nullptr)
+                running.on_broadcast(channel, handle_broadcast);
         }
         running.run();
-        if (!s.drain || running.failures() == 0) return success;
-        report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") + " failed",
+        if (!s.drain || running.failures() == 0)
+            return success;
+        report(std::to_string(running.failures()) + (running.failures() == 1 ? " notification" : " notifications") +
+                   " failed",
                "pgpubsub peek CHANNEL shows last_error; those without attempts left: pgpubsub dead-letters CHANNEL");
         return unfinished;
     } catch (const error& e) {
         if (deliver && deliver->is_reader_gone()) {
-            if (s.verbose) report(e.what());
+            if (s.verbose)
+                report(e.what());
         } else if (const char* option = queue_only_option(s); option != nullptr && is_of_other_kind(e)) {
-            report(e.what(), std::string(option) + " is for queue channels only; leave it out to listen to a broadcast channel.");
+            report(e.what(),
+                   std::string(option) + " is for queue channels only; leave it out to listen to a broadcast channel.");
         } else {
             report(e);
         }
@@ -108,8 +120,10 @@ void recover_all(const listen_settings& s) {
             const auto count = server.recover(channel);
             report("channel \"" + channel + "\": recovered " + std::to_string(count));
         } catch (const error& e) {
-            if (is_of_other_kind(e)) continue;  // the listener says what is wrong with that
-            if (e.sqlstate() != "42704") throw;
+            if (is_of_other_kind(e))
+                continue;  // the listener says what is wrong with that
+            if (e.sqlstate() != "42704")
+                throw;
             report(std::string("nothing to recover: ") + e.what());
         }
     }
@@ -118,20 +132,30 @@ void recover_all(const listen_settings& s) {
 }  // namespace
 
 const char* queue_only_option(const listen_settings& s) {
-    if (s.subscription) return "--subscription";
-    if (s.filter) return "--filter";
-    if (s.processes.value_or(1) > 1) return "--processes";  // each would get each broadcast
-    if (s.recover) return "--recover";
-    if (!s.mode.empty()) return "--mode";
-    if (s.batch) return "--batch";
-    if (s.lease) return "--lease";
-    if (s.drain) return "--drain";
-    if (s.no_listen) return "--no-listen";
+    if (s.subscription)
+        return "--subscription";
+    if (s.filter)
+        return "--filter";
+    if (s.processes.value_or(1) > 1)
+        return "--processes";  // each would get each broadcast
+    if (s.recover)
+        return "--recover";
+    if (!s.mode.empty())
+        return "--mode";
+    if (s.batch)
+        return "--batch";
+    if (s.lease)
+        return "--lease";
+    if (s.drain)
+        return "--drain";
+    if (s.no_listen)
+        return "--no-listen";
     return nullptr;
 }
 
 int listen(const listen_settings& s) {
-    if (s.recover) recover_all(s);  // its connection is closed again before any process is forked
+    if (s.recover)
+        recover_all(s);  // its connection is closed again before any process is forked
     if (s.processes.value_or(1) == 1) {
         const auto consume_here = [&] { return consume(s, false) == success ? success : failure; };
         return s.command && ::getpid() == 1 ? run_below_first_process(consume_here) : consume_here();

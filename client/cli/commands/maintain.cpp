@@ -31,7 +31,8 @@ std::shared_ptr<target> add_target(CLI::App& app, const std::string& subscriptio
 subcommand add_switch(CLI::App& app, const std::string& name, const std::string& text, const std::string& function) {
     auto* command = app.add_subcommand(name, text);
     const auto s = add_target(*command, "only this subscription (default: all of the channel)");
-    return {command, [] {}, [s, function] {
+    return {command, [] {},
+            [s, function] {
                 connect(s->dsn).execute("SELECT pgpubsub." + function + "($1, $2)", {s->channel, s->subscription});
                 return success;
             }};
@@ -46,12 +47,17 @@ subcommand add_recover(CLI::App& app) {
         int chunk_size = 10'000;
     };
     auto s = std::make_shared<settings>();
-    auto* command = app.add_subcommand("recover", "end leases whose owner is gone, wake the consumers of what is ready; print how many ended");
-    command->add_option("channel", s->channel, "only this channel (default: all that you may consume)")->type_name("CHANNEL");
+    auto* command = app.add_subcommand(
+        "recover", "end leases whose owner is gone, wake the consumers of what is ready; print how many ended");
+    command->add_option("channel", s->channel, "only this channel (default: all that you may consume)")
+        ->type_name("CHANNEL");
     command->add_option("--chunk-size", s->chunk_size, "commit after each N notifications")
-        ->check(CLI::Range(1, 1'000'000))->capture_default_str()->type_name("N");
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str()
+        ->type_name("N");
     add_dsn(*command, s->dsn);
-    return {command, [] {}, [s] {
+    return {command, [] {},
+            [s] {
                 auto server = connect(s->dsn);
                 print_number(std::to_string(server.recover(s->channel, s->chunk_size)));
                 return success;
@@ -59,11 +65,13 @@ subcommand add_recover(CLI::App& app) {
 }
 
 subcommand add_pause(CLI::App& app) {
-    return add_switch(app, "pause", "hand out nothing of a channel for now; what is published is stored", "pause_channel");
+    return add_switch(app, "pause", "hand out nothing of a channel for now; what is published is stored",
+                      "pause_channel");
 }
 
 subcommand add_resume(CLI::App& app) {
-    return add_switch(app, "resume", "hand out notifications of a paused channel again, and wake the consumers", "resume_channel");
+    return add_switch(app, "resume", "hand out notifications of a paused channel again, and wake the consumers",
+                      "resume_channel");
 }
 
 subcommand add_purge(CLI::App& app) {
@@ -71,7 +79,8 @@ subcommand add_purge(CLI::App& app) {
     const auto s = add_target(*command, "those of this subscription");
     command->add_flag("--all", s->all, "those of all its subscriptions");
     const auto check = [s] {
-        if (s->all && s->subscription) throw CLI::ValidationError("--all", "excludes --subscription");
+        if (s->all && s->subscription)
+            throw CLI::ValidationError("--all", "excludes --subscription");
         if (!s->all && !s->subscription)
             throw CLI::ValidationError("channel", "say which notifications: --subscription or --all");
     };

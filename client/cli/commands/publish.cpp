@@ -26,17 +26,21 @@ bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") 
 
 void check_json(const std::string& what, const std::string& text) {
     const auto problem = json_problem(text);
-    if (!problem) return;
-    if (is_blank(text)) throw error(what + " is empty", {.sqlstate = "22P02"});
+    if (!problem)
+        return;
+    if (is_blank(text))
+        throw error(what + " is empty", {.sqlstate = "22P02"});
     const char first = text[text.find_first_not_of(" \t\r\n")];
     const bool looks_like_text = first > ' ' && std::strchr("{[\"-0123456789", first) == nullptr;
-    throw error(what + " is not valid JSON: " + *problem,
-                {.sqlstate = "22P02",
-                 .hint = looks_like_text ? "Text needs double quotes inside the JSON: '\"hello\"'." : ""});
+    throw error(
+        what + " is not valid JSON: " + *problem,
+        {.sqlstate = "22P02", .hint = looks_like_text ? "Text needs double quotes inside the JSON: '\"hello\"'." : ""});
 }
 
 void print_ids(const std::string& what, const std::string& ids) {
-    const auto lost = [&](const std::string& why) { throw error(what + " published, but the id could not be told: " + why); };
+    const auto lost = [&](const std::string& why) {
+        throw error(what + " published, but the id could not be told: " + why);
+    };
     try {
         print(ids);
     } catch (const reader_is_gone&) {
@@ -52,28 +56,38 @@ public:
 
     void add(std::string line) {
         ++number_;
-        if (is_blank(line)) return;
+        if (is_blank(line))
+            return;
         try {
             check_json("line " + std::to_string(number_) + " on stdin", line);
         } catch (const error&) {
             send();  // those before it are right
             throw;
         }
-        if (lines_.empty()) first_ = number_;
+        if (lines_.empty())
+            first_ = number_;
         last_ = number_;
         size_ += line.size();
         lines_.push_back(std::move(line));
-        if (lines_.size() == 1000 || size_ > 1'000'000) send();
+        if (lines_.size() == 1000 || size_ > 1'000'000)
+            send();
     }
 
     void send() {
-        if (lines_.empty()) return;
-        message_batch batch{.channel = s_.channel, .payloads = std::exchange(lines_, {}), .deliver_at = s_.deliver_at, .priority = s_.priority};
-        if (s_.key) batch.keys.assign(batch.payloads.size(), s_.key);
-        if (s_.headers) batch.headers.assign(batch.payloads.size(), s_.headers);
+        if (lines_.empty())
+            return;
+        message_batch batch{.channel = s_.channel,
+                            .payloads = std::exchange(lines_, {}),
+                            .deliver_at = s_.deliver_at,
+                            .priority = s_.priority};
+        if (s_.key)
+            batch.keys.assign(batch.payloads.size(), s_.key);
+        if (s_.headers)
+            batch.headers.assign(batch.payloads.size(), s_.headers);
         size_ = 0;
         std::string ids;
-        for (const auto id : published(batch)) ids += std::to_string(id) + '\n';
+        for (const auto id : published(batch))
+            ids += std::to_string(id) + '\n';
         print_ids(which() + " were", ids);
     }
 
@@ -87,7 +101,10 @@ private:
             return server_.publish_batch(batch);
         } catch (const error& e) {
             throw error(which() + (e.in_doubt() ? " are perhaps not published: " : " are not published: ") + e.what(),
-                        {.sqlstate = e.sqlstate(), .hint = e.hint(), .connection_lost = e.connection_lost(), .in_doubt = e.in_doubt()});
+                        {.sqlstate = e.sqlstate(),
+                         .hint = e.hint(),
+                         .connection_lost = e.connection_lost(),
+                         .in_doubt = e.in_doubt()});
         }
     }
 
@@ -113,8 +130,10 @@ void publish_lines(const publish_settings& s) {
         }
         text.erase(0, begin);
         if (text.size() > longest_payload)
-            throw error("line " + std::to_string(lines.number() + 1) + " on stdin is longer than " + std::to_string(longest_payload) + " bytes");
-        if (!more) lines.add(std::move(text));
+            throw error("line " + std::to_string(lines.number() + 1) + " on stdin is longer than " +
+                        std::to_string(longest_payload) + " bytes");
+        if (!more)
+            lines.add(std::move(text));
         lines.send();
     }
 }
@@ -128,7 +147,8 @@ void publish_one(const publish_settings& s, bool from_stdin) {
                  .priority = s.priority,
                  .dedup_key = s.dedup_key,
                  .replace_waiting = s.replace};
-    if (from_stdin) check_json("the payload on stdin", what.payload);
+    if (from_stdin)
+        check_json("the payload on stdin", what.payload);
     session server({.dsn = s.dsn, .log = log_to_stderr(log_level::warning)});
     const auto id = std::to_string(server.publish(what));
     print_ids("notification " + id + " was", id + '\n');
@@ -145,7 +165,8 @@ int publish(const publish_settings& s) {
     }
     const bool from_stdin = !s.payload || *s.payload == "-";
     try {
-        if (!from_stdin) check_json("the payload", *s.payload);
+        if (!from_stdin)
+            check_json("the payload", *s.payload);
     } catch (const error& e) {
         report(e);
         return usage;
@@ -153,7 +174,8 @@ int publish(const publish_settings& s) {
     try {
         s.lines ? publish_lines(s) : publish_one(s, from_stdin);
     } catch (const error& e) {
-        if (!s.deliver_at || !is_about_a_time(e)) throw;
+        if (!s.deliver_at || !is_about_a_time(e))
+            throw;
         report(std::string("--deliver-at: ") + e.what(), e.hint());
         return usage;
     }

@@ -46,7 +46,8 @@ subcommand add_subscribe(CLI::App& app) {
     add_json(*command, "--filter", s->filter, "only notifications whose payload contains this");
     command->add_option("--max-attempts", s->max_attempts, "then a notification becomes a dead letter")->type_name("N");
     add_duration(*command, "--backoff-base", s->backoff_base, "the delay after the first failure");
-    command->add_option("--backoff-factor", s->backoff_factor, "by which the delay grows with each failure")->type_name("X");
+    command->add_option("--backoff-factor", s->backoff_factor, "by which the delay grows with each failure")
+        ->type_name("X");
     add_duration(*command, "--backoff-max", s->backoff_max, "the longest delay");
     command->add_option("--backoff-jitter", s->backoff_jitter, "the random part of the delay, 0 to 1")->type_name("X");
     add_duration(*command, "--history", s->history, "how long processed notifications are kept");
@@ -64,7 +65,8 @@ subcommand add_unsubscribe(CLI::App& app) {
     add_channel(*command, s->channel);
     command->add_option("subscription", s->subscription, "its name")->required()->type_name("NAME");
     add_dsn(*command, s->dsn);
-    return {command, [] {}, [s] {
+    return {command, [] {},
+            [s] {
                 connect(s->dsn).execute("SELECT pgpubsub.unsubscribe($1, $2)", {s->channel, s->subscription});
                 return success;
             }};

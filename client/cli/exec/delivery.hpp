@@ -17,8 +17,8 @@ class delivery {
 public:
     explicit delivery(std::optional<std::string> command);
 
-    // Throws what the command failed with; stop_consuming when it was ended by the second request to stop, when no command
-    // can be started, and when the line can't be written.
+    // Throws what the command failed with; stop_consuming when it was ended by the second request to stop, when no
+    // command can be started, and when the line can't be written.
     void deliver(const notification& n, const consumer& running);
 
     // Whether it ended because nobody reads stdout any more; because something was lacking that may be there again.

@@ -1,13 +1,15 @@
 // Guarantees that a command can't harm the consumer: one that does not read its stdin, closes it, fills
-// stderr, or leaves a child behind that holds a pipe open and goes on writing, is waited for no longer than it lives itself.
+// stderr, or leaves a child behind that holds a pipe open and goes on writing, is waited for no longer than it lives
+// itself.
 //
 // The command has a process group of its own, so that ^C at the terminal stops the consumer, which lets
 // the command in hand finish; and the group is killed if the consumer dies (guardian.hpp), because then nobody
 // would ack its work, and another consumer is going to do it again.
 //
 // Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
-// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all in one
-// poll(). In a turn of that loop no more is read than a pipe holds, and nothing waits for the reader of our own stderr.
+// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all
+// in one poll(). In a turn of that loop no more is read than a pipe holds, and nothing waits for the reader of our own
+// stderr.
 
 #include "exec/exec_command.hpp"
 
@@ -41,7 +43,8 @@ namespace {
 constexpr const char* shell = "/bin/sh";
 constexpr std::size_t tail_limit = 8 * 1024;
 constexpr std::size_t pipe_size = 64 * 1024;
-constexpr std::chrono::seconds grace{1};  // between SIGTERM and SIGKILL, and then until one that even this does not end is left alone
+constexpr std::chrono::seconds grace{
+    1};  // between SIGTERM and SIGKILL, and then until one that even this does not end is left alone
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -53,7 +56,8 @@ public:
     descriptor& operator=(descriptor&&) = delete;
     int get() const { return fd_; }
     void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+        if (fd_ >= 0)
+            ::close(std::exchange(fd_, -1));
     }
 
 private:
@@ -66,7 +70,8 @@ struct pipe_ends {
 
 pipe_ends make_pipe() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) fail("could not make a pipe");
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        fail("could not make a pipe");
     return {descriptor(ends[0]), descriptor(ends[1])};
 }
 
@@ -89,8 +94,10 @@ struct executable {
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts, const char* last = nullptr) {
     std::vector<const char*> result;
-    for (const auto& text : texts) result.push_back(text.c_str());
-    if (last != nullptr) result.push_back(last);
+    for (const auto& text : texts)
+        result.push_back(text.c_str());
+    if (last != nullptr)
+        result.push_back(last);
     result.push_back(nullptr);
     return result;
 }
@@ -104,15 +111,18 @@ public:
             const std::string_view text(*variable);
             constexpr std::array ours{"PGPUBSUB_ID",  "PGPUBSUB_CHANNEL",     "PGPUBSUB_ATTEMPTS",
                                       "PGPUBSUB_KEY", "PGPUBSUB_KEY_OMITTED", "PGPUBSUB_IDEMPOTENCY_KEY"};
-            if (std::find(ours.begin(), ours.end(), text.substr(0, text.find('='))) == ours.end()) variables_.emplace_back(text);
+            if (std::find(ours.begin(), ours.end(), text.substr(0, text.find('='))) == ours.end())
+                variables_.emplace_back(text);
         }
         variables_.push_back("PGPUBSUB_ID=" + std::to_string(n.id));
         variables_.push_back("PGPUBSUB_CHANNEL=" + n.channel);
         variables_.push_back("PGPUBSUB_ATTEMPTS=" + std::to_string(n.attempts));
         variables_.push_back("PGPUBSUB_IDEMPOTENCY_KEY=" + n.idempotency_key);
-        if (n.key) key_ = "PGPUBSUB_KEY=" + *n.key;
+        if (n.key)
+            key_ = "PGPUBSUB_KEY=" + *n.key;
         whole_ = pointers(variables_, n.key ? key_.c_str() : nullptr);
-        if (n.key) without_key_ = pointers(variables_, "PGPUBSUB_KEY_OMITTED=1");
+        if (n.key)
+            without_key_ = pointers(variables_, "PGPUBSUB_KEY_OMITTED=1");
     }
     command_environment(const command_environment&) = delete;
     command_environment& operator=(const command_environment&) = delete;
@@ -123,7 +133,8 @@ public:
             ::execve(program, const_cast<char* const*>(arguments.data()), const_cast<char* const*>(environment.data()));
         };
         run(whole_);
-        if (errno == E2BIG && !without_key_.empty()) run(without_key_);
+        if (errno == E2BIG && !without_key_.empty())
+            run(without_key_);
     }
 
 private:
@@ -145,21 +156,26 @@ struct preparation {
 };
 
 // `problem`: a pipe that exec closes. What is written into it says why there was none.
-[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem, const preparation& ready) {
+[[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem,
+                                 const preparation& ready) {
     ::setpgid(0, 0);
     guard.guards(::getpid());
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);  // it died before the line above
+    if (::getppid() != parent)
+        ::_exit(127);  // it died before the line above
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
-    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) ::sigaction(signal, &standard, nullptr);
+    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+        ::sigaction(signal, &standard, nullptr);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (::dup2(in, STDIN_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) {
-        if (ready.program != nullptr) ready.environment.run_in_it(ready.program, ready.words);
+        if (ready.program != nullptr)
+            ready.environment.run_in_it(ready.program, ready.words);
         // A script without a first line that says whose it is, is the shell's.
-        if (ready.program == nullptr || errno == ENOEXEC) ready.environment.run_in_it(shell, ready.by_shell);
+        if (ready.program == nullptr || errno == ENOEXEC)
+            ready.environment.run_in_it(shell, ready.by_shell);
     }
     const int reason = errno;
     [[maybe_unused]] const auto told = ::write(problem, &reason, sizeof reason);
@@ -170,23 +186,23 @@ struct preparation {
 int read_problem(int pipe) {
     int problem = 0;
     ssize_t count = 0;
-    while ((count = ::read(pipe, &problem, sizeof problem)) < 0 && errno == EINTR) {
-    }
+    while ((count = ::read(pipe, &problem, sizeof problem)) < 0 && errno == EINTR) {}
     return count == sizeof problem ? problem : 0;
 }
 
-// Reads what is there, but no more than a pipe holds, for there may be somebody who goes on writing; passes it on to our
-// stderr and remembers the end of it. False at the end of the stream.
+// Reads what is there, but no more than a pipe holds, for there may be somebody who goes on writing; passes it on to
+// our stderr and remembers the end of it. False at the end of the stream.
 bool read_stderr(int fd, std::string& tail) {
     static thread_local std::array<char, pipe_size> buffer;
     ssize_t count = 0;
-    while ((count = ::read(fd, buffer.data(), buffer.size())) < 0 && errno == EINTR) {
-    }
-    if (count < 0) return errno == EAGAIN;
+    while ((count = ::read(fd, buffer.data(), buffer.size())) < 0 && errno == EINTR) {}
+    if (count < 0)
+        return errno == EAGAIN;
     const std::string_view text(buffer.data(), static_cast<std::size_t>(count));
     relay(text);
     tail.append(text.substr(text.size() > tail_limit ? text.size() - tail_limit : 0));
-    if (tail.size() > tail_limit) tail.erase(0, tail.size() - tail_limit);
+    if (tail.size() > tail_limit)
+        tail.erase(0, tail.size() - tail_limit);
     return count > 0;
 }
 
@@ -194,8 +210,10 @@ bool read_stderr(int fd, std::string& tail) {
 bool write_stdin(int fd, std::string_view& rest) {
     while (!rest.empty()) {
         const auto count = ::write(fd, rest.data(), rest.size());  // SIGPIPE is ignored in this process
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return errno == EAGAIN;
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return errno == EAGAIN;
         rest.remove_prefix(static_cast<std::size_t>(count));
     }
     return false;
@@ -213,10 +231,13 @@ std::size_t stored_size(char c) { return c == '\0' || static_cast<unsigned char>
 
 // The end of a text that fits, cut between characters.
 std::string_view fitting_end(std::string_view text, std::size_t limit) {
-    if (text.size() * 3 <= limit) return text;
+    if (text.size() * 3 <= limit)
+        return text;
     std::size_t begin = text.size(), size = 0;
-    while (begin > 0 && (size += stored_size(text[begin - 1])) <= limit) --begin;
-    while (begin > 0 && begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+    while (begin > 0 && (size += stored_size(text[begin - 1])) <= limit)
+        --begin;
+    while (begin > 0 && begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80)
+        ++begin;
     return text.substr(begin);
 }
 
@@ -232,8 +253,10 @@ command_outcome run_command(const std::string& command, const notification& n, c
 
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
-    if (child < 0) fail("could not start a process for the command");
-    if (child == 0) become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), ready);
+    if (child < 0)
+        fail("could not start a process for the command");
+    if (child == 0)
+        become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), ready);
     ::setpgid(child, child);  // in both processes: whichever comes first
     problems.write.close();
     input.read.close();
@@ -259,43 +282,57 @@ command_outcome run_command(const std::string& command, const notification& n, c
             problem = read_problem(problems.read.get());
             problems.read.close();
         }
-        if (waits[2].revents != 0 && !write_stdin(input.write.get(), rest)) input.write.close();
-        if (waits[1].revents != 0 && !read_stderr(errors.read.get(), outcome.stderr_tail)) errors.read.close();
-        if (const pid_t done = ::waitpid(child, &outcome.wait_status, WNOHANG); done == child) break;
+        if (waits[2].revents != 0 && !write_stdin(input.write.get(), rest))
+            input.write.close();
+        if (waits[1].revents != 0 && !read_stderr(errors.read.get(), outcome.stderr_tail))
+            errors.read.close();
+        if (const pid_t done = ::waitpid(child, &outcome.wait_status, WNOHANG); done == child)
+            break;
         if (!kill_at && should_end()) {
             ::kill(-child, SIGTERM);
             kill_at = std::chrono::steady_clock::now() + grace;
         }
-        if (!kill_at) continue;
-        if (std::chrono::steady_clock::now() >= *kill_at) ::kill(-child, SIGKILL);
-        if (std::chrono::steady_clock::now() >= *kill_at + grace) {  // the kernel can't end it (a disk that is gone): when it can, it will
+        if (!kill_at)
+            continue;
+        if (std::chrono::steady_clock::now() >= *kill_at)
+            ::kill(-child, SIGKILL);
+        if (std::chrono::steady_clock::now() >=
+            *kill_at + grace) {  // the kernel can't end it (a disk that is gone): when it can, it will
             outcome.wait_status = SIGKILL;
             return outcome;
         }
     }
-    if (kill_at) end_rest_of_group(child, *kill_at);
+    if (kill_at)
+        end_rest_of_group(child, *kill_at);
     guard.guards(0);
-    if (problems.read.get() >= 0) problem = read_problem(problems.read.get());
+    if (problems.read.get() >= 0)
+        problem = read_problem(problems.read.get());
     if (problem != 0)
-        throw std::system_error(problem, std::generic_category(), std::string("could not run the command by ") + run.name());
-    if (errors.read.get() >= 0) read_stderr(errors.read.get(), outcome.stderr_tail);
+        throw std::system_error(problem, std::generic_category(),
+                                std::string("could not run the command by ") + run.name());
+    if (errors.read.get() >= 0)
+        read_stderr(errors.read.get(), outcome.stderr_tail);
     flush_messages(std::chrono::seconds(1));
     return outcome;
 }
 
 bool is_passing(const std::error_code& problem) {
     for (const int code : {EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EIO})
-        if (problem == std::error_code(code, std::generic_category())) return true;
+        if (problem == std::error_code(code, std::generic_category()))
+            return true;
     return false;
 }
 
 std::string failure_text(const command_outcome& outcome) {
     std::string text = "the command " + describe_end(outcome.wait_status);
     std::string_view said = outcome.stderr_tail;
-    while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.remove_suffix(1);
-    if (!said.empty()) text += ": ";
+    while (!said.empty() && (said.back() == '\n' || said.back() == ' '))
+        said.remove_suffix(1);
+    if (!said.empty())
+        text += ": ";
     said = fitting_end(said, tail_limit - text.size());
-    for (const char c : said) c == '\0' ? text += "\xEF\xBF\xBD" : text += c;  // an exception's text ends at a zero
+    for (const char c : said)
+        c == '\0' ? text += "\xEF\xBF\xBD" : text += c;  // an exception's text ends at a zero
     return text;
 }
 

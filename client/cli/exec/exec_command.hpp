@@ -16,12 +16,12 @@ struct command_outcome {
     std::string stderr_tail;  // the last 8 kB of what it wrote to stderr
 };
 
-// Runs `/bin/sh -c command`, or without a shell a command that means the same so (plain_command.hpp), with the line and a
-// newline on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL, PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY and PGPUBSUB_KEY (if
-// there is one) in its environment; PGPUBSUB_KEY_OMITTED=1 instead of a key that is too long for an environment. Its stdout
-// is ours; its stderr goes to ours and is remembered. When `should_end` says so, the command and what it started get a
-// SIGTERM, and what is still there a second later a SIGKILL. If this process dies meanwhile, the guardian kills them.
-// Throws std::system_error when it can't be started: see is_passing().
+// Runs `/bin/sh -c command`, or without a shell a command that means the same so (plain_command.hpp), with the line and
+// a newline on its stdin, and PGPUBSUB_ID, PGPUBSUB_CHANNEL, PGPUBSUB_ATTEMPTS, PGPUBSUB_IDEMPOTENCY_KEY and
+// PGPUBSUB_KEY (if there is one) in its environment; PGPUBSUB_KEY_OMITTED=1 instead of a key that is too long for an
+// environment. Its stdout is ours; its stderr goes to ours and is remembered. When `should_end` says so, the command
+// and what it started get a SIGTERM, and what is still there a second later a SIGKILL. If this process dies meanwhile,
+// the guardian kills them. Throws std::system_error when it can't be started: see is_passing().
 command_outcome run_command(const std::string& command, const notification& n, const std::string& line,
                             const guardian& guard, const std::function<bool()>& should_end);
 

@@ -19,18 +19,21 @@ namespace {
 [[noreturn]] void watch(int pipe) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_NAME, "exec-guard");
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+        ::signal(signal, SIG_IGN);
     // Nobody who reads our output, or what else was handed down to us, shall wait for this one.
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     ::dup2(pipe, STDIN_FILENO);
-    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(null, fd);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+        ::dup2(null, fd);
     ::close_range(STDERR_FILENO + 1, ~0U, 0);
     for (pid_t group = 0, next = 0;;) {
         const auto count = ::read(STDIN_FILENO, &next, sizeof next);
         if (count == sizeof next) {
             group = next;
         } else if (count >= 0 || errno != EINTR) {
-            if (group > 0) ::kill(-group, SIGKILL);
+            if (group > 0)
+                ::kill(-group, SIGKILL);
             ::_exit(0);
         }
     }
@@ -40,7 +43,8 @@ namespace {
 
 guardian::guardian() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "could not make a pipe");
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        throw std::system_error(errno, std::generic_category(), "could not make a pipe");
     process_ = ::fork();
     if (process_ == 0) {
         ::close(ends[1]);
@@ -57,8 +61,7 @@ guardian::guardian() {
 
 guardian::~guardian() {
     ::close(write_end_);
-    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {}
 }
 
 void guardian::guards(pid_t group) const noexcept {

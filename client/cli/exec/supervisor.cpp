@@ -1,7 +1,7 @@
 // Guarantees that no worker outlives this process for longer than it needs to finish the batch in hand:
 // SIGTERM, SIGINT and SIGHUP are passed on and waited for; after a limit, or at the second request, the workers
-// are told again, and end what they have in hand; those that still don't end are killed. And if this process is killed, the kernel
-// sends each worker a SIGTERM (PR_SET_PDEATHSIG). A worker that dies is replaced, with growing pauses when
+// are told again, and end what they have in hand; those that still don't end are killed. And if this process is killed,
+// the kernel sends each worker a SIGTERM (PR_SET_PDEATHSIG). A worker that dies is replaced, with growing pauses when
 // it dies young; one that reports that going on makes no sense ends all.
 //
 // Steps: block the signals; fork; then wait for signals synchronously, with a time limit when something is
@@ -33,8 +33,9 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds first_pause{100};
 constexpr std::chrono::milliseconds longest_pause{10'000};
 constexpr std::chrono::seconds grown_up{10};
-constexpr std::chrono::milliseconds counts_once{500};  // requests to stop within this time count once, here as in a worker
-constexpr std::chrono::seconds grace{5};               // between the second request and SIGKILL
+constexpr std::chrono::milliseconds counts_once{
+    500};                                 // requests to stop within this time count once, here as in a worker
+constexpr std::chrono::seconds grace{5};  // between the second request and SIGKILL
 
 struct slot {
     int number = 0;
@@ -47,9 +48,11 @@ struct slot {
 
 class supervisor {
 public:
-    supervisor(const supervision& settings, const std::function<int(int, bool)>& work) : settings_(settings), work_(work) {
+    supervisor(const supervision& settings, const std::function<int(int, bool)>& work)
+        : settings_(settings), work_(work) {
         sigemptyset(&signals_);
-        for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals_, signal);
+        for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
+            sigaddset(&signals_, signal);
         sigprocmask(SIG_BLOCK, &signals_, &former_);
         struct sigaction action {};  // an inherited "ignore" would keep SIGCHLD from coming
         action.sa_handler = SIG_DFL;
@@ -65,16 +68,20 @@ public:
     int run() {
         for (;;) {
             start_what_is_due();
-            if (hurry_at_ && clock::now() >= *hurry_at_) hurry("did not end in time");
-            if (kill_at_ && clock::now() >= *kill_at_) kill_all();
+            if (hurry_at_ && clock::now() >= *hurry_at_)
+                hurry("did not end in time");
+            if (kill_at_ && clock::now() >= *kill_at_)
+                kill_all();
             if (tell_again_at_ && clock::now() >= *tell_again_at_) {
                 tell_again_at_.reset();
                 signal_all(SIGTERM);
             }
-            if (running() == 0 && (stopping_ || !any_to_start())) return status_;
+            if (running() == 0 && (stopping_ || !any_to_start()))
+                return status_;
             const int signal = wait_for_signal();
             reap();  // first: of two signals that wait, SIGTERM is given before the SIGCHLD that was there before it
-            if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) stop_requested();
+            if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
+                stop_requested();
         }
     }
 
@@ -82,11 +89,14 @@ private:
     int wait_for_signal() {
         std::optional<clock::time_point> until;
         const auto also_at = [&](const std::optional<clock::time_point>& time) {
-            if (time && (!until || *time < *until)) until = time;
+            if (time && (!until || *time < *until))
+                until = time;
         };
-        for (const auto& time : {hurry_at_, tell_again_at_, kill_at_}) also_at(time);
+        for (const auto& time : {hurry_at_, tell_again_at_, kill_at_})
+            also_at(time);
         for (const auto& s : slots_)
-            if (!stopping_) also_at(s.start_at);
+            if (!stopping_)
+                also_at(s.start_at);
         if (!until) {
             const int signal = sigwaitinfo(&signals_, nullptr);
             return signal;
@@ -99,9 +109,11 @@ private:
     }
 
     void start_what_is_due() {
-        if (stopping_) return;
+        if (stopping_)
+            return;
         for (auto& s : slots_)
-            if (s.start_at && clock::now() >= *s.start_at) start(s);
+            if (s.start_at && clock::now() >= *s.start_at)
+                start(s);
     }
 
     void start(slot& s) {
@@ -114,7 +126,8 @@ private:
         }
         if (pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-            if (::getppid() != parent) ::_exit(success);  // it died before the line above
+            if (::getppid() != parent)
+                ::_exit(success);  // it died before the line above
             // ^C reaches the whole foreground group; the workers wait for the parent's word instead, or it
             // would count twice.
             struct sigaction ignore {};
@@ -128,28 +141,30 @@ private:
         s.pid = pid;
         s.started = clock::now();
         s.start_at.reset();
-        if (settings_.verbose) report("worker " + std::to_string(s.number) + " started (pid " + std::to_string(pid) + ")");
+        if (settings_.verbose)
+            report("worker " + std::to_string(s.number) + " started (pid " + std::to_string(pid) + ")");
     }
 
     void reap() {
         int status = 0;
         for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
             const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const slot& s) { return s.pid == pid; });
-            if (found != slots_.end()) ended(*found, status);
+            if (found != slots_.end())
+                ended(*found, status);
         }
     }
 
     void ended(slot& s, int wait_status) {
         const std::string who = "worker " + std::to_string(s.number) + " (pid " + std::to_string(s.pid) + ") ";
         s.pid = 0;
-        if (stopping_) return ended_when_told(who, wait_status);
+        if (stopping_)
+            return ended_when_told(who, wait_status);
         switch (judge_worker(wait_status, settings_.drain)) {
             case verdict::finished:
-                if (WEXITSTATUS(wait_status) != success) status_ = failure;
+                if (WEXITSTATUS(wait_status) != success)
+                    status_ = failure;
                 return;
-            case verdict::give_up:
-                status_ = WEXITSTATUS(wait_status);
-                return stop_all();
+            case verdict::give_up: status_ = WEXITSTATUS(wait_status); return stop_all();
             case verdict::replace: break;
         }
         s.pause = clock::now() - s.started >= grown_up ? first_pause : s.pause;
@@ -159,18 +174,23 @@ private:
         s.replacement = true;
     }
 
-    // A worker that dies of our SIGTERM had not begun to consume: from then on it catches the signal. What else goes wrong
-    // is said: by the worker itself, if it exits; here, if it was killed, but not by kill_all(), which has told it.
+    // A worker that dies of our SIGTERM had not begun to consume: from then on it catches the signal. What else goes
+    // wrong is said: by the worker itself, if it exits; here, if it was killed, but not by kill_all(), which has told
+    // it.
     void ended_when_told(const std::string& who, int wait_status) {
-        if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == success) return;
-        if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM) return;
+        if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == success)
+            return;
+        if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM)
+            return;
         status_ = std::max<int>(status_, failure);
-        if (WIFSIGNALED(wait_status) && !killed_) report(who + describe_end(wait_status) + " while it was stopping");
+        if (WIFSIGNALED(wait_status) && !killed_)
+            report(who + describe_end(wait_status) + " while it was stopping");
     }
 
     void stop_requested() {
         if (kill_at_) {
-            if (clock::now() - asked_ >= counts_once) kill_all();
+            if (clock::now() - asked_ >= counts_once)
+                kill_all();
         } else if (!stopping_) {
             stop_all();
         } else if (clock::now() - asked_ >= counts_once) {
@@ -189,22 +209,26 @@ private:
         asked_ = clock::now();
         hurry_at_.reset();
         kill_at_ = asked_ + grace;
-        if (running() > 0) report(std::to_string(running()) + " worker(s) " + why + ": ending what they have in hand");
+        if (running() > 0)
+            report(std::to_string(running()) + " worker(s) " + why + ": ending what they have in hand");
         signal_all(SIGTERM);
-        tell_again_at_ = asked_ + counts_once;  // should the first request have been too short ago for that one to count
+        tell_again_at_ =
+            asked_ + counts_once;  // should the first request have been too short ago for that one to count
     }
 
     void kill_all() {
         asked_ = clock::now();
         kill_at_ = asked_ + grace;
-        if (running() > 0) report("killing " + std::to_string(running()) + " worker(s)");
+        if (running() > 0)
+            report("killing " + std::to_string(running()) + " worker(s)");
         killed_ = true;
         signal_all(SIGKILL);
     }
 
     void signal_all(int signal) {
         for (const auto& s : slots_)
-            if (s.pid != 0) ::kill(s.pid, signal);
+            if (s.pid != 0)
+                ::kill(s.pid, signal);
     }
 
     int running() const {
@@ -221,8 +245,8 @@ private:
     std::vector<slot> slots_;
     bool stopping_ = false;
     bool killed_ = false;
-    clock::time_point asked_{};                       // when we were last asked to stop
-    std::optional<clock::time_point> hurry_at_;       // when the workers are asked a second time
+    clock::time_point asked_{};                  // when we were last asked to stop
+    std::optional<clock::time_point> hurry_at_;  // when the workers are asked a second time
     std::optional<clock::time_point> tell_again_at_;
     std::optional<clock::time_point> kill_at_;
     int status_ = success;

@@ -8,8 +8,9 @@ namespace pgpubsub::cli {
 
 struct supervision {
     int processes = 1;
-    bool drain = false;                        // a worker that exits with 0 has finished
-    std::chrono::milliseconds stop_timeout{};  // how long workers may take to end before what they have in hand is ended
+    bool drain = false;  // a worker that exits with 0 has finished
+    std::chrono::milliseconds
+        stop_timeout{};  // how long workers may take to end before what they have in hand is ended
     bool verbose = false;
 };
 

@@ -16,7 +16,9 @@ const char* const footer =
     "also if a notification failed), 2 if the command line is wrong.";
 
 void add_dsn(CLI::App& app, std::string& dsn) {
-    app.add_option("--dsn", dsn, "where to connect to: \"host=… dbname=…\" or postgresql://…")->envname("PGPUBSUB_DSN")->type_name("DSN");
+    app.add_option("--dsn", dsn, "where to connect to: \"host=… dbname=…\" or postgresql://…")
+        ->envname("PGPUBSUB_DSN")
+        ->type_name("DSN");
     app.footer(footer);
 }
 
@@ -24,12 +26,14 @@ CLI::Option* add_channel(CLI::App& app, std::string& channel) {
     return app.add_option("channel", channel, "an existing channel")->required()->type_name("CHANNEL");
 }
 
-CLI::Option* add_json(CLI::App& app, const std::string& name, std::optional<std::string>& target, const std::string& text) {
+CLI::Option* add_json(CLI::App& app, const std::string& name, std::optional<std::string>& target,
+                      const std::string& text) {
     return app
         .add_option_function<std::string>(
             name,
             [&target, name](const std::string& value) {
-                if (const auto problem = json_problem(value)) throw CLI::ValidationError(name, "is not valid JSON: " + *problem);
+                if (const auto problem = json_problem(value))
+                    throw CLI::ValidationError(name, "is not valid JSON: " + *problem);
                 target = value;
             },
             text)

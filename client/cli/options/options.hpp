@@ -27,7 +27,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Target& target
             [&target, name](const std::string& value) {
                 const auto parsed = parse_duration(value);
                 if (!parsed)
-                    throw CLI::ValidationError(name, "\"" + value + "\" is no duration; write 500ms, 30s, 5m, 2h or 1d");
+                    throw CLI::ValidationError(name,
+                                               "\"" + value + "\" is no duration; write 500ms, 30s, 5m, 2h or 1d");
                 target = *parsed;
             },
             text)
@@ -35,7 +36,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Target& target
 }
 
 // An option whose value is JSON text.
-CLI::Option* add_json(CLI::App& app, const std::string& name, std::optional<std::string>& target, const std::string& text);
+CLI::Option* add_json(CLI::App& app, const std::string& name, std::optional<std::string>& target,
+                      const std::string& text);
 
 // A duration as a parameter of type interval.
 std::optional<std::string> interval(const std::optional<std::chrono::milliseconds>& time);

@@ -21,7 +21,8 @@ session connect(const std::string& dsn) {
 
 void print_table(const result& rows) {
     table_row header;
-    for (std::size_t column = 0; column < rows.columns(); ++column) header.emplace_back(rows.name(column));
+    for (std::size_t column = 0; column < rows.columns(); ++column)
+        header.emplace_back(rows.name(column));
     std::vector<table_row> cells;
     for (std::size_t row = 0; row < rows.rows(); ++row) {
         table_row line;
@@ -34,7 +35,8 @@ void print_table(const result& rows) {
 
 void print_json(const result& rows) {
     std::string lines;
-    for (std::size_t row = 0; row < rows.rows(); ++row) lines += json_on_one_line(rows.at(row, 0).value_or("null")) + '\n';
+    for (std::size_t row = 0; row < rows.rows(); ++row)
+        lines += json_on_one_line(rows.at(row, 0).value_or("null")) + '\n';
     print(lines);
 }
 
@@ -50,13 +52,15 @@ void print_number(const std::string& text) {
 
 void require_channel(session& server, const std::string& channel) {
     const auto right = server.query(
-        "SELECT pgpubsub.has_channel_privilege($1, 'consume') OR pgpubsub.has_channel_privilege($1, 'publish')", {channel});
+        "SELECT pgpubsub.has_channel_privilege($1, 'consume') OR pgpubsub.has_channel_privilege($1, 'publish')",
+        {channel});
     if (!right.at(0, 0))
         throw error("channel \"" + channel + "\" does not exist",
                     {.sqlstate = "42704", .hint = "pgpubsub channels lists those that there are."});
     if (right.at(0, 0) != "t")
-        throw error("permission denied for channel \"" + channel + "\"",
-                    {.sqlstate = "42501", .hint = "The owner of the channel gives rights with pgpubsub.grant_channel()."});
+        throw error(
+            "permission denied for channel \"" + channel + "\"",
+            {.sqlstate = "42501", .hint = "The owner of the channel gives rights with pgpubsub.grant_channel()."});
 }
 
 }  // namespace pgpubsub::cli

@@ -7,8 +7,8 @@
 
 namespace pgpubsub::cli {
 
-// Connects. Unqualified names in later statements mean pg_catalog's, and times are written in one way, whatever the user
-// or the database has set. Throws error.
+// Connects. Unqualified names in later statements mean pg_catalog's, and times are written in one way, whatever the
+// user or the database has set. Throws error.
 session connect(const std::string& dsn);
 
 // Prints the rows of a SELECT on stdout: as a table whose header is the names of its columns, or as a JSON object for

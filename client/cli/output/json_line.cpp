@@ -1,5 +1,6 @@
-// A line is written into one string, without a tree of values in between; what the server has already written is spliced
-// in, since a number read as a double is not the same number any more. Of a text that is no JSON, nlohmann-json says best why.
+// A line is written into one string, without a tree of values in between; what the server has already written is
+// spliced in, since a number read as a double is not the same number any more. Of a text that is no JSON, nlohmann-json
+// says best why.
 
 #include "output/json_line.hpp"
 
@@ -59,7 +60,8 @@ void append_number(std::string& line, std::int64_t number) {
 bool has_controls(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
-        if ((byte < 0x20 || byte == 0x7F || byte == 0xC2 || byte == 0xE2) && control_sequence(text.substr(i, 3)) > 0) return true;
+        if ((byte < 0x20 || byte == 0x7F || byte == 0xC2 || byte == 0xE2) && control_sequence(text.substr(i, 3)) > 0)
+            return true;
     }
     return false;
 }
@@ -88,7 +90,8 @@ struct syntax_check : json::json_sax_t {
     bool end_array() override { return true; }
     bool parse_error(std::size_t, const std::string&, const json::exception& e) override {
         // 406: a number too large for a double. It is JSON all the same, and the server judges the rest.
-        if (e.id != 406) problem = e.what();
+        if (e.id != 406)
+            problem = e.what();
         return false;
     }
     std::optional<std::string> problem;
@@ -98,7 +101,8 @@ struct syntax_check : json::json_sax_t {
 
 std::string json_line(const notification& n) {
     std::string line;
-    line.reserve(256 + n.channel.size() + n.payload.size() + (n.key ? n.key->size() : 0) + (n.headers ? n.headers->size() : 0));
+    line.reserve(256 + n.channel.size() + n.payload.size() + (n.key ? n.key->size() : 0) +
+                 (n.headers ? n.headers->size() : 0));
     line += R"({"id":)";
     append_number(line, n.id);
     line += R"(,"channel":)";
@@ -108,7 +112,7 @@ std::string json_line(const notification& n) {
     line += R"(,"key":)";
     append_quoted(line, n.key);
     line += R"(,"headers":)";
-    n.headers ? line += *n.headers : line += "null";
+    n.headers ? line += * n.headers : line += "null";
     line += R"(,"created_at":)";
     append_quoted(line, std::string_view(n.created_at));
     line += R"(,"deliver_at":)";
@@ -127,17 +131,23 @@ std::string json_line(const notification& n) {
 
 std::optional<std::string> json_problem(std::string_view text) {
     const auto at = json_syntax::first_error(text);
-    if (!at) return std::nullopt;
-    if (*at < text.size() && text[*at] == '\0') return place_of(text, *at) + ": a zero byte, which JSON can't have";
-    if (text.starts_with("\xEF\xBB\xBF")) return "line 1, column 1: a byte order mark, which JSON can't have";
+    if (!at)
+        return std::nullopt;
+    if (*at < text.size() && text[*at] == '\0')
+        return place_of(text, *at) + ": a zero byte, which JSON can't have";
+    if (text.starts_with("\xEF\xBB\xBF"))
+        return "line 1, column 1: a byte order mark, which JSON can't have";
     constexpr std::size_t much = 1'000'000;  // for what takes a call for each character
-    if (*at > much) return place_of(text, *at) + ": here it stops being JSON";
+    if (*at > much)
+        return place_of(text, *at) + ": here it stops being JSON";
     syntax_check check;
     json::sax_parse(text.substr(0, *at + much), &check);
-    if (!check.problem) return place_of(text, *at) + ": here it stops being JSON";
+    if (!check.problem)
+        return place_of(text, *at) + ": here it stops being JSON";
     std::string problem = *check.problem;
     // "[json.exception.parse_error.101] parse error at line 1, column 5: …" → "line 1, column 5: …"
-    if (const auto found = problem.find(" at line "); found != std::string::npos) problem.erase(0, found + 4);
+    if (const auto found = problem.find(" at line "); found != std::string::npos)
+        problem.erase(0, found + 4);
     return problem;
 }
 

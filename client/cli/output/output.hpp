@@ -9,7 +9,8 @@
 namespace pgpubsub::cli {
 
 // Opens what is closed of the descriptors 0, 1 and 2, so that nothing else gets these numbers: a pipe or a connection
-// would be taken for stdout. Reading from a stdin, and writing to a stdout, that was closed is an error. To be called first.
+// would be taken for stdout. Reading from a stdin, and writing to a stdout, that was closed is an error. To be called
+// first.
 void open_standard_descriptors();
 
 // A standard descriptor whose reader may be slow, stuck or gone.

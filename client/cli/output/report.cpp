@@ -1,7 +1,8 @@
-// Guarantees that a message (the library's are so by themselves) is one line without what drives a terminal, though names,
-// errors and hints in it come from others; that it is one write(2) where the reader takes it at once, so that lines of
-// several processes stay whole; and that a reader of stderr that is slow or stuck holds up nothing: not the work, and not
-// a stop. What it does not take waits here, up to a limit. What is beyond is left out, and the next message says so.
+// Guarantees that a message (the library's are so by themselves) is one line without what drives a terminal, though
+// names, errors and hints in it come from others; that it is one write(2) where the reader takes it at once, so that
+// lines of several processes stay whole; and that a reader of stderr that is slow or stuck holds up nothing: not the
+// work, and not a stop. What it does not take waits here, up to a limit. What is beyond is left out, and the next
+// message says so.
 
 #include "output/report.hpp"
 
@@ -21,8 +22,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr std::size_t relay_limit = 64 * 1024;     // from here on a command waits for the reader, as it would without us …
-constexpr std::chrono::seconds patience{5};        // … but not for longer than this
+constexpr std::size_t relay_limit = 64 * 1024;  // from here on a command waits for the reader, as it would without us …
+constexpr std::chrono::seconds patience{5};     // … but not for longer than this
 constexpr std::size_t pending_limit = 256 * 1024;
 
 std::string& speaker() {
@@ -63,12 +64,15 @@ private:
     void push() {
         while (!pending_.empty()) {
             const auto count = out_.write_some(pending_);
-            if (count < 0) pending_.clear();  // nowhere left to complain
-            if (count <= 0) return;
+            if (count < 0)
+                pending_.clear();  // nowhere left to complain
+            if (count <= 0)
+                return;
             pending_.erase(0, static_cast<std::size_t>(count));
             taken_at_ = clock::now();
             if (pending_.empty() && lost_ > 0) {
-                pending_ = speaker() + ": warning: " + std::to_string(lost_) + " bytes are left out here: stderr was not read\n";
+                pending_ = speaker() + ": warning: " + std::to_string(lost_) +
+                           " bytes are left out here: stderr was not read\n";
                 lost_ = 0;
             }
         }
@@ -92,7 +96,8 @@ stderr_queue& messages() {
 void report(std::string_view message, std::string_view hint) {
     std::string text = speaker() + ": ";
     text += printable(message) + '\n';
-    if (!hint.empty()) text += "hint: " + printable(in_own_words(hint)) + '\n';
+    if (!hint.empty())
+        text += "hint: " + printable(in_own_words(hint)) + '\n';
     messages().add(text);
 }
 
@@ -105,9 +110,11 @@ void speak_as_worker(int number) {
 
 log_callback log_to_stderr(log_level least) {
     return [least](log_level level, std::string_view message) {
-        if (level < least) return;
+        if (level < least)
+            return;
         std::string text = speaker() + ": ";
-        if (level != log_level::info) text.append(to_string(level)) += ": ";
+        if (level != log_level::info)
+            text.append(to_string(level)) += ": ";
         messages().add(text.append(in_own_words(message)) += '\n');
     };
 }

@@ -29,8 +29,8 @@ log_callback log_to_stderr(log_level least);
 // Passes on what a command has written to its stderr.
 void relay(std::string_view text);
 
-// Whether there is room for more of that; false while the reader of stderr is slow, for some seconds at most: then what it
-// does not read is left out.
+// Whether there is room for more of that; false while the reader of stderr is slow, for some seconds at most: then what
+// it does not read is left out.
 bool can_relay();
 
 // Writes what waits, until this long has passed. Anything that is said writes what waits before it, too.

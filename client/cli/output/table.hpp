@@ -17,12 +17,14 @@ using table_row = std::vector<std::string>;
 // A text as a cell shows it: of a long one the beginning; what could end the line or drive the terminal as a space.
 inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
     const std::string shown = printable(text.substr(0, 4 * (limit + 1)));  // a character has four bytes at most
-    if (width_of(shown) <= limit) return shown;
+    if (width_of(shown) <= limit)
+        return shown;
     std::size_t end = 0;
     for (std::size_t width = 0; end < shown.size();) {
         const auto length = std::max<std::size_t>(1, utf8_sequence(std::string_view(shown).substr(end, 4)));
         width += width_of(std::string_view(shown).substr(end, length));
-        if (width > limit) break;
+        if (width > limit)
+            break;
         end += length;
     }
     return shown.substr(0, end) + "…";
@@ -53,7 +55,8 @@ inline std::string format_table(const table_row& header, const std::vector<table
         table += line + '\n';
     };
     append(header);
-    for (const auto& row : rows) append(row);
+    for (const auto& row : rows)
+        append(row);
     return table;
 }
 

@@ -20,7 +20,8 @@ namespace pgpubsub::cli {
 // How many columns the terminal has that stdout is; 80 when it is none.
 inline std::size_t terminal_width() {
     winsize size{};
-    if (::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+    if (::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+        return size.ws_col;
     return 80;
 }
 
@@ -34,20 +35,25 @@ inline std::size_t width_of(std::string_view text) {
         const auto length = std::max<std::size_t>(1, utf8_sequence(text.substr(i, 4)));
         const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[i + k]) & 0x3Fu; };
         wchar_t character = static_cast<unsigned char>(text[i]);
-        if (length == 2) character = static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x1Fu) << 6 | byte(1));
-        if (length == 3) character = static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x0Fu) << 12 | byte(1) << 6 | byte(2));
+        if (length == 2)
+            character = static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x1Fu) << 6 | byte(1));
+        if (length == 3)
+            character =
+                static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x0Fu) << 12 | byte(1) << 6 | byte(2));
         if (length == 4)
-            character = static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x07u) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3));
+            character = static_cast<wchar_t>((static_cast<unsigned char>(text[i]) & 0x07u) << 18 | byte(1) << 12 |
+                                             byte(2) << 6 | byte(3));
         const int columns = length == 1 ? 1 : ::wcwidth(character);
         width += static_cast<std::size_t>(columns >= 0 ? columns : 1);
         i += length;
     }
-    if (former != nullptr) ::uselocale(former);
+    if (former != nullptr)
+        ::uselocale(former);
     return width;
 }
 
-// The lines of a help text in this width. What does not fit goes on below its beginning; of a line with a description, which
-// begins in the given column, below that. Pure.
+// The lines of a help text in this width. What does not fit goes on below its beginning; of a line with a description,
+// which begins in the given column, below that. Pure.
 inline std::string wrapped(std::string_view text, std::size_t width, std::size_t column) {
     std::string result;
     while (!text.empty()) {
@@ -63,8 +69,10 @@ inline std::string wrapped(std::string_view text, std::size_t width, std::size_t
             const auto room = std::min(width - before.size() + 1, line.size());
             const auto least = before.empty() ? indent : 0;
             auto cut = line.substr(0, room).rfind(' ');
-            if (cut == std::string_view::npos || cut <= least) cut = line.find(' ', least + 1);
-            if (cut == std::string_view::npos) break;
+            if (cut == std::string_view::npos || cut <= least)
+                cut = line.find(' ', least + 1);
+            if (cut == std::string_view::npos)
+                break;
             result += before + std::string(line.substr(0, cut)) + '\n';
             line.remove_prefix(std::min(line.find_first_not_of(' ', cut), line.size()));
             before = std::string(indent, ' ');

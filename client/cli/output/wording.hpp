@@ -1,5 +1,5 @@
-// The hints of the server and of the library speak of SQL. Where the program has a command for it, its users are told of
-// that instead. Pure.
+// The hints of the server and of the library speak of SQL. Where the program has a command for it, its users are told
+// of that instead. Pure.
 #pragma once
 
 #include <array>
@@ -9,20 +9,24 @@
 
 namespace pgpubsub::cli {
 
-// pgpubsub.subscribe('media', 'audit') as a shell command. Names with quotes in them are left as they are: what quotes them in
-// SQL is not what quotes them in a shell.
+// pgpubsub.subscribe('media', 'audit') as a shell command. Names with quotes in them are left as they are: what quotes
+// them in SQL is not what quotes them in a shell.
 inline void replace_subscribe(std::string& text) {
     constexpr std::string_view begin = "SELECT pgpubsub.subscribe('", middle = "', '", end = "')";
     const auto at = text.find(begin);
-    if (at == std::string::npos) return;
+    if (at == std::string::npos)
+        return;
     const auto first = at + begin.size();
     const auto comma = text.find(middle, first);
-    if (comma == std::string::npos) return;
+    if (comma == std::string::npos)
+        return;
     const auto second = comma + middle.size();
     const auto close = text.find(end, second);
-    if (close == std::string::npos) return;
+    if (close == std::string::npos)
+        return;
     const std::string channel = text.substr(first, comma - first), subscription = text.substr(second, close - second);
-    if ((channel + subscription).find('\'') != std::string::npos) return;
+    if ((channel + subscription).find('\'') != std::string::npos)
+        return;
     text.replace(at, close + end.size() - at, "pgpubsub subscribe '" + channel + "' '" + subscription + "'");
 }
 
@@ -43,7 +47,8 @@ inline std::string in_own_words(std::string_view said) {
     }};
     std::string text(said);
     for (const auto& [sql, own] : words)
-        for (auto at = text.find(sql); at != std::string::npos; at = text.find(sql, at + own.size())) text.replace(at, sql.size(), own);
+        for (auto at = text.find(sql); at != std::string::npos; at = text.find(sql, at + own.size()))
+            text.replace(at, sql.size(), own);
     replace_subscribe(text);
     return text;
 }

@@ -40,20 +40,20 @@ struct consumer_options {
     std::chrono::milliseconds poll_interval = std::chrono::seconds(60);
 
     /// false: wait for work without LISTEN, by CALL pgpubsub.wait(), which keeps the working connection busy for up to
-    /// the poll interval. For connections on which LISTEN has no effect that lasts: behind a pooler in transaction mode.
-    /// Then no setting of the session is made, either, and leases end by their time alone (lease_scope = time). With
-    /// handlers of several subscriptions these take turns to wait, a second each. Excludes on_broadcast().
+    /// the poll interval. For connections on which LISTEN has no effect that lasts: behind a pooler in transaction
+    /// mode. Then no setting of the session is made, either, and leases end by their time alone (lease_scope = time).
+    /// With handlers of several subscriptions these take turns to wait, a second each. Excludes on_broadcast().
     bool listen = true;
 
     /// The pause before reconnecting begins here …
     std::chrono::milliseconds reconnect_delay_min = std::chrono::milliseconds(100);
-    /// … doubles with each failure up to this, and is jittered downwards by up to a half. While no server answers, or it
-    /// is starting, it stays below 2 s (or reconnect_delay_min), and ends when the other connection is back.
+    /// … doubles with each failure up to this, and is jittered downwards by up to a half. While no server answers, or
+    /// it is starting, it stays below 2 s (or reconnect_delay_min), and ends when the other connection is back.
     std::chrono::milliseconds reconnect_delay_max = std::chrono::seconds(30);
 
-    /// How long the server may leave a statement without an answer before it is looked for on a new connection. If there is
-    /// no word from it there within ten seconds, it is taken for gone, and the working connection for lost; as long as it is
-    /// there, a statement may take any time.
+    /// How long the server may leave a statement without an answer before it is looked for on a new connection. If
+    /// there is no word from it there within ten seconds, it is taken for gone, and the working connection for lost; as
+    /// long as it is there, a statement may take any time.
     std::chrono::milliseconds server_silence = std::chrono::seconds(15);
 
     /// How long to go on trying to connect. Unset: when run() starts, a failure is final at once; later
@@ -75,9 +75,9 @@ struct consumer_options {
 
 /// Receives notifications and hands them to handlers, one at a time, in the thread that called run().
 /// It holds two connections: one listens (in a thread of its own, which also extends the leases), the
-/// other one takes, claims, and carries the handlers' transactions. (With listen = false: one, and a second if there are
-/// leases to extend.) For more parallel work, run more consumers: in other processes or threads. A process that a handler
-/// forks may destroy its copy of the consumer, and must not use it.
+/// other one takes, claims, and carries the handlers' transactions. (With listen = false: one, and a second if there
+/// are leases to extend.) For more parallel work, run more consumers: in other processes or threads. A process that a
+/// handler forks may destroy its copy of the consumer, and must not use it.
 class PGPUBSUB_EXPORT consumer {
 public:
     using options = consumer_options;
@@ -98,7 +98,8 @@ public:
     /// @param channel  1 to 63 bytes, any characters; it need not exist yet
     /// @param which    a subscription other than the default one, a filter; a channel may have one handler for each
     ///                 of its subscriptions
-    /// @throws error 22023 when there is a handler for this channel and subscription already, or a name is not possible;
+    /// @throws error 22023 when there is a handler for this channel and subscription already, or a name is not
+    /// possible;
     ///         55000 while run() runs, in a handler too
     consumer& on(std::string channel, transactional_handler handler);
     consumer& on(std::string channel, leased_handler handler);
@@ -106,12 +107,12 @@ public:
     consumer& on(std::string channel, handler_options which, leased_handler handler);
 
     /// Registers the handler of a broadcast channel: it gets what is published from the moment in which run() listens.
-    /// What is sent while the connection is lost is missed; a warning in the log says so. Broadcasts wait in memory while
-    /// a handler runs, up to 64 MB; beyond that the oldest are dropped, with a warning. Before run() only.
-    /// @param missed  is told where some are missing, in order with those that are not; in the same thread as the handler
-    /// Any role of the database can forge a broadcast on a broadcast channel, by NOTIFY. On a queue channel none is
-    /// delivered: the server is asked which kind the channel is after broadcasts have arrived.
-    /// A channel may have a handler of either kind (on() and on_broadcast()); the one that suits the channel is used.
+    /// What is sent while the connection is lost is missed; a warning in the log says so. Broadcasts wait in memory
+    /// while a handler runs, up to 64 MB; beyond that the oldest are dropped, with a warning. Before run() only.
+    /// @param missed  is told where some are missing, in order with those that are not; in the same thread as the
+    /// handler Any role of the database can forge a broadcast on a broadcast channel, by NOTIFY. On a queue channel
+    /// none is delivered: the server is asked which kind the channel is after broadcasts have arrived. A channel may
+    /// have a handler of either kind (on() and on_broadcast()); the one that suits the channel is used.
     /// @throws error 22023 as on()
     consumer& on_broadcast(std::string channel, broadcast_handler handler);
     consumer& on_broadcast(std::string channel, broadcast_handler handler, gap_handler missed);
@@ -121,8 +122,8 @@ public:
     /// @throws error with a hint that says what to do. At the start: 22023 for a malformed dsn or no
     ///         handler, 08001 when no server answers, 08004 when it refuses. At any time: 0A000 when the
     ///         extension is missing or too old, 42501 without the right to consume, 42809 when the channel is of the
-    ///         other kind: on() is for queue channels, on_broadcast() for broadcast channels. 55000 when it runs already,
-    ///         in another thread or because a handler called it.
+    ///         other kind: on() is for queue channels, on_broadcast() for broadcast channels. 55000 when it runs
+    ///         already, in another thread or because a handler called it.
     void run();
 
     /// Asks run() to return: the first call after the batch in hand, the second after the handler in hand

@@ -32,13 +32,14 @@ using broadcast_handler = std::function<void(const notification&)>;
 
 /// Broadcasts that were sent and do not reach their handler.
 struct broadcast_gap {
-    std::string channel = {};                    ///< the channel that they were sent on
-    std::optional<std::uint64_t> count = {};     ///< how many; nothing: that is not known, and it may be none
-    std::string reason = {};                     ///< for people: "the listening connection was lost", …
+    std::string channel = {};                 ///< the channel that they were sent on
+    std::optional<std::uint64_t> count = {};  ///< how many; nothing: that is not known, and it may be none
+    std::string reason = {};                  ///< for people: "the listening connection was lost", …
 };
 
 /// Is told of broadcasts that are missed, after those that came before them and before those that come after them: the
-/// time to read the state anew of which the broadcasts tell the changes. What it throws is logged, except stop_consuming.
+/// time to read the state anew of which the broadcasts tell the changes. What it throws is logged, except
+/// stop_consuming.
 using gap_handler = std::function<void(const broadcast_gap&)>;
 
 /// Which notifications of a queue channel a handler gets.

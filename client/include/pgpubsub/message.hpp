@@ -27,12 +27,12 @@ struct message {
 
 /// Several notifications for one channel, published by one call: `{.channel = "media", .payloads = {"1", "2"}}`.
 struct message_batch {
-    std::string channel = {};                               ///< an existing channel, 1 to 63 bytes
-    std::vector<std::string> payloads = {};                 ///< JSON texts, one for each notification
-    std::vector<std::optional<std::string>> keys = {};      ///< their keys: as many as payloads, or none at all
-    std::vector<std::optional<std::string>> headers = {};   ///< JSON texts, objects: as many as payloads, or none at all
-    std::optional<std::string> deliver_at = {};             ///< for all of them, as in message
-    int priority = 0;                                       ///< for all of them, as in message
+    std::string channel = {};                              ///< an existing channel, 1 to 63 bytes
+    std::vector<std::string> payloads = {};                ///< JSON texts, one for each notification
+    std::vector<std::optional<std::string>> keys = {};     ///< their keys: as many as payloads, or none at all
+    std::vector<std::optional<std::string>> headers = {};  ///< JSON texts, objects: as many as payloads, or none at all
+    std::optional<std::string> deliver_at = {};            ///< for all of them, as in message
+    int priority = 0;                                      ///< for all of them, as in message
 };
 
 }  // namespace pgpubsub::inline v0

@@ -29,13 +29,12 @@ public:
     param(std::string_view text) : text_(std::string(text)) {}
     param(std::same_as<bool> auto value) : text_(value ? "true" : "false") {}
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    param(T value) : text_(std::to_string(value)) {}
+    requires(!std::same_as<T, bool>) param(T value) : text_(std::to_string(value)) {}
     PGPUBSUB_EXPORT param(double value);
     template <typename T>
-        requires std::constructible_from<param, const T&>
-    param(const std::optional<T>& value) {
-        if (value) text_ = param(*value).text_;
+    requires std::constructible_from<param, const T&> param(const std::optional<T>& value) {
+        if (value)
+            text_ = param(*value).text_;
     }
 
     /// The parameter as it is sent; nothing for null.

@@ -22,15 +22,16 @@ struct session_options {
     std::string dsn = {};               ///< a libpq connection string or URI; what it lacks comes from PGHOST etc.
     std::string application_name = {};  ///< shown in pg_stat_activity; empty: from the dsn, PGAPPNAME, or "pgpubsub"
     log_callback log = {};              ///< receives the server's notices; unset: warnings go to stderr
-    /// How long the server may leave a statement without an answer before it is looked for on a new connection, and taken
-    /// for gone if there is no word from it there within ten seconds. As long as it is there, a statement may take any time.
+    /// How long the server may leave a statement without an answer before it is looked for on a new connection, and
+    /// taken for gone if there is no word from it there within ten seconds. As long as it is there, a statement may
+    /// take any time.
     std::chrono::milliseconds server_silence = std::chrono::seconds(15);
 };
 
 /// One connection to a database that has the extension. Each call is a transaction of its own, unless
-/// execute("BEGIN") began one. A session is for one thread at a time; a lost connection stays lost. It is for the process
-/// that made it: after a fork() the child may destroy its copy, which leaves the parent's connection alone, and must not
-/// use it. One that was moved from throws an error (55000) when it is used.
+/// execute("BEGIN") began one. A session is for one thread at a time; a lost connection stays lost. It is for the
+/// process that made it: after a fork() the child may destroy its copy, which leaves the parent's connection alone, and
+/// must not use it. One that was moved from throws an error (55000) when it is used.
 class PGPUBSUB_EXPORT session {
 public:
     /// Connects, and checks that the extension is there and new enough.
@@ -58,8 +59,8 @@ public:
     /// @returns their ids, in the order of the payloads
     std::vector<std::int64_t> publish_batch(const message_batch& what);
 
-    /// Ends the leases whose owner is gone and wakes the consumers of what is ready. It commits after each chunk, so it can't
-    /// be called between execute("BEGIN") and its end.
+    /// Ends the leases whose owner is gone and wakes the consumers of what is ready. It commits after each chunk, so it
+    /// can't be called between execute("BEGIN") and its end.
     /// @param channel     nothing: all channels that the user may consume
     /// @param chunk_size  how many notifications to a transaction, at least 1
     /// @returns how many it ended

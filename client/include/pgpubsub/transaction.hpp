@@ -19,8 +19,8 @@ namespace pgpubsub::inline v0 {
 /// library begins and ends the transaction: BEGIN, COMMIT, ROLLBACK and the like are refused with
 /// 2D000; SAVEPOINT, RELEASE and ROLLBACK TO are allowed, with other names than pgpubsub_handler.
 ///
-/// What a handler sets for the session (SET, SET ROLE, set_config()), with LOCAL or without, holds until it returns: it is
-/// undone before the next handler's first statement. Only what a function sets by itself is not noticed.
+/// What a handler sets for the session (SET, SET ROLE, set_config()), with LOCAL or without, holds until it returns: it
+/// is undone before the next handler's first statement. Only what a function sets by itself is not noticed.
 class PGPUBSUB_EXPORT transaction {
 public:
     class PGPUBSUB_HIDDEN impl;

@@ -26,8 +26,10 @@ namespace {
 
 template <typename Impl>
 Impl& owned(const std::unique_ptr<Impl>& impl) {
-    if (impl) return *impl;
-    throw error("the session was moved from", {.sqlstate = std::string(sqlstate::wrong_moment), .hint = "Use the one that it was moved to."});
+    if (impl)
+        return *impl;
+    throw error("the session was moved from",
+                {.sqlstate = std::string(sqlstate::wrong_moment), .hint = "Use the one that it was moved to."});
 }
 
 }  // namespace
@@ -53,7 +55,8 @@ auto publish_by(connection& server, const statement& call, const std::string& ch
     try {
         return read(server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        if (!e.connection_lost()) throw with_privilege_hint(e, server, channel, "publish");
+        if (!e.connection_lost())
+            throw with_privilege_hint(e, server, channel, "publish");
         throw error(std::string(e.what()) + "; whether it was stored is unknown",
                     {.sqlstate = e.sqlstate(), .hint = e.hint(), .connection_lost = true, .in_doubt = true});
     }
@@ -74,7 +77,8 @@ std::int64_t session::recover(const std::optional<std::string>& channel, int chu
     try {
         return read_number(owned(impl_).server.exec(call.sql, call.parameters).get());
     } catch (const error& e) {
-        if (!channel) throw;
+        if (!channel)
+            throw;
         throw with_privilege_hint(e, owned(impl_).server, *channel, "consume");
     }
 }

@@ -45,35 +45,43 @@ pg_result transaction::impl::run(std::string_view sql, const params& parameters)
         std::vector<statement> statements;
         add_restoration(statements);
         settings_changed_ = changes;
-        if (savepoint_open_) statements.push_back({release_savepoint});
+        if (savepoint_open_)
+            statements.push_back({release_savepoint});
         statements.push_back({set_savepoint});
         statements.push_back({std::string(sql), parameters});
         touched_ = savepoint_open_ = true;
         return std::move(server_.pipeline(statements).back());
     } catch (const error& e) {
-        if (first_error_.empty()) first_error_ = e.what();
+        if (first_error_.empty())
+            first_error_ = e.what();
         throw;
     }
 }
 
-// A role, a search_path or a time limit that one handler sets would be the next one's, and that of the statements by which
-// the library takes and puts back. Behind the savepoint of the handler that set it this undoes what was undone already.
+// A role, a search_path or a time limit that one handler sets would be the next one's, and that of the statements by
+// which the library takes and puts back. Behind the savepoint of the handler that set it this undoes what was undone
+// already.
 void transaction::impl::add_restoration(std::vector<statement>& statements) {
-    if (!settings_changed_) return;
-    for (const char* sql : {"RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"}) statements.push_back({sql});
-    if (listens_) statements.push_back({stay_connected});
+    if (!settings_changed_)
+        return;
+    for (const char* sql : {"RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"})
+        statements.push_back({sql});
+    if (listens_)
+        statements.push_back({stay_connected});
 }
 
 void transaction::impl::restore_settings() {
     std::vector<statement> statements;
     add_restoration(statements);
     settings_changed_ = false;
-    if (!statements.empty()) server_.pipeline(statements);
+    if (!statements.empty())
+        server_.pipeline(statements);
 }
 
 std::int64_t transaction::impl::fail(std::int64_t id, const handler_failure& failure) {
     std::vector<statement> statements;
-    if (touched_) statements.push_back({undo_to_savepoint});
+    if (touched_)
+        statements.push_back({undo_to_savepoint});
     add_restoration(statements);
     settings_changed_ = false;
     statements.push_back(requeue_statement(id, failure));

@@ -45,8 +45,8 @@ private:
     void add_restoration(std::vector<statement>& statements);
 
     bool settings_changed_ = false;  // by a handler, and not yet undone
-    bool touched_ = false;         // the current handler's savepoint is set
-    bool savepoint_open_ = false;  // a savepoint is set, the current handler's or an earlier one's
+    bool touched_ = false;           // the current handler's savepoint is set
+    bool savepoint_open_ = false;    // a savepoint is set, the current handler's or an earlier one's
     std::string first_error_;
 };
 

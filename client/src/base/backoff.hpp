@@ -34,8 +34,10 @@ public:
         : minimum_(minimum), maximum_(maximum) {}
 
     // The pause after one more failure, this time not longer than `longest`.
-    constexpr std::chrono::milliseconds next(double u, std::chrono::milliseconds longest = std::chrono::milliseconds::max()) {
-        if (failures_ < 1'000'000) ++failures_;
+    constexpr std::chrono::milliseconds next(double u,
+                                             std::chrono::milliseconds longest = std::chrono::milliseconds::max()) {
+        if (failures_ < 1'000'000)
+            ++failures_;
         return backoff_delay(failures_, minimum_, std::min(maximum_, longest), u);
     }
     constexpr void reset() { failures_ = 0; }

@@ -48,9 +48,11 @@ std::optional<Result> call_within(clock::time_point deadline, inbox* in, Call ca
             const std::scoped_lock lock(state->mutex);
             return std::move(state->result);
         }
-        if (in == nullptr) continue;
+        if (in == nullptr)
+            continue;
         in->read();
-        if (in->stops() > stops) throw interrupted();
+        if (in->stops() > stops)
+            throw interrupted();
     }
     return std::nullopt;
 }

@@ -33,8 +33,7 @@ inbox::~inbox() {
 // The flag comes second: were it first, a read() between the two would take it down and leave the byte behind unseen.
 void inbox::post(char byte) noexcept {
     const int saved = errno;
-    while (::write(write_end_, &byte, 1) < 0 && errno == EINTR) {
-    }
+    while (::write(write_end_, &byte, 1) < 0 && errno == EINTR) {}
     errno = saved;  // a full pipe is as good: the owner has not read for 65,536 stops
     posted_ = true;
 }
@@ -42,7 +41,8 @@ void inbox::post(char byte) noexcept {
 void inbox::post_stop() noexcept { post(stop_byte); }
 
 void inbox::post_wake() noexcept {
-    if (!wake_posted_.exchange(true)) post(wake_byte);
+    if (!wake_posted_.exchange(true))
+        post(wake_byte);
 }
 
 void inbox::read() noexcept {
@@ -50,9 +50,12 @@ void inbox::read() noexcept {
     char bytes[64];
     for (;;) {
         const auto count = ::read(read_end_, bytes, sizeof bytes);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) break;
-        for (ssize_t i = 0; i < count; ++i) stops_ += bytes[i] == stop_byte;
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            break;
+        for (ssize_t i = 0; i < count; ++i)
+            stops_ += bytes[i] == stop_byte;
     }
     // Only now: what is posted from here on writes a byte again. What the wake-up was about is looked at
     // by the caller after this, so nothing can slip through between.

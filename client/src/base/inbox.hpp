@@ -20,12 +20,12 @@ public:
     void post_stop() noexcept;
     void post_wake() noexcept;
 
-    int fd() const noexcept { return read_end_; }       // readable when something was posted
-    void read() noexcept;                               // takes what was posted, without waiting
+    int fd() const noexcept { return read_end_; }  // readable when something was posted
+    void read() noexcept;                          // takes what was posted, without waiting
     // Whether it is worth a read(): a look that costs no system call. What was posted this instant may be seen by the
     // next one only; poll() misses nothing.
     bool has_post() const noexcept { return posted_; }
-    int stops() const noexcept { return stops_; }       // how often a stop was posted so far
+    int stops() const noexcept { return stops_; }  // how often a stop was posted so far
     void forget_stops() noexcept { stops_ = 0; }
 
 private:
@@ -34,8 +34,8 @@ private:
     int read_end_ = -1;
     int write_end_ = -1;
     int stops_ = 0;
-    std::atomic<bool> posted_ = false;       // since the last read()
-    std::atomic<bool> wake_posted_ = false;  // so that wake-ups can't fill the pipe and crowd out a stop
+    std::atomic<bool> posted_ = false;                      // since the last read()
+    std::atomic<bool> wake_posted_ = false;                 // so that wake-ups can't fill the pipe and crowd out a stop
     static_assert(std::atomic<bool>::is_always_lock_free);  // for signal handlers
 };
 

@@ -23,7 +23,8 @@ public:
     std::optional<std::vector<std::pair<std::string, std::string_view>>> members() {
         std::vector<std::pair<std::string, std::string_view>> found;
         skip_space();
-        if (!object(&found)) return std::nullopt;
+        if (!object(&found))
+            return std::nullopt;
         skip_space();
         return rest_.empty() ? std::optional(std::move(found)) : std::nullopt;
     }
@@ -40,7 +41,8 @@ private:
     static constexpr std::size_t deepest = 10'000;  // of a value; above PostgreSQL's own limit
 
     bool take(char c) {
-        if (rest_.empty() || rest_.front() != c) return false;
+        if (rest_.empty() || rest_.front() != c)
+            return false;
         rest_.remove_prefix(1);
         return true;
     }
@@ -50,18 +52,23 @@ private:
     }
 
     bool object(member_list* members) {
-        if (!take('{')) return false;
+        if (!take('{'))
+            return false;
         skip_space();
-        if (take('}')) return true;
+        if (take('}'))
+            return true;
         do {
             std::string name;
             skip_space();
-            if (!string(&name)) return false;
+            if (!string(&name))
+                return false;
             skip_space();
-            if (!take(':')) return false;
+            if (!take(':'))
+                return false;
             skip_space();
             const auto size = json_syntax::size_of_value(rest_, deepest);
-            if (!size) return false;
+            if (!size)
+                return false;
             members->emplace_back(std::move(name), rest_.substr(0, *size));
             rest_.remove_prefix(*size);
             skip_space();
@@ -70,15 +77,19 @@ private:
     }
 
     bool string(std::string* text) {
-        if (!take('"')) return false;
+        if (!take('"'))
+            return false;
         while (!rest_.empty()) {
-            if (take('"')) return true;
+            if (take('"'))
+                return true;
             if (take('\\')) {
-                if (!escape(text)) return false;
+                if (!escape(text))
+                    return false;
                 continue;
             }
             const std::size_t length = static_cast<unsigned char>(rest_.front()) < 0x20 ? 0 : utf8_sequence(rest_);
-            if (length == 0) return false;
+            if (length == 0)
+                return false;
             text->append(rest_.substr(0, length));
             rest_.remove_prefix(length);
         }
@@ -87,18 +98,22 @@ private:
 
     bool escape(std::string* text) {
         constexpr std::string_view letters = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
-        if (rest_.empty()) return false;
+        if (rest_.empty())
+            return false;
         if (const auto at = letters.find(rest_.front()); at != std::string_view::npos) {
             *text += meanings[at];
             rest_.remove_prefix(1);
             return true;
         }
         auto code = code_unit();
-        if (!code || (*code >= 0xDC00 && *code < 0xE000)) return false;
+        if (!code || (*code >= 0xDC00 && *code < 0xE000))
+            return false;
         if (*code >= 0xD800 && *code < 0xDC00) {
-            if (!take('\\')) return false;
+            if (!take('\\'))
+                return false;
             const auto low = code_unit();
-            if (!low || *low < 0xDC00 || *low >= 0xE000) return false;
+            if (!low || *low < 0xDC00 || *low >= 0xE000)
+                return false;
             code = 0x10000 + ((*code - 0xD800) << 10) + (*low - 0xDC00);
         }
         append_utf8(*text, *code);
@@ -107,13 +122,16 @@ private:
 
     // What stands behind a backslash: u and four hexadecimal digits.
     std::optional<unsigned> code_unit() {
-        if (!take('u') || rest_.size() < 4) return std::nullopt;
+        if (!take('u') || rest_.size() < 4)
+            return std::nullopt;
         unsigned code = 0;
         for (int i = 0; i < 4; ++i) {
             constexpr std::string_view lower = "0123456789abcdef", upper = "0123456789ABCDEF";
             auto digit = lower.find(rest_[static_cast<std::size_t>(i)]);
-            if (digit == std::string_view::npos) digit = upper.find(rest_[static_cast<std::size_t>(i)]);
-            if (digit == std::string_view::npos) return std::nullopt;
+            if (digit == std::string_view::npos)
+                digit = upper.find(rest_[static_cast<std::size_t>(i)]);
+            if (digit == std::string_view::npos)
+                return std::nullopt;
             code = code * 16 + static_cast<unsigned>(digit);
         }
         rest_.remove_prefix(4);
@@ -122,7 +140,8 @@ private:
 
     static void append_utf8(std::string& text, unsigned code) {
         const auto add = [&](unsigned byte) { text += static_cast<char>(byte); };
-        if (code < 0x80) return add(code);
+        if (code < 0x80)
+            return add(code);
         if (code < 0x800) {
             add(0xC0 | (code >> 6));
         } else {

@@ -17,7 +17,8 @@ public:
         json_syntax check(text, static_cast<std::size_t>(-1));
         if (check.value()) {
             check.skip_space();
-            if (check.at_ == check.end_) return std::nullopt;
+            if (check.at_ == check.end_)
+                return std::nullopt;
         }
         return check.passed(text);
     }
@@ -42,28 +43,33 @@ private:
                 skip_space();
                 if (!take('}')) {
                     open += '}';
-                    if (open.size() > deepest_ || !name()) return false;
+                    if (open.size() > deepest_ || !name())
+                        return false;
                     continue;
                 }
             } else if (take('[')) {
                 skip_space();
                 if (!take(']')) {
                     open += ']';
-                    if (open.size() > deepest_) return false;
+                    if (open.size() > deepest_)
+                        return false;
                     continue;
                 }
             } else if (!scalar()) {
                 return false;
             }
             for (;;) {  // behind a value
-                if (open.empty()) return true;
+                if (open.empty())
+                    return true;
                 skip_space();
                 if (take(open.back())) {
                     open.pop_back();
                     continue;
                 }
-                if (!take(',')) return false;
-                if (open.back() == '}' && !name()) return false;
+                if (!take(','))
+                    return false;
+                if (open.back() == '}' && !name())
+                    return false;
                 break;
             }
         }
@@ -71,13 +77,15 @@ private:
 
     bool name() {
         skip_space();
-        if (!string()) return false;
+        if (!string())
+            return false;
         skip_space();
         return take(':');
     }
 
     bool scalar() {
-        if (at_ == end_) return false;
+        if (at_ == end_)
+            return false;
         switch (*at_) {
             case '"': return string();
             case 't': return word("true");
@@ -88,43 +96,61 @@ private:
     }
 
     bool string() {
-        if (!take('"')) return false;
+        if (!take('"'))
+            return false;
         for (;;) {
-            while (at_ != end_ && is_plain(*at_)) ++at_;
-            if (at_ == end_) return false;
-            if (take('"')) return true;
+            while (at_ != end_ && is_plain(*at_))
+                ++at_;
+            if (at_ == end_)
+                return false;
+            if (take('"'))
+                return true;
             if (take('\\')) {
-                if (!escape()) return false;
+                if (!escape())
+                    return false;
                 continue;
             }
-            const auto length = static_cast<unsigned char>(*at_) < 0x20 ? 0 : utf8_sequence({at_, static_cast<std::size_t>(end_ - at_)});
-            if (length == 0) return false;
+            const auto length = static_cast<unsigned char>(*at_) < 0x20
+                                    ? 0
+                                    : utf8_sequence({at_, static_cast<std::size_t>(end_ - at_)});
+            if (length == 0)
+                return false;
             at_ += length;
         }
     }
 
     bool escape() {
-        if (at_ == end_) return false;
+        if (at_ == end_)
+            return false;
         if (std::string_view("\"\\/bfnrt").find(*at_) != std::string_view::npos) {
             ++at_;
             return true;
         }
         const int unit = code_unit();
-        if (unit < 0 || (unit >= 0xDC00 && unit < 0xE000)) return false;
-        if (unit < 0xD800 || unit >= 0xE000) return true;
-        if (!take('\\')) return false;
+        if (unit < 0 || (unit >= 0xDC00 && unit < 0xE000))
+            return false;
+        if (unit < 0xD800 || unit >= 0xE000)
+            return true;
+        if (!take('\\'))
+            return false;
         const int low = code_unit();
         return low >= 0xDC00 && low < 0xE000;
     }
 
     int code_unit() {
-        if (!take('u')) return -1;
+        if (!take('u'))
+            return -1;
         int unit = 0;
         for (int i = 0; i < 4; ++i, ++at_) {
-            if (at_ == end_) return -1;
+            if (at_ == end_)
+                return -1;
             const char c = *at_;
-            const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-            if (digit < 0) return -1;
+            const int digit = c >= '0' && c <= '9'   ? c - '0'
+                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                     : -1;
+            if (digit < 0)
+                return -1;
             unit = unit * 16 + digit;
         }
         return unit;
@@ -132,10 +158,13 @@ private:
 
     bool number() {
         take('-');
-        if (!take('0') && !digits()) return false;
-        if (take('.') && !digits()) return false;
+        if (!take('0') && !digits())
+            return false;
+        if (take('.') && !digits())
+            return false;
         if (take('e') || take('E')) {
-            if (!take('+')) take('-');
+            if (!take('+'))
+                take('-');
             return digits();
         }
         return true;
@@ -143,24 +172,28 @@ private:
 
     bool digits() {
         const char* const begin = at_;
-        while (at_ != end_ && *at_ >= '0' && *at_ <= '9') ++at_;
+        while (at_ != end_ && *at_ >= '0' && *at_ <= '9')
+            ++at_;
         return at_ != begin;
     }
 
     bool word(std::string_view expected) {
         for (const char c : expected)
-            if (!take(c)) return false;
+            if (!take(c))
+                return false;
         return true;
     }
 
     bool take(char c) {
-        if (at_ == end_ || *at_ != c) return false;
+        if (at_ == end_ || *at_ != c)
+            return false;
         ++at_;
         return true;
     }
 
     void skip_space() {
-        while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n')) ++at_;
+        while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n'))
+            ++at_;
     }
 
     static bool is_plain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }

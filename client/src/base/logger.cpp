@@ -20,9 +20,11 @@ std::string_view to_string(log_level level) noexcept {
 }
 
 logger::logger(log_callback callback) : callback_(std::move(callback)) {
-    if (callback_) return;
+    if (callback_)
+        return;
     callback_ = [](log_level level, std::string_view message) {
-        if (level < log_level::warning) return;
+        if (level < log_level::warning)
+            return;
         const std::string line = fmt::format("pgpubsub: {}: {}\n", to_string(level), message);
         std::fwrite(line.data(), 1, line.size(), stderr);
     };
@@ -42,13 +44,14 @@ void logger::write(log_level level, std::string_view message) noexcept {
 }
 
 void logger::tell_repetitions(bool now) noexcept {
-    if (!holds_back_) return;
+    if (!holds_back_)
+        return;
     try {
         const std::scoped_lock lock(mutex_);
-        for (const auto& [level, text] : repetitions_.due(clock::now(), now)) callback_(level, text);
+        for (const auto& [level, text] : repetitions_.due(clock::now(), now))
+            callback_(level, text);
         holds_back_ = repetitions_.any_held_back();
-    } catch (...) {
-    }
+    } catch (...) {}
 }
 
 }  // namespace pgpubsub::inline v0

@@ -1,5 +1,5 @@
-// Text from elsewhere as a part of one line of output, whatever its reader takes for the end of a line (C0, DEL, NEL and
-// the other C1, U+2028, U+2029), and without what drives a terminal. Pure; the text is UTF-8.
+// Text from elsewhere as a part of one line of output, whatever its reader takes for the end of a line (C0, DEL, NEL
+// and the other C1, U+2028, U+2029), and without what drives a terminal. Pure; the text is UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,15 @@ namespace pgpubsub::inline v0 {
 
 // The length of the control character or line separator at the start of `text`, or 0.
 constexpr std::size_t control_sequence(std::string_view text) {
-    if (text.empty()) return 0;
+    if (text.empty())
+        return 0;
     const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    if (byte(0) < 0x20 || byte(0) == 0x7F) return 1;
-    if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) < 0xA0) return 2;
-    if (byte(0) == 0xE2 && byte(1) == 0x80 && (byte(2) == 0xA8 || byte(2) == 0xA9)) return 3;
+    if (byte(0) < 0x20 || byte(0) == 0x7F)
+        return 1;
+    if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) < 0xA0)
+        return 2;
+    if (byte(0) == 0xE2 && byte(1) == 0x80 && (byte(2) == 0xA8 || byte(2) == 0xA9))
+        return 3;
     return 0;
 }
 
@@ -39,13 +43,15 @@ std::string replace_controls(std::string_view text, Replace replace) {
     return line.append(text.substr(copied));
 }
 
-// Valid JSON: what stands for a control character in a string is its escape, and white space between tokens is left out,
-// unless it is a plain space. Every number stays as it is written.
+// Valid JSON: what stands for a control character in a string is its escape, and white space between tokens is left
+// out, unless it is a plain space. Every number stays as it is written.
 inline std::string json_on_one_line(std::string_view json) {
     return replace_controls(json, [](std::string_view control) -> std::string {
         const auto last = static_cast<unsigned char>(control.back());
-        if (control.size() == 3) return last == 0xA8 ? "\\u2028" : "\\u2029";
-        if (last < 0x20) return "";  // in a string JSON has the escape only
+        if (control.size() == 3)
+            return last == 0xA8 ? "\\u2028" : "\\u2029";
+        if (last < 0x20)
+            return "";  // in a string JSON has the escape only
         constexpr char digits[] = "0123456789abcdef";
         return std::string("\\u00") + digits[last >> 4] + digits[last & 0xF];
     });
@@ -63,8 +69,10 @@ inline std::string excerpt(std::string_view text) {
     std::string shown(text);
     if (text.size() > head + tail) {
         std::size_t first = head, last = text.size() - tail;
-        while (first > 0 && in_character(first)) --first;
-        while (last < text.size() && in_character(last)) ++last;
+        while (first > 0 && in_character(first))
+            --first;
+        while (last < text.size() && in_character(last))
+            ++last;
         shown = std::string(text.substr(0, first)) + " … " + std::string(text.substr(last));
     }
     return printable(shown);

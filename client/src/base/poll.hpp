@@ -18,9 +18,12 @@ inline bool poll_until(std::span<pollfd> descriptors, clock::time_point deadline
         const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now()).count();
         const int timeout = static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
         const int ready = ::poll(descriptors.data(), descriptors.size(), timeout);
-        if (ready > 0) return true;
-        if (ready < 0 && errno != EINTR) return true;  // let the caller's next call report it
-        if (clock::now() >= deadline) return false;
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return true;  // let the caller's next call report it
+        if (clock::now() >= deadline)
+            return false;
     }
 }
 

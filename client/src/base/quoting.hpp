@@ -11,7 +11,8 @@ namespace pgpubsub::inline v0 {
 inline std::string quote_identifier(std::string_view name) {
     std::string quoted = "\"";
     for (const char c : name) {
-        if (c == '"') quoted += '"';
+        if (c == '"')
+            quoted += '"';
         quoted += c;
     }
     return quoted += '"';
@@ -19,7 +20,8 @@ inline std::string quote_identifier(std::string_view name) {
 
 // A name as a value of type regrole: in double quotes only if it needs them, since people will read it.
 inline std::string quote_role(std::string_view name) {
-    const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+    const bool plain =
+        !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
     return plain && (name.front() < '0' || name.front() > '9') ? std::string(name) : quote_identifier(name);
 }
 
@@ -27,7 +29,8 @@ inline std::string quote_role(std::string_view name) {
 inline std::string quote_literal(std::string_view text) {
     std::string quoted = "'";
     for (const char c : text) {
-        if (c == '\'') quoted += '\'';
+        if (c == '\'')
+            quoted += '\'';
         quoted += c;
     }
     return quoted += '\'';
@@ -41,13 +44,15 @@ std::string array_literal(const Range& elements) {
     const auto append = [&](std::string_view element) {
         literal += '"';
         for (const char c : element) {
-            if (c == '"' || c == '\\') literal += '\\';
+            if (c == '"' || c == '\\')
+                literal += '\\';
             literal += c;
         }
         literal += '"';
     };
     for (const auto& element : elements) {
-        if (literal.size() > 1) literal += ',';
+        if (literal.size() > 1)
+            literal += ',';
         if constexpr (requires { element.has_value(); })
             element ? append(*element) : void(literal += "NULL");
         else
@@ -58,9 +63,12 @@ std::string array_literal(const Range& elements) {
 
 // What is wrong with the name of a channel or subscription, or nothing.
 inline const char* name_problem(std::string_view name) {
-    if (name.empty()) return "can't be empty";
-    if (name.size() > 63) return "is limited to 63 bytes";
-    if (name.find('\0') != std::string_view::npos) return "can't contain a zero byte";
+    if (name.empty())
+        return "can't be empty";
+    if (name.size() > 63)
+        return "is limited to 63 bytes";
+    if (name.find('\0') != std::string_view::npos)
+        return "can't contain a zero byte";
     return nullptr;
 }
 

@@ -1,6 +1,6 @@
-// Which warnings are held back, because the same has been said so often just now, and what is said instead: once a minute
-// the last of them, with how many there were. Two are the same when they differ in numbers only; but what is in double
-// quotes, a name mostly, counts as it is. Pure: the time is handed in.
+// Which warnings are held back, because the same has been said so often just now, and what is said instead: once a
+// minute the last of them, with how many there were. Two are the same when they differ in numbers only; but what is in
+// double quotes, a name mostly, counts as it is. Pure: the time is handed in.
 #pragma once
 
 #include <fmt/format.h>
@@ -32,7 +32,8 @@ public:
         if (kinds_.size() > kinds_kept)
             std::erase_if(kinds_, [](const auto& k) { return k.second.held_back == 0; });
         auto& k = kinds_[{level, kind_of(text)}];
-        if (k.said == 0 || (k.held_back == 0 && now - k.since >= window)) k = {.since = now, .said = 0, .last = {}};
+        if (k.said == 0 || (k.held_back == 0 && now - k.since >= window))
+            k = {.since = now, .said = 0, .last = {}};
         if (k.said < said_as_they_are) {
             ++k.said;
             return false;
@@ -47,10 +48,12 @@ public:
         std::vector<line> lines;
         const bool too_many = kinds_.size() > kinds_kept;
         for (auto& [which, k] : kinds_) {
-            if (k.held_back == 0 || (!all && !too_many && now - k.since < window)) continue;
-            const auto seconds = std::max<long long>(1, std::chrono::round<std::chrono::seconds>(now - k.since).count());
+            if (k.held_back == 0 || (!all && !too_many && now - k.since < window))
+                continue;
+            const auto seconds =
+                std::max<long long>(1, std::chrono::round<std::chrono::seconds>(now - k.since).count());
             lines.push_back({which.first, fmt::format("{} (said {} time{} more in the last {} s)", k.last, k.held_back,
-                                                     k.held_back == 1 ? "" : "s", seconds)});
+                                                      k.held_back == 1 ? "" : "s", seconds)});
             k.held_back = 0;
             k.since = now;
         }
@@ -78,9 +81,11 @@ private:
         std::string kind;
         bool quoted = false, in_number = false;
         for (const char c : text.substr(0, 1000)) {
-            if (c == '"') quoted = !quoted;
+            if (c == '"')
+                quoted = !quoted;
             const bool digit = !quoted && ((c >= '0' && c <= '9') || (c == '.' && in_number));
-            if (!digit || !in_number) kind += digit ? '#' : c;
+            if (!digit || !in_number)
+                kind += digit ? '#' : c;
             in_number = digit;
         }
         return kind;

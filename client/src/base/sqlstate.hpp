@@ -27,15 +27,17 @@ inline constexpr std::string_view cancelled = "57014";
 
 // Whether the same work may succeed if it is simply tried again.
 constexpr bool is_retryable(std::string_view state) {
-    if (state == server_rejected) return false;  // refused for a reason that stays
+    if (state == server_rejected)
+        return false;  // refused for a reason that stays
     const std::string_view kind = state.substr(0, 2);
-    return kind == "08" || kind == "40" || kind == "53" || state == "55P03" || state == "57P01" ||
-           state == "57P02" || state == "57P03" || state == "57P05" || state == read_only;
+    return kind == "08" || kind == "40" || kind == "53" || state == "55P03" || state == "57P01" || state == "57P02" ||
+           state == "57P03" || state == "57P05" || state == read_only;
 }
 
 // Whether there is no server just now that takes connections: none answers, or it is starting up or shutting down.
 constexpr bool is_away(std::string_view state) {
-    if (state == server_rejected) return false;
+    if (state == server_rejected)
+        return false;
     return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03";
 }
 
@@ -44,8 +46,8 @@ constexpr bool is_conflict(std::string_view state) { return state.substr(0, 2) =
 
 // Whether the server ends the connection after it reported this.
 constexpr bool ends_connection(std::string_view state) {
-    return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03" ||
-           state == "57P04" || state == "57P05" || state == "25P03";
+    return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03" || state == "57P04" ||
+           state == "57P05" || state == "25P03";
 }
 
 // Whether a row can't be sent, because the connection's encoding (UTF-8) has no way to write what it holds.

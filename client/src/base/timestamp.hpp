@@ -1,4 +1,5 @@
-// A timestamptz as the server writes it in JSON (ISO 8601 with a UTC offset), as a number, and what is made of that. Pure.
+// A timestamptz as the server writes it in JSON (ISO 8601 with a UTC offset), as a number, and what is made of that.
+// Pure.
 #pragma once
 
 #include <charconv>
@@ -19,18 +20,20 @@ constexpr std::int64_t days_from_1970(std::int64_t year, std::int64_t month, std
     return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
 }
 
-// Microseconds since 1970-01-01 00:00 UTC of a text such as 2026-01-02T03:04:05.678901+05:30: the year has four digits or
-// more, the offset may have minutes and seconds, and " BC" may stand at the end. Nothing when it is no such text.
+// Microseconds since 1970-01-01 00:00 UTC of a text such as 2026-01-02T03:04:05.678901+05:30: the year has four digits
+// or more, the offset may have minutes and seconds, and " BC" may stand at the end. Nothing when it is no such text.
 inline std::optional<std::int64_t> microseconds_of(std::string_view text) {
     const auto take = [&](std::string_view expected) {
         const bool found = text.starts_with(expected);
-        if (found) text.remove_prefix(expected.size());
+        if (found)
+            text.remove_prefix(expected.size());
         return found;
     };
     const auto number = [&](std::size_t least, std::size_t most) -> std::optional<std::int64_t> {
         const auto end = text.find_first_not_of("0123456789");
         const auto length = end == std::string_view::npos ? text.size() : end;
-        if (length < least || length > most) return std::nullopt;
+        if (length < least || length > most)
+            return std::nullopt;
         std::int64_t value = 0;
         std::from_chars(text.data(), text.data() + length, value);
         text.remove_prefix(length);
@@ -42,34 +45,46 @@ inline std::optional<std::int64_t> microseconds_of(std::string_view text) {
     };
 
     const auto year = number(4, 6);
-    if (!year || !take("-")) return std::nullopt;
+    if (!year || !take("-"))
+        return std::nullopt;
     const auto month = at_most(12);
-    if (!month || *month == 0 || !take("-")) return std::nullopt;
+    if (!month || *month == 0 || !take("-"))
+        return std::nullopt;
     const auto day = at_most(31);
-    if (!day || *day == 0 || !take("T")) return std::nullopt;
+    if (!day || *day == 0 || !take("T"))
+        return std::nullopt;
     const auto hour = at_most(23);
-    if (!hour || !take(":")) return std::nullopt;
+    if (!hour || !take(":"))
+        return std::nullopt;
     const auto minute = at_most(59);
-    if (!minute || !take(":")) return std::nullopt;
+    if (!minute || !take(":"))
+        return std::nullopt;
     const auto second = at_most(60);
-    if (!second) return std::nullopt;
+    if (!second)
+        return std::nullopt;
     std::int64_t fraction = 0;
     if (take(".")) {
         const auto digits = text.size();
         const auto read = number(1, 6);
-        if (!read) return std::nullopt;
+        if (!read)
+            return std::nullopt;
         fraction = *read;
-        for (auto count = digits - text.size(); count < 6; ++count) fraction *= 10;
+        for (auto count = digits - text.size(); count < 6; ++count)
+            fraction *= 10;
     }
     const bool west = take("-");
-    if (!west && !take("+")) return std::nullopt;
+    if (!west && !take("+"))
+        return std::nullopt;
     const auto offset_hours = at_most(99);
     const auto offset_minutes = offset_hours && take(":") ? at_most(59) : std::optional<std::int64_t>(0);
-    if (!offset_hours || !offset_minutes) return std::nullopt;
+    if (!offset_hours || !offset_minutes)
+        return std::nullopt;
     const auto offset_seconds = take(":") ? at_most(59) : std::optional<std::int64_t>(0);
-    if (!offset_seconds) return std::nullopt;
+    if (!offset_seconds)
+        return std::nullopt;
     const bool before_christ = take(" BC");
-    if (!text.empty()) return std::nullopt;
+    if (!text.empty())
+        return std::nullopt;
 
     const auto offset = *offset_hours * 3600 + *offset_minutes * 60 + *offset_seconds;
     const auto days = days_from_1970(before_christ ? 1 - *year : *year, *month, *day);

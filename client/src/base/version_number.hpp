@@ -22,7 +22,8 @@ constexpr std::strong_ordering compare_versions(std::string_view a, std::string_
         return number;
     };
     while (!a.empty() || !b.empty())
-        if (const auto order = take_number(a) <=> take_number(b); order != 0) return order;
+        if (const auto order = take_number(a) <=> take_number(b); order != 0)
+            return order;
     return std::strong_ordering::equal;
 }
 

@@ -15,8 +15,10 @@ namespace pgpubsub::inline v0 {
 inline std::optional<std::chrono::milliseconds> parse_due(std::string_view seconds) {
     double value = 0;
     const auto [end, code] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), value);
-    if (code != std::errc() || end != seconds.data() + seconds.size() || std::isnan(value)) return std::nullopt;
-    if (std::isinf(value) && value > 0) return std::nullopt;
+    if (code != std::errc() || end != seconds.data() + seconds.size() || std::isnan(value))
+        return std::nullopt;
+    if (std::isinf(value) && value > 0)
+        return std::nullopt;
     constexpr double limit = 86'400.0 * 365;  // keeps the arithmetic below far from overflow
     return std::chrono::milliseconds(
         static_cast<std::chrono::milliseconds::rep>(std::ceil(std::clamp(value, -limit, limit) * 1000)));
@@ -28,13 +30,15 @@ inline std::optional<std::chrono::milliseconds> parse_due(std::string_view secon
 constexpr std::optional<std::chrono::milliseconds> due_wait(std::optional<std::chrono::milliseconds> due_in,
                                                             int empty_rounds) {
     using std::chrono::milliseconds;
-    if (!due_in) return std::nullopt;
-    if (due_in->count() > 0) return due_in;
+    if (!due_in)
+        return std::nullopt;
+    if (due_in->count() > 0)
+        return due_in;
     return milliseconds(10) * (1 << std::clamp(empty_rounds, 0, 7));  // 10 ms to 1.28 s
 }
 
-// Over which time those spread who look after a hint to everybody, when so many hints in a row were for nothing: the first
-// few count as chance.
+// Over which time those spread who look after a hint to everybody, when so many hints in a row were for nothing: the
+// first few count as chance.
 constexpr std::chrono::milliseconds hint_spread(int vain_hints) {
     using std::chrono::milliseconds;
     return vain_hints < 4 ? milliseconds(0) : milliseconds(std::min(20, 1 << std::min(vain_hints - 4, 5)));
@@ -54,7 +58,8 @@ constexpr int next_batch_size(int asked, int received, std::chrono::milliseconds
         const auto fitting = received * milliseconds(250).count() / took.count();
         return std::clamp(static_cast<int>(std::min<long long>(fitting, asked)), 1, maximum);
     }
-    if (received >= asked && took < milliseconds(100)) return std::clamp(asked * 2, 1, maximum);
+    if (received >= asked && took < milliseconds(100))
+        return std::clamp(asked * 2, 1, maximum);
     return std::clamp(asked, 1, maximum);
 }
 

@@ -1,6 +1,7 @@
-// The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the loop's.
-// It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue. Where some are
-// missing is told by what comes out next: what was lost with a connection, and what was dropped for lack of room.
+// The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the
+// loop's. It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue.
+// Where some are missing is told by what comes out next: what was lost with a connection, and what was dropped for lack
+// of room.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +18,10 @@ namespace pgpubsub::inline v0 {
 class broadcast_queue {
 public:
     struct entry {
-        std::size_t handler = 0;  // which of the consumer's broadcast handlers it is for
-        std::string text;         // as it came
-        std::uint64_t number = 0; // given by push(): how many came before it
-        bool is_gap = false;      // no broadcast: the connection was lost here, for all handlers
+        std::size_t handler = 0;   // which of the consumer's broadcast handlers it is for
+        std::string text;          // as it came
+        std::uint64_t number = 0;  // given by push(): how many came before it
+        bool is_gap = false;       // no broadcast: the connection was lost here, for all handlers
     };
 
     // The next one, and what is missing in front of it.
@@ -61,7 +62,8 @@ public:
     // The oldest, if it is one of the first so many that have arrived.
     std::optional<next> pop(std::uint64_t of_the_first) {
         const std::scoped_lock lock(mutex_);
-        if (entries_.empty() || entries_.front().number >= of_the_first) return std::nullopt;
+        if (entries_.empty() || entries_.front().number >= of_the_first)
+            return std::nullopt;
         bytes_ -= size_of(entries_.front());
         next n{.what = std::move(entries_.front()),
                .after_gap = std::exchange(dropped_gap_, false),

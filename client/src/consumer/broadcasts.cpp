@@ -1,11 +1,12 @@
 // Guarantees that each broadcast which has arrived reaches its handler once, in the order of arrival (that is the
 // order of the commits), or that the log says why it did not: a reference whose retention time is over, a handler
-// that failed, more than there is room for, a connection that was lost. Where some are missing is told in order with what
-// is not. What is no envelope of the channel is somebody's own NOTIFY, and ignored.
+// that failed, more than there is room for, a connection that was lost. Where some are missing is told in order with
+// what is not. What is no envelope of the channel is somebody's own NOTIFY, and ignored.
 //
-// Every role of a database can NOTIFY on every channel with any payload, so nothing that has arrived says by itself that the
-// channel is one for broadcasts. The server says so, after the broadcast has arrived: nothing is handed on for a channel
-// that is a queue just then, does not exist, or may not be used. That the sender was allowed to publish is not known.
+// Every role of a database can NOTIFY on every channel with any payload, so nothing that has arrived says by itself
+// that the channel is one for broadcasts. The server says so, after the broadcast has arrived: nothing is handed on for
+// a channel that is a queue just then, does not exist, or may not be used. That the sender was allowed to publish is
+// not known.
 //
 // Steps: of those that have arrived by now, ask once for each of their channels what it is; hand them on, one by one.
 
@@ -29,11 +30,14 @@ struct stored_broadcast {
 stored_broadcast read_stored(consumer_loop& loop, const broadcast_state& b, std::int64_t id) {
     for (;;) {
         try {
-            if (!loop.server || !loop.server->alive()) loop.reconnect();
+            if (!loop.server || !loop.server->alive())
+                loop.reconnect();
             if (b.may_be_queue) {  // not by an error, which the server would log
                 const auto kind = loop.ask_kind(b.name);
-                if (kind && *kind != broadcast_kind) return {.is_broadcast_channel = false};
-                if (kind && id == no_broadcast) return {};
+                if (kind && *kind != broadcast_kind)
+                    return {.is_broadcast_channel = false};
+                if (kind && id == no_broadcast)
+                    return {};
             }
             const auto call = read_broadcast_statement(b.name, id);
             return {.envelope = read_text(loop.server->exec(call.sql, call.parameters).get())};
@@ -43,16 +47,20 @@ stored_broadcast read_stored(consumer_loop& loop, const broadcast_state& b, std:
                 continue;
             }
             const bool is_queue = e.sqlstate() == sqlstate::wrong_object_type;
-            if ((is_queue && b.may_be_queue) || e.sqlstate() == sqlstate::undefined_object) return {.is_broadcast_channel = false};
-            if (sqlstate::is_permanent(e.sqlstate())) throw broadcast_refusal(loop, b, e);
+            if ((is_queue && b.may_be_queue) || e.sqlstate() == sqlstate::undefined_object)
+                return {.is_broadcast_channel = false};
+            if (sqlstate::is_permanent(e.sqlstate()))
+                throw broadcast_refusal(loop, b, e);
             throw;
         }
     }
 }
 
 // Tells the handler's side that some are missed. How it fails is logged only: there is nothing to be done again.
-void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<std::uint64_t> count, std::string_view reason) {
-    if (!b.missed) return;
+void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<std::uint64_t> count,
+                 std::string_view reason) {
+    if (!b.missed)
+        return;
     const broadcast_gap gap{.channel = b.name, .count = count, .reason = std::string(reason)};
     const auto call = [&] { b.missed(gap); };
     if (const auto failure = loop.failure_in_broadcast(b, call))
@@ -63,7 +71,8 @@ void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<st
 void tell_all_of_lost_connection(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts) {
     bool any = false;
     for (const auto& b : broadcasts) {
-        if (b.may_be_queue && !is_broadcast_channel(loop, b)) continue;
+        if (b.may_be_queue && !is_broadcast_channel(loop, b))
+            continue;
         if (!std::exchange(any, true))
             loop.log.warning("broadcasts that were sent while the listening connection was lost are missed");
         tell_of_gap(loop, b, std::nullopt, "the listening connection was lost");
@@ -71,11 +80,14 @@ void tell_all_of_lost_connection(consumer_loop& loop, const std::vector<broadcas
 }
 
 // What is missing in front of the next one.
-void tell_what_is_missing(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts, const broadcast_queue::next& next) {
-    if (next.after_gap) tell_all_of_lost_connection(loop, broadcasts);
+void tell_what_is_missing(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts,
+                          const broadcast_queue::next& next) {
+    if (next.after_gap)
+        tell_all_of_lost_connection(loop, broadcasts);
     for (const auto& [handler, count] : next.dropped) {
         const auto& b = broadcasts[handler];
-        loop.log.warning("channel \"{}\": {} broadcasts were dropped: they come faster than they are handled", b.name, count);
+        loop.log.warning("channel \"{}\": {} broadcasts were dropped: they come faster than they are handled", b.name,
+                         count);
         tell_of_gap(loop, b, count, "they come faster than they are handled");
     }
 }
@@ -90,24 +102,29 @@ std::optional<notification> read_whole(consumer_loop& loop, const broadcast_stat
     };
     try {
         const auto found = read_stored(loop, b, id);
-        if (!found.is_broadcast_channel) return std::nullopt;
-        if (!found.envelope) return missed("its retention time is over");
+        if (!found.is_broadcast_channel)
+            return std::nullopt;
+        if (!found.envelope)
+            return missed("its retention time is over");
         auto whole = parse_envelope(*found.envelope);
-        if (!whole || whole->by_reference) return missed("what is stored is no broadcast");
+        if (!whole || whole->by_reference)
+            return missed("what is stored is no broadcast");
         return std::move(whole->what);
     } catch (const error& e) {
-        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        if (sqlstate::is_permanent(e.sqlstate()))
+            throw;
         return missed(e.what());
     }
 }
 
 void deliver(consumer_loop& loop, const broadcast_state& b, envelope arrived) {
     const auto what = arrived.by_reference ? read_whole(loop, b, arrived.what.id) : std::move(arrived.what);
-    if (!what) return;
+    if (!what)
+        return;
     if (const auto failure = loop.failure_in_broadcast(b, [&] { b.handler(*what); })) {
         ++loop.failures;
         loop.log.warning("channel \"{}\": the handler of broadcast {} failed, and it does not come again: {}", b.name,
-                      what->id, excerpt(failure->text));
+                         what->id, excerpt(failure->text));
     }
 }
 
@@ -117,9 +134,11 @@ bool is_broadcast_channel(consumer_loop& loop, const broadcast_state& b) {
     try {
         return read_stored(loop, b, no_broadcast).is_broadcast_channel;
     } catch (const error& e) {
-        if (sqlstate::is_permanent(e.sqlstate())) throw;
+        if (sqlstate::is_permanent(e.sqlstate()))
+            throw;
         ++loop.failures;
-        loop.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name, e.what());
+        loop.log.warning("channel \"{}\": what has arrived is missed, for its kind could not be asked: {}", b.name,
+                         e.what());
         tell_of_gap(loop, b, std::nullopt, e.what());
         return false;
     }
@@ -127,8 +146,9 @@ bool is_broadcast_channel(consumer_loop& loop, const broadcast_state& b) {
 
 error broadcast_refusal(const consumer_loop& loop, const broadcast_state& b, const error& e) {
     if (e.sqlstate() == sqlstate::wrong_object_type)
-        return error(fmt::format("channel \"{}\" is a queue channel, and on_broadcast() is for broadcast channels", b.name),
-                     {.sqlstate = e.sqlstate(), .hint = "Register the handler with on()."});
+        return error(
+            fmt::format("channel \"{}\" is a queue channel, and on_broadcast() is for broadcast channels", b.name),
+            {.sqlstate = e.sqlstate(), .hint = "Register the handler with on()."});
     return with_privilege_hint(e, *loop.server, b.name, "consume");
 }
 
@@ -138,7 +158,8 @@ void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>&
     std::vector<std::optional<bool>> is_broadcast(broadcasts.size());
     while (loop.stops() == 0) {
         const auto next = loop.shared.broadcasts.pop(arrived);
-        if (!next) return;
+        if (!next)
+            return;
         tell_what_is_missing(loop, broadcasts, *next);
         const auto& came = next->what;
         if (came.is_gap) {
@@ -149,12 +170,14 @@ void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>&
         auto message = parse_envelope(came.text);
         const bool is_envelope = message && message->what.channel == b.name;
         auto& known = is_broadcast[came.handler];
-        if (!known && (is_envelope || b.may_be_queue)) known = is_broadcast_channel(loop, b);
+        if (!known && (is_envelope || b.may_be_queue))
+            known = is_broadcast_channel(loop, b);
         if (is_envelope && *known) {
             deliver(loop, b, std::move(*message));
         } else {
             loop.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(came.text));
-            if (!known.value_or(true)) loop.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
+            if (!known.value_or(true))
+                loop.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
         }
     }
 }

@@ -1,7 +1,7 @@
 // The public face of a consumer: checks the options, puts the parts together, and takes them apart again.
 //
-// Guarantees that one run() runs at a time, that nothing is registered meanwhile, and that a consumer which is destroyed
-// while it runs ends first.
+// Guarantees that one run() runs at a time, that nothing is registered meanwhile, and that a consumer which is
+// destroyed while it runs ends first.
 //
 // Steps of run(): take over the signals; connect both connections in the caller's thread (so that what is
 // wrong with them is this call's error); hand the listening one to its thread; work until the end.
@@ -40,23 +40,29 @@ namespace {
 }
 
 void check_pair(const char* minimum_name, milliseconds minimum, const char* maximum_name, milliseconds maximum) {
-    if (minimum.count() <= 0) refuse(fmt::format("{} must be longer than zero", minimum_name));
+    if (minimum.count() <= 0)
+        refuse(fmt::format("{} must be longer than zero", minimum_name));
     if (minimum > maximum)
         refuse(fmt::format("{} ({} ms) is longer than {} ({} ms)", minimum_name, minimum.count(), maximum_name,
                            maximum.count()));
 }
 
 void check_name(const char* what, std::string_view name) {
-    if (const char* problem = name_problem(name)) refuse(fmt::format("the name of a {} {}", what, problem));
+    if (const char* problem = name_problem(name))
+        refuse(fmt::format("the name of a {} {}", what, problem));
 }
 
 void check(const consumer_options& o) {
-    if (o.batch < 1 || o.batch > 1000) refuse(fmt::format("batch is {}, and must be from 1 to 1000", o.batch));
+    if (o.batch < 1 || o.batch > 1000)
+        refuse(fmt::format("batch is {}, and must be from 1 to 1000", o.batch));
     if (o.lease && *o.lease < std::chrono::seconds(1))
         refuse(fmt::format("lease is {} ms, and must be at least 1000 ms", o.lease->count()));
-    if (o.poll_interval.count() <= 0) refuse("poll_interval must be longer than zero");
-    if (o.give_up_after && o.give_up_after->count() < 0) refuse("give_up_after can't be negative");
-    if (o.server_silence.count() <= 0) refuse("server_silence must be longer than zero");
+    if (o.poll_interval.count() <= 0)
+        refuse("poll_interval must be longer than zero");
+    if (o.give_up_after && o.give_up_after->count() < 0)
+        refuse("give_up_after can't be negative");
+    if (o.server_silence.count() <= 0)
+        refuse("server_silence must be longer than zero");
     check_pair("reconnect_delay_min", o.reconnect_delay_min, "reconnect_delay_max", o.reconnect_delay_max);
 }
 
@@ -76,11 +82,16 @@ public:
         check_name("subscription", which.subscription);
         channel_state c;
         c.label = fmt::format("channel \"{}\"", channel);
-        if (which.subscription != "default") c.label += fmt::format(", subscription \"{}\"", which.subscription);
-        if (std::visit([](const auto& f) { return !f; }, handler)) refuse(fmt::format("the handler of {} is empty", c.label));
+        if (which.subscription != "default")
+            c.label += fmt::format(", subscription \"{}\"", which.subscription);
+        if (std::visit([](const auto& f) { return !f; }, handler))
+            refuse(fmt::format("the handler of {} is empty", c.label));
         for (const auto& other : channels)
-            if (other.label == c.label) refuse(fmt::format("{} has a handler already", c.label));
-        c.from = {.channel = std::move(channel), .subscription = std::move(which.subscription), .filter = std::move(which.filter)};
+            if (other.label == c.label)
+                refuse(fmt::format("{} has a handler already", c.label));
+        c.from = {.channel = std::move(channel),
+                  .subscription = std::move(which.subscription),
+                  .filter = std::move(which.filter)};
         c.handler = std::move(handler);
         channels.push_back(std::move(c));
     }
@@ -89,9 +100,11 @@ public:
         const std::scoped_lock lock(turn_);
         refuse_while_running("on_broadcast()", channel);
         check_name("channel", channel);
-        if (!handler) refuse(fmt::format("the broadcast handler of channel \"{}\" is empty", channel));
+        if (!handler)
+            refuse(fmt::format("the broadcast handler of channel \"{}\" is empty", channel));
         for (const auto& other : broadcasts)
-            if (other.name == channel) refuse(fmt::format("channel \"{}\" has a broadcast handler already", channel));
+            if (other.name == channel)
+                refuse(fmt::format("channel \"{}\" has a broadcast handler already", channel));
         broadcasts.push_back({.name = std::move(channel), .handler = std::move(handler), .missed = std::move(missed)});
     }
 
@@ -102,26 +115,31 @@ public:
             refuse("lease is set, but no handler is leased: on() was given transactional handlers only",
                    "Leave lease unset, or register a handler without the transaction parameter.");
         if (options.drain && !broadcasts.empty())
-            refuse(fmt::format("drain is set, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
-                   "Broadcasts are not stored, so there is nothing to drain.");
+            refuse(
+                fmt::format("drain is set, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
+                "Broadcasts are not stored, so there is nothing to drain.");
         if (!options.listen && !broadcasts.empty())
-            refuse(fmt::format("listen is false, but on_broadcast() was called for channel \"{}\"", broadcasts.front().name),
+            refuse(fmt::format("listen is false, but on_broadcast() was called for channel \"{}\"",
+                               broadcasts.front().name),
                    "Broadcasts come by NOTIFY, so a connection is needed that can LISTEN.");
     }
 
     bool any_leased() const {
-        return std::any_of(channels.begin(), channels.end(), [](const channel_state& c) {
-            return std::holds_alternative<leased_handler>(c.handler);
-        });
+        return std::any_of(channels.begin(), channels.end(),
+                           [](const channel_state& c) { return std::holds_alternative<leased_handler>(c.handler); });
     }
 
     // Who is told of what; and which channels have handlers of both kinds.
     recipients_by_channel distribute() {
         recipients_by_channel told;
-        for (std::size_t i = 0; i < channels.size(); ++i) told[channels[i].from.channel].queues.push_back(i);
-        for (std::size_t i = 0; i < broadcasts.size(); ++i) told[broadcasts[i].name].broadcast = i;
-        for (auto& c : channels) c.may_be_broadcast = told[c.from.channel].broadcast.has_value();
-        for (auto& b : broadcasts) b.may_be_queue = !told[b.name].queues.empty();
+        for (std::size_t i = 0; i < channels.size(); ++i)
+            told[channels[i].from.channel].queues.push_back(i);
+        for (std::size_t i = 0; i < broadcasts.size(); ++i)
+            told[broadcasts[i].name].broadcast = i;
+        for (auto& c : channels)
+            c.may_be_broadcast = told[c.from.channel].broadcast.has_value();
+        for (auto& b : broadcasts)
+            b.may_be_queue = !told[b.name].queues.empty();
         return told;
     }
 
@@ -141,7 +159,8 @@ public:
             }
         } at_end{in};
         std::optional<stop_on_signals> signals;
-        if (options.stop_on_signals) signals.emplace(in);
+        if (options.stop_on_signals)
+            signals.emplace(in);
 
         shared_state shared(channels.size());
         auto told = distribute();
@@ -155,9 +174,11 @@ public:
         const char* purpose = options.listen ? "the listening connection" : "the connection that extends leases";
         listener listen(options, target, std::move(told), log, shared, in);
         try {
-            if (in.read(), in.stops() > 0) return;
+            if (in.read(), in.stops() > 0)
+                return;
             work.connect();
-            if (two_connections) reconnector(options, log, in, purpose).until_connected([&] { listen.open(in); });
+            if (two_connections)
+                reconnector(options, log, in, purpose).until_connected([&] { listen.open(in); });
         } catch (const interrupted&) {
             return;
         }
@@ -166,18 +187,22 @@ public:
             listen.patience().wakes(work.patience());
             listen.start();
         }
-        if (!options.listen) log.info("waiting without LISTEN");
+        if (!options.listen)
+            log.info("waiting without LISTEN");
         work.work();
         log.info("stopped");
     }
 
     // What the destructor of a consumer does.
     static void end(std::unique_ptr<impl> self) noexcept {
-        if (!self) return;
+        if (!self)
+            return;
         const pid_t process = self->runs_in_;
-        if (process != 0 && process != ::getpid()) return static_cast<void>(self.release());  // a child: its threads are not here
+        if (process != 0 && process != ::getpid())
+            return static_cast<void>(self.release());  // a child: its threads are not here
         std::unique_lock lock(self->turn_);
-        if (self->runs_in_ == 0) return lock.unlock();
+        if (self->runs_in_ == 0)
+            return lock.unlock();
         self->in.post_stop();
         if (self->runner_ == std::this_thread::get_id()) {  // in a handler: run() cleans up when it is done
             self->orphaned_ = true;
@@ -201,8 +226,9 @@ private:
         explicit one_at_a_time(impl& of) : of_(of) {
             const std::scoped_lock lock(of_.turn_);
             if (of_.runs_in_ != 0)
-                misuse(of_.runner_ == std::this_thread::get_id() ? "run() was called in a handler of the same consumer"
-                                                                 : "run() was called while the consumer runs in another thread",
+                misuse(of_.runner_ == std::this_thread::get_id()
+                           ? "run() was called in a handler of the same consumer"
+                           : "run() was called while the consumer runs in another thread",
                        "For more work at the same time, make more consumers.");
             of_.runner_ = std::this_thread::get_id();
             of_.runs_in_ = ::getpid();
@@ -215,7 +241,8 @@ private:
                 orphaned = of_.orphaned_;
                 of_.ended_.notify_all();
             }
-            if (orphaned) delete &of_;
+            if (orphaned)
+                delete &of_;
         }
         one_at_a_time(const one_at_a_time&) = delete;
         one_at_a_time& operator=(const one_at_a_time&) = delete;
@@ -225,7 +252,8 @@ private:
     };
 
     void refuse_while_running(const char* what, const std::string& channel) const {
-        if (runs_in_ == 0) return;
+        if (runs_in_ == 0)
+            return;
         misuse(fmt::format("{} was called for channel \"{}\" while the consumer runs", what, channel),
                "Register all handlers before run().");
     }
@@ -241,7 +269,8 @@ namespace {
 
 template <typename Impl>
 Impl& owned(const std::unique_ptr<Impl>& impl) {
-    if (!impl) misuse("the consumer was moved from", "Use the one that it was moved to.");
+    if (!impl)
+        misuse("the consumer was moved from", "Use the one that it was moved to.");
     return *impl;
 }
 
@@ -251,7 +280,8 @@ consumer::consumer(consumer_options settings) : impl_(std::make_unique<impl>(std
 consumer::~consumer() { impl::end(std::move(impl_)); }
 consumer::consumer(consumer&&) noexcept = default;
 consumer& consumer::operator=(consumer&& other) noexcept {
-    if (this == &other) return *this;
+    if (this == &other)
+        return *this;
     impl::end(std::exchange(impl_, std::move(other.impl_)));
     return *this;
 }
@@ -285,7 +315,8 @@ consumer& consumer::on_broadcast(std::string channel, broadcast_handler handler,
 
 void consumer::run() { owned(impl_).run(); }
 void consumer::stop() noexcept {
-    if (impl_) impl_->in.post_stop();
+    if (impl_)
+        impl_->in.post_stop();
 }
 
 int consumer::failures() const noexcept { return impl_ ? impl_->failures : 0; }

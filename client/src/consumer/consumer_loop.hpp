@@ -37,23 +37,23 @@ struct channel_state {
     queue from;
     std::string label;  // for messages: channel "media", or channel "media", subscription "audit"
     std::variant<transactional_handler, leased_handler> handler;
-    bool may_be_broadcast = false;         // the channel has a broadcast handler too: the one that suits it is used
-    bool is_queue = false;                 // of such a channel: it was one when last asked
+    bool may_be_broadcast = false;  // the channel has a broadcast handler too: the one that suits it is used
+    bool is_queue = false;          // of such a channel: it was one when last asked
 
-    bool ready = true;                     // there may be work
-    bool ask_first = false;                // it is not likely: ask whether anything is due before taking
-    bool hinted = false;                   // a hint is to be followed, not before:
+    bool ready = true;       // there may be work
+    bool ask_first = false;  // it is not likely: ask whether anything is due before taking
+    bool hinted = false;     // a hint is to be followed, not before:
     clock::time_point not_before{};
-    int vain_hints = 0;                    // how many in a row led to nothing
-    std::optional<error> missing;          // the channel or subscription did not exist when last looked at
-    int batch = 1;                         // how many to ask for next
-    int alone = 0;                         // so many of the next ones get a transaction each
+    int vain_hints = 0;            // how many in a row led to nothing
+    std::optional<error> missing;  // the channel or subscription did not exist when last looked at
+    int batch = 1;                 // how many to ask for next
+    int alone = 0;                 // so many of the next ones get a transaction each
     suspect last_suspect;
-    bool asked_whether_paused = false;     // on this connection
-    bool paused = false;                   // as it was when last asked
-    int empty_rounds = 0;                  // how many times in a row nothing came although something was due
-    clock::time_point look_again{};        // when to look without being woken …
-    bool due_then = false;                 // … because something is due then, and not for a poll
+    bool asked_whether_paused = false;  // on this connection
+    bool paused = false;                // as it was when last asked
+    int empty_rounds = 0;               // how many times in a row nothing came although something was due
+    clock::time_point look_again{};     // when to look without being woken …
+    bool due_then = false;              // … because something is due then, and not for a poll
 };
 
 // The handler of a broadcast channel.
@@ -127,7 +127,8 @@ public:
     std::optional<connection> server;
 
     int stops() {
-        if (in.has_post()) in.read();
+        if (in.has_post())
+            in.read();
         return in.stops();
     }
     // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
@@ -156,12 +157,14 @@ public:
     // Calls a handler for broadcasts, again and again while it can't work.
     template <typename Call>
     std::optional<handler_failure> failure_in_broadcast(const broadcast_state& b, Call call) {
-        for (;;) try {
-            return failure_of(call);
-        } catch (const pause_consuming& p) {
-            if (stops() > 0) return handler_failure{.text = p.what()};
-            unable_to_work(fmt::format("channel \"{}\"", b.name), p);
-        }
+        for (;;)
+            try {
+                return failure_of(call);
+            } catch (const pause_consuming& p) {
+                if (stops() > 0)
+                    return handler_failure{.text = p.what()};
+                unable_to_work(fmt::format("channel \"{}\"", b.name), p);
+            }
     }
     reconnector& patience() { return patience_; }
 

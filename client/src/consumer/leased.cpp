@@ -23,16 +23,18 @@ namespace pgpubsub::inline v0 {
 namespace {
 
 constexpr milliseconds gather_for{100};
-constexpr milliseconds turn{250};  // then the other channels have theirs
+constexpr milliseconds turn{250};                                  // then the other channels have theirs
 constexpr milliseconds shortest_pause{100}, longest_pause{2000};   // between acks that are refused
 constexpr milliseconds patience_at_end = std::chrono::seconds(5);  // with refusals, when the consumer is to end
 
 class leased_batches {
 public:
-    leased_batches(consumer_loop& loop, channel_state& c, const leased_handler& handler) : w_(loop), c_(c), handler_(handler) {}
+    leased_batches(consumer_loop& loop, channel_state& c, const leased_handler& handler)
+        : w_(loop), c_(c), handler_(handler) {}
 
     ~leased_batches() {  // however it ended, nothing of it is extended any longer
-        for (const auto& row : batch_) w_.shared.leases.remove(row.receipt);
+        for (const auto& row : batch_)
+            w_.shared.leases.remove(row.receipt);
     }
 
     batch_outcome run() {
@@ -44,11 +46,14 @@ public:
             run_handlers();
             const int received = static_cast<int>(batch_.size());
             const bool last = received == 0 || w_.stops() > 0 || clock::now() - begun >= turn;
-            if (last) flush();
-            if (c_.alone == 0) w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
+            if (last)
+                flush();
+            if (c_.alone == 0)
+                w_.adapt(c_, {asked, received}, clock::now() - batch_begun);
             one_less_alone(c_, received);
             any = any || received > 0;
-            if (last) return {asked, received, any};
+            if (last)
+                return {asked, received, any};
             asked = next_asked(c_);
             flush_and_claim(asked);
         }
@@ -59,9 +64,11 @@ private:
         batch_.clear();
         const auto call = w_.claim_for(c_.from, asked);
         batch_ = read_claimed(w_.server->exec(call.sql, call.parameters).get());
-        for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
+        for (const auto& row : batch_)
+            w_.shared.leases.add(row.receipt);
     } catch (const error& e) {
-        if (sqlstate::is_unreadable(e.sqlstate())) throw unreadable{asked, e};
+        if (sqlstate::is_unreadable(e.sqlstate()))
+            throw unreadable{asked, e};
         throw;
     }
 
@@ -91,18 +98,21 @@ private:
             flush();
             throw;
         }
-        if (acks_.empty() && nacks_.empty()) gathering_since_ = clock::now();
+        if (acks_.empty() && nacks_.empty())
+            gathering_since_ = clock::now();
         if (failure) {
             w_.handler_failed(c_, n, *failure);
             nacks_.emplace_back(receipt, nack_statement(receipt, *failure));
         } else {
             acks_.push_back(receipt);
         }
-        if (clock::now() - gathering_since_ >= gather_for) flush();
+        if (clock::now() - gathering_since_ >= gather_for)
+            flush();
     }
 
     void release_from(std::size_t first) {
-        for (std::size_t i = first; i < batch_.size(); ++i) releases_.push_back(batch_[i].receipt);
+        for (std::size_t i = first; i < batch_.size(); ++i)
+            releases_.push_back(batch_[i].receipt);
     }
 
     void flush_and_claim(int asked) {
@@ -111,7 +121,8 @@ private:
         try {
             auto results = w_.server->pipeline(statements);
             batch_ = read_claimed(results.back().get());
-            for (const auto& row : batch_) w_.shared.leases.add(row.receipt);
+            for (const auto& row : batch_)
+                w_.shared.leases.add(row.receipt);
             results.pop_back();
             settle(results, false);
         } catch (const error& e) {  // whichever it was, do one after the other
@@ -125,7 +136,8 @@ private:
         backoff pauses(shortest_pause, longest_pause);
         std::optional<clock::time_point> give_up_at;
         while (!acks_.empty() || !nacks_.empty() || !releases_.empty()) {
-            if (!w_.server || !w_.server->alive()) w_.reconnect();
+            if (!w_.server || !w_.server->alive())
+                w_.reconnect();
             try {
                 settle(w_.server->pipeline(gathered()), in_doubt);
             } catch (const error& e) {
@@ -134,9 +146,11 @@ private:
                     w_.lost(fmt::format("{}; the acks of {} are sent again", e.what(), c_.label));
                     continue;
                 }
-                if (is_ending() && !give_up_at) give_up_at = clock::now() + patience_at_end;
+                if (is_ending() && !give_up_at)
+                    give_up_at = clock::now() + patience_at_end;
                 const bool enough = w_.stops() > 1 || (give_up_at && clock::now() >= *give_up_at);
-                if (enough || !w_.may_send_again(e)) throw;
+                if (enough || !w_.may_send_again(e))
+                    throw;
                 pause(pauses, e, give_up_at.value_or(clock::time_point::max()));
             }
         }
@@ -155,13 +169,14 @@ private:
     void pause(backoff& pauses, const error& refusal, clock::time_point limit) {
         const auto delay = pauses.next(random_unit());
         w_.log.write(worth_a_warning(pauses.failures()) ? log_level::warning : log_level::info,
-                     fmt::format("{}: {} acks were refused ({}) and are sent again in {:.1f} s", c_.label, unsent(), refusal.what(),
-                                 std::chrono::duration<double>(delay).count()));
+                     fmt::format("{}: {} acks were refused ({}) and are sent again in {:.1f} s", c_.label, unsent(),
+                                 refusal.what(), std::chrono::duration<double>(delay).count()));
         const auto until = std::min(clock::now() + delay, limit);
         std::array<pollfd, 1> posted{{{w_.in.fd(), POLLIN, 0}}};
         const int stops = w_.stops();
         while (poll_until(posted, until))
-            if (w_.stops() > stops) return;
+            if (w_.stops() > stops)
+                return;
     }
 
     std::size_t unsent() const { return acks_.size() + nacks_.size(); }
@@ -175,15 +190,19 @@ private:
 
     std::vector<statement> gathered() const {
         std::vector<statement> statements;
-        if (!acks_.empty()) statements.push_back(ack_statement(acks_));
-        for (const auto& [receipt, call] : nacks_) statements.push_back(call);
-        if (!releases_.empty()) statements.push_back(release_statement(releases_));
+        if (!acks_.empty())
+            statements.push_back(ack_statement(acks_));
+        for (const auto& [receipt, call] : nacks_)
+            statements.push_back(call);
+        if (!releases_.empty())
+            statements.push_back(release_statement(releases_));
         return statements;
     }
 
     void settle(const std::vector<pg_result>& results, bool in_doubt) {
         std::int64_t ended = 0;
-        for (const auto& result : results) ended += read_number(result.get());
+        for (const auto& result : results)
+            ended += read_number(result.get());
         const auto expected = static_cast<std::int64_t>(acks_.size() + nacks_.size() + releases_.size());
         if (ended < expected && !in_doubt)
             w_.log.warning("{}: {} of {} leases were lost before their ack; another consumer may repeat that work",
@@ -192,9 +211,12 @@ private:
     }
 
     void forget() {
-        for (const auto& receipt : acks_) w_.shared.leases.remove(receipt);
-        for (const auto& [receipt, call] : nacks_) w_.shared.leases.remove(receipt);
-        for (const auto& receipt : releases_) w_.shared.leases.remove(receipt);
+        for (const auto& receipt : acks_)
+            w_.shared.leases.remove(receipt);
+        for (const auto& [receipt, call] : nacks_)
+            w_.shared.leases.remove(receipt);
+        for (const auto& receipt : releases_)
+            w_.shared.leases.remove(receipt);
         acks_.clear();
         nacks_.clear();
         releases_.clear();

@@ -32,29 +32,32 @@ constexpr milliseconds answer_limit = std::chrono::seconds(10);
 
 }  // namespace
 
-listener::listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels,
-                   logger& log, shared_state& shared, inbox& loop)
+listener::listener(const consumer_options& options, const conninfo& target, recipients_by_channel channels, logger& log,
+                   shared_state& shared, inbox& loop)
     : options_(options),
       target_(target),
       channels_(std::move(channels)),
       log_(log),
       shared_(shared),
       loop_(loop),
-      patience_(options, log, inbox_, options.listen ? "the listening connection" : "the connection that extends leases") {
+      patience_(options, log, inbox_,
+                options.listen ? "the listening connection" : "the connection that extends leases") {
     // Leases in hand don't wait for a pause that has grown.
     patience_.limit([this] { return shared_.leases.empty() ? milliseconds::max() : lease() / 10; });
 }
 
 listener::~listener() {
     inbox_.post_stop();
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable())
+        thread_.join();
 }
 
 void listener::open(inbox& interrupts) {
     server_.reset();
     server_.emplace(target_, log_, &interrupts);
     opened_at_ = clock::now();
-    if (!options_.listen) return log_.info("extending leases (backend {})", server_->backend_pid());
+    if (!options_.listen)
+        return log_.info("extending leases (backend {})", server_->backend_pid());
     server_->exec_within(stay_connected, {}, answer_limit, interrupts);
     server_pid_ = ask_pid(interrupts);
     for (const auto& [channel, told] : channels_)
@@ -62,8 +65,10 @@ void listener::open(inbox& interrupts) {
     sweeps_at_listen_ = shared_.sweeps;
     shared_.hints.set_all();
     loop_.post_wake();
-    log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s", server_pid_);
-    if (server_pid_ == shared_.worker_pid) distrust();
+    log_.info("listening on {} channel{} (backend {})", channels_.size(), channels_.size() == 1 ? "" : "s",
+              server_pid_);
+    if (server_pid_ == shared_.worker_pid)
+        distrust();
 }
 
 // libpq knows the pid too, but a pooler makes up one of its own.
@@ -76,10 +81,12 @@ int listener::ask_pid(inbox& in) {
 // A pooler hands our statements to one server process or another: LISTEN has no effect that lasts.
 void listener::distrust() {
     server_pid_ = 0;  // any addressee may be us
-    if (std::exchange(warned_of_pooler_, true)) return;
-    log_.warning("the listening connection shares its server process with others, as behind a pooler in transaction mode: "
-                 "wake-ups get lost, and only the poll interval finds what comes. Set the option listen to false "
-                 "(--no-listen), or connect without that pooler");
+    if (std::exchange(warned_of_pooler_, true))
+        return;
+    log_.warning(
+        "the listening connection shares its server process with others, as behind a pooler in transaction mode: "
+        "wake-ups get lost, and only the poll interval finds what comes. Set the option listen to false "
+        "(--no-listen), or connect without that pooler");
 }
 
 void listener::start() {
@@ -94,7 +101,8 @@ void listener::run() noexcept {
             try {
                 serve();
             } catch (const error& e) {
-                if (server_->is_silent()) warn_worker();
+                if (server_->is_silent())
+                    warn_worker();
                 patience_.lost(e.what());
                 reopen();
             }
@@ -107,7 +115,8 @@ void listener::run() noexcept {
 }
 
 void listener::reopen() {
-    if (server_) pass_on_notifies();  // what had arrived
+    if (server_)
+        pass_on_notifies();  // what had arrived
     // The previous connection proved itself if the loop has swept since it began to listen, or if it lived for long.
     if (shared_.sweeps > sweeps_at_listen_ || clock::now() - opened_at_ >= options_.reconnect_delay_max)
         patience_.proved();
@@ -124,25 +133,31 @@ void listener::reopen() {
 void listener::serve() {
     // Without LISTEN nothing is missed by a connection that died: the next extension finds that out.
     const auto ping_time = [&] {
-        return options_.listen ? clock::now() + jittered(options_.poll_interval, random_unit()) : clock::time_point::max();
+        return options_.listen ? clock::now() + jittered(options_.poll_interval, random_unit())
+                               : clock::time_point::max();
     };
     auto next_ping = ping_time();
     for (;;) {
         pass_on_notifies();
-        if (clock::now() >= next_extension_) extend_leases();
+        if (clock::now() >= next_extension_)
+            extend_leases();
         if (clock::now() >= next_ping) {
             ping();
             next_ping = ping_time();
         }
-        if (pass_on_notifies()) continue;  // they came with a reply, so poll() would not tell
+        if (pass_on_notifies())
+            continue;  // they came with a reply, so poll() would not tell
 
         std::array<pollfd, 2> waits{{{server_->socket(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}}};
-        if (!poll_until(waits, std::min(next_extension_, next_ping))) continue;
+        if (!poll_until(waits, std::min(next_extension_, next_ping)))
+            continue;
         if (waits[1].revents != 0) {
             inbox_.read();
-            if (inbox_.stops() > 0) throw interrupted();
+            if (inbox_.stops() > 0)
+                throw interrupted();
         }
-        if (waits[0].revents != 0) server_->consume_input();
+        if (waits[0].revents != 0)
+            server_->consume_input();
     }
 }
 
@@ -150,9 +165,11 @@ bool listener::pass_on_notifies() {
     bool any = false;
     while (const pg_notify notify = server_->next_notify()) {
         const auto found = channels_.find(notify->relname);
-        if (found == channels_.end()) continue;
+        if (found == channels_.end())
+            continue;
         const auto says = read_hint(notify->extra, server_pid_);
-        if (says == hint::for_others) continue;
+        if (says == hint::for_others)
+            continue;
         // Somebody's own NOTIFY, which may have any payload, wakes all the same.
         if (const auto& told = found->second; told.broadcast && says == hint::unknown)
             shared_.broadcasts.push({*told.broadcast, notify->extra});
@@ -161,20 +178,23 @@ bool listener::pass_on_notifies() {
                 shared_.hints.set(handler, says == hint::for_us ? hinted::alone : hinted::with_others);
         any = true;
     }
-    if (any) loop_.post_wake();
+    if (any)
+        loop_.post_wake();
     return any;
 }
 
 void listener::extend_leases() {
     next_extension_ = clock::now() + lease() / 3;
     const auto receipts = shared_.leases.list();
-    if (receipts.empty()) return;
+    if (receipts.empty())
+        return;
     const auto call = extend_statement(receipts, lease(), options_.listen ? lease_end::setting : lease_end::time);
     try {
         const auto done = server_->exec_within(call.sql, call.parameters, answer_limit, inbox_);
         log_.debug("extended {} of {} leases", read_number(done.get()), receipts.size());
     } catch (const error& e) {
-        if (e.connection_lost()) throw;
+        if (e.connection_lost())
+            throw;
         log_.warning("leases could not be extended: {}", e.what());  // the ack will tell which were lost
         next_extension_ = clock::now() + lease() / 12;
     }
@@ -182,7 +202,8 @@ void listener::extend_leases() {
 
 // Whoever waits for the same server waits for nothing.
 void listener::warn_worker() {
-    if (server_started_ == 0 || server_started_ != shared_.worker_server_started) return;
+    if (server_started_ == 0 || server_started_ != shared_.worker_server_started)
+        return;
     shared_.worker_server_is_dead = true;
     loop_.post_wake();
 }
@@ -190,8 +211,10 @@ void listener::warn_worker() {
 void listener::ping() {
     const int pid = ask_pid(inbox_);
     if (target_.session_attributes == "read-write" && server_->is_read_only())
-        throw error("the server has become read-only", {.sqlstate = std::string(sqlstate::read_only), .connection_lost = true});
-    if (pid != server_pid_ || pid == shared_.worker_pid) distrust();
+        throw error("the server has become read-only",
+                    {.sqlstate = std::string(sqlstate::read_only), .connection_lost = true});
+    if (pid != server_pid_ || pid == shared_.worker_pid)
+        distrust();
 }
 
 }  // namespace pgpubsub::inline v0

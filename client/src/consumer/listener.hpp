@@ -23,7 +23,7 @@ namespace pgpubsub::inline v0 {
 
 // Who is told of a NOTIFY on a channel: handlers by their number.
 struct recipients {
-    std::vector<std::size_t> queues;       // a channel has one for each subscription
+    std::vector<std::size_t> queues;  // a channel has one for each subscription
     std::optional<std::size_t> broadcast;
 };
 using recipients_by_channel = std::unordered_map<std::string, recipients>;
@@ -34,7 +34,8 @@ public:
              shared_state& shared, inbox& loop);
     ~listener();  // ends the thread
 
-    // Connects and LISTENs, in the caller's thread; a stop that is posted to the caller's inbox ends that. Before start().
+    // Connects and LISTENs, in the caller's thread; a stop that is posted to the caller's inbox ends that. Before
+    // start().
     void open(inbox& interrupts);
 
     // Hands the connection over to the new thread.

@@ -33,23 +33,28 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
     const auto deadline = options_.give_up_after ? clock::now() + *options_.give_up_after : clock::time_point::max();
     bool paused = false;
     for (;;) {
-        if (inbox_.stops() > 1) throw interrupted();  // whatever it was to be used for is not waited for
+        if (inbox_.stops() > 1)
+            throw interrupted();  // whatever it was to be used for is not waited for
         try {
             hurried_ = false;
             attempt();
             connected_once_ = true;
-            if (paused && other_ != nullptr) other_->hurry();
+            if (paused && other_ != nullptr)
+                other_->hurry();
             if (lost_at_)
                 log_.warning("{}: connected again after {:.1f} s", purpose_,
                              std::chrono::duration<double>(clock::now() - *lost_at_).count());
             lost_at_.reset();
             return;
         } catch (const error& e) {
-            if (sqlstate::is_permanent(e.sqlstate())) throw;
+            if (sqlstate::is_permanent(e.sqlstate()))
+                throw;
             // A server that refuses us may have been changed for good, or just be restoring its password
             // file: final while the consumer starts, a matter of waiting once it has worked.
-            if (!connected_once_ && (!e.retryable() || !options_.give_up_after)) throw;
-            if (clock::now() >= deadline) throw;
+            if (!connected_once_ && (!e.retryable() || !options_.give_up_after))
+                throw;
+            if (clock::now() >= deadline)
+                throw;
             if (inbox_.stops() > 0) {
                 log_.warning("{}: {}; stopping without it", purpose_, e.what());
                 throw interrupted();
@@ -61,7 +66,8 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
 }
 
 void reconnector::lost(std::string_view why) {
-    if (!lost_at_) lost_at_ = clock::now();
+    if (!lost_at_)
+        lost_at_ = clock::now();
     log_.warning("{}: {}; reconnecting", purpose_, why);
 }
 
@@ -73,19 +79,22 @@ void reconnector::hurry() noexcept {
 // A server that is away is not harmed by attempts, and one that is starting hardly. One that has refused us for another
 // reason (it is full, say) needs time.
 milliseconds reconnector::longest_after(const error& e) const {
-    if (!sqlstate::is_away(e.sqlstate())) return options_.reconnect_delay_max;
+    if (!sqlstate::is_away(e.sqlstate()))
+        return options_.reconnect_delay_max;
     return std::min(options_.reconnect_delay_max, std::max(options_.reconnect_delay_min, longest_while_away));
 }
 
 bool reconnector::is_worth_a_warning() {
     const auto now = clock::now();
-    if (!worth_a_warning(pauses_.failures()) && now - last_warning_ < warn_at_least_every) return false;
+    if (!worth_a_warning(pauses_.failures()) && now - last_warning_ < warn_at_least_every)
+        return false;
     last_warning_ = now;
     return true;
 }
 
 void reconnector::pause(std::string_view failure, milliseconds longest, clock::time_point limit) {
-    if (longest_) longest = std::min(longest, longest_());
+    if (longest_)
+        longest = std::min(longest, longest_());
     const auto delay = pauses_.next(random_unit(), longest);
     const auto deadline = std::min(clock::now() + delay, limit);
     log_.write(is_worth_a_warning() ? log_level::warning : log_level::info,
@@ -95,7 +104,8 @@ void reconnector::pause(std::string_view failure, milliseconds longest, clock::t
     std::array<pollfd, 1> waits{{{inbox_.fd(), POLLIN, 0}}};
     while (!hurried_.exchange(false) && poll_until(waits, deadline)) {
         inbox_.read();
-        if (inbox_.stops() > stops) throw interrupted();
+        if (inbox_.stops() > stops)
+            throw interrupted();
     }
 }
 

@@ -29,10 +29,9 @@ public:
     // Ends the pause that there is, or that follows the present attempt. From any thread.
     void hurry() noexcept;
 
-    // Calls `attempt` until it succeeds, logging each failure and pausing after it. While no server answers the pauses are
-    // short: whoever is back first must not wait for us. Throws its error when
-    // waiting does not help or was long enough, and interrupted when a stop is posted meanwhile; after a stop
-    // it makes one attempt only.
+    // Calls `attempt` until it succeeds, logging each failure and pausing after it. While no server answers the pauses
+    // are short: whoever is back first must not wait for us. Throws its error when waiting does not help or was long
+    // enough, and interrupted when a stop is posted meanwhile; after a stop it makes one attempt only.
     void until_connected(const std::function<void()>& attempt);
 
     // To be called when the connection has proved itself by doing its work: only then the pauses begin

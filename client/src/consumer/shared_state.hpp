@@ -23,11 +23,11 @@ public:
 
     void set(std::size_t handler, hinted how) {
         auto before = hints_[handler].load();
-        while (before < how && !hints_[handler].compare_exchange_weak(before, how)) {
-        }
+        while (before < how && !hints_[handler].compare_exchange_weak(before, how)) {}
     }
     void set_all() {
-        for (auto& hint : hints_) hint.store(hinted::alone);
+        for (auto& hint : hints_)
+            hint.store(hinted::alone);
     }
     hinted take(std::size_t handler) { return hints_[handler].exchange(hinted::not_at_all); }
 
@@ -69,7 +69,8 @@ public:
     }
     void rethrow_if_set() const {
         const std::scoped_lock lock(mutex_);
-        if (failure_) std::rethrow_exception(failure_);
+        if (failure_)
+            std::rethrow_exception(failure_);
     }
 
 private:

@@ -41,15 +41,18 @@ bool is_repetition() {
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     const std::int64_t ns = now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
     std::int64_t last = last_counted.load();
-    if (last != 0 && ns - last < counts_once_ns) return true;
+    if (last != 0 && ns - last < counts_once_ns)
+        return true;
     return !last_counted.compare_exchange_strong(last, ns);
 }
 
 extern "C" void pgpubsub_on_stop_signal(int) {
-    if (is_repetition()) return;
+    if (is_repetition())
+        return;
     ++handlers_at_work;
     for (const auto& slot : inboxes)
-        if (inbox* in = slot.load()) in->post_stop();
+        if (inbox* in = slot.load())
+            in->post_stop();
     --handlers_at_work;
 }
 
@@ -66,13 +69,15 @@ void install() {
     sigemptyset(&action.sa_mask);
     for (std::size_t i = 0; i < handled.size(); ++i) {
         sigaction(handled[i], nullptr, &former[i]);
-        if (is_ours(i)) sigaction(handled[i], &action, nullptr);
+        if (is_ours(i))
+            sigaction(handled[i], &action, nullptr);
     }
 }
 
 void restore() {
     for (std::size_t i = 0; i < handled.size(); ++i)
-        if (is_ours(i)) sigaction(handled[i], &former[i], nullptr);
+        if (is_ours(i))
+            sigaction(handled[i], &former[i], nullptr);
 }
 
 }  // namespace
@@ -80,19 +85,23 @@ void restore() {
 stop_on_signals::stop_on_signals(inbox& in) {
     const std::scoped_lock lock(installing);
     for (std::size_t i = 0; i < inboxes.size() && slot_ < 0; ++i)
-        if (inbox* expected = nullptr; inboxes[i].compare_exchange_strong(expected, &in)) slot_ = static_cast<int>(i);
+        if (inbox* expected = nullptr; inboxes[i].compare_exchange_strong(expected, &in))
+            slot_ = static_cast<int>(i);
     if (slot_ < 0)
         throw error("more than 64 consumers run with stop_on_signals in one process",
                     {.sqlstate = "53400", .hint = "Set stop_on_signals to false and call stop()."});
-    if (installed++ == 0) install();
+    if (installed++ == 0)
+        install();
 }
 
 stop_on_signals::~stop_on_signals() {
     const std::scoped_lock lock(installing);
-    if (--installed == 0) restore();
+    if (--installed == 0)
+        restore();
     inboxes[static_cast<std::size_t>(slot_)] = nullptr;
     // A handler that has begun in another thread may still have the inbox; one that begins now finds it gone.
-    while (handlers_at_work > 0) std::this_thread::yield();
+    while (handlers_at_work > 0)
+        std::this_thread::yield();
 }
 
 }  // namespace pgpubsub::inline v0

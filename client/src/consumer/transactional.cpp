@@ -27,20 +27,22 @@ namespace {
 // How often a lone notification may lose its transaction before it counts as failed. A lost connection is
 // mostly not its fault, a serialization failure hardly ever, anything else is.
 int allowed_deaths(const error& e) {
-    if (e.connection_lost()) return 2;
+    if (e.connection_lost())
+        return 2;
     return e.retryable() ? 5 : 1;
 }
 
 void transaction_died(consumer_loop& loop, channel_state& c, const std::vector<notification>& batch, const error& e) {
     if (batch.size() > 1) {
         c.alone = static_cast<int>(batch.size());
-        loop.log.warning("{}: the transaction of {} notifications failed ({}); they are tried again one at a time", c.label,
-                      batch.size(), e.what());
+        loop.log.warning("{}: the transaction of {} notifications failed ({}); they are tried again one at a time",
+                         c.label, batch.size(), e.what());
         return;
     }
     // In doubt it counts too: if it was committed after all, it is not found when its failure is to be recorded.
     auto& s = c.last_suspect;
-    if (s.id != batch.front().id) s = {.id = batch.front().id, .deaths = 0, .guilty = false, .failure = {}};
+    if (s.id != batch.front().id)
+        s = {.id = batch.front().id, .deaths = 0, .guilty = false, .failure = {}};
     ++s.deaths;
     s.failure = e.what();
     if (e.sqlstate() == sqlstate::idle_in_transaction)
@@ -62,17 +64,20 @@ void record_failure(consumer_loop& loop, channel_state& c) {
             others.push_back(std::move(row.receipt));
     }
     const bool found = !ends.empty();
-    if (!others.empty()) ends.push_back(release_statement(others));
-    if (!ends.empty()) loop.server->pipeline(ends);
+    if (!others.empty())
+        ends.push_back(release_statement(others));
+    if (!ends.empty())
+        loop.server->pipeline(ends);
     loop.server->commit();
-    if (found) ++loop.failures;
+    if (found)
+        ++loop.failures;
     loop.log.warning("{}: notification {} failed: {}{}", c.label, suspected.id, excerpt(suspected.failure),
-                  found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
+                     found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
 }
 
 // Returns how many notifications came back because it failed: 0 when it did not.
-std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactional_handler& handler, const notification& n,
-                         transaction::impl& state) {
+std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactional_handler& handler,
+                         const notification& n, transaction::impl& state) {
     transaction tx(state);
     state.begin_handler();
     bool serialization_failure = false;
@@ -82,7 +87,8 @@ std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactio
             handler(n, tx);
         } catch (const error& e) {
             serialization_failure = e.sqlstate() == sqlstate::serialization_failure && !state.first_error().empty();
-            if (e.connection_lost() && !e.sqlstate().empty()) lost_by = e.sqlstate();
+            if (e.connection_lost() && !e.sqlstate().empty())
+                lost_by = e.sqlstate();
             throw;
         }
     });
@@ -100,7 +106,8 @@ std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactio
     if (!failure && status == PQTRANS_INERROR)
         failure = handler_failure{.text = "the handler caught an SQL error and left its transaction aborted: " +
                                           state.first_error()};
-    if (!failure) return 0;
+    if (!failure)
+        return 0;
 
     const auto put_back = state.fail(n.id, *failure);
     loop.handler_failed(c, n, *failure);
@@ -108,17 +115,23 @@ std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactio
 }
 
 // Runs the handlers of a batch. False when a second request to stop came in between.
-bool run_handlers(consumer_loop& loop, channel_state& c, const transactional_handler& handler, const std::vector<notification>& batch) {
+bool run_handlers(consumer_loop& loop, channel_state& c, const transactional_handler& handler,
+                  const std::vector<notification>& batch) {
     transaction::impl state(*loop.server, loop.options.listen);
     std::set<std::string> held_up;  // the keys of which the rest of this batch is back in the queue
     for (auto n = batch.begin(); n != batch.end(); ++n) {
-        if (n != batch.begin() && loop.stops() > 1) return false;
-        if (n->key && held_up.contains(*n->key)) continue;
+        if (n != batch.begin() && loop.stops() > 1)
+            return false;
+        if (n->key && held_up.contains(*n->key))
+            continue;
         const auto put_back = run_handler(loop, c, handler, *n, state);
-        if (put_back <= 1) continue;
-        const auto behind = std::count_if(n + 1, batch.end(), [&](const notification& other) { return other.key == n->key; });
+        if (put_back <= 1)
+            continue;
+        const auto behind =
+            std::count_if(n + 1, batch.end(), [&](const notification& other) { return other.key == n->key; });
         if (!n->key || put_back != 1 + behind)  // which these are is not known, and none may be both done and put back
-            throw error(fmt::format("{} notifications were put back with number {}, and not {}", put_back - 1, n->id, behind));
+            throw error(
+                fmt::format("{} notifications were put back with number {}, and not {}", put_back - 1, n->id, behind));
         loop.log.debug("{}: {} notifications wait behind number {}, which has the same key", c.label, behind, n->id);
         held_up.insert(*n->key);
     }
@@ -158,14 +171,18 @@ batch_outcome run_transactional_batch(consumer_loop& loop, channel_state& c, con
         throw;
     } catch (const error& e) {
         loop.server->rollback();
-        if (batch.empty() && sqlstate::is_unreadable(e.sqlstate())) throw unreadable{asked, e};
-        if (batch.empty()) throw;  // the take itself failed
+        if (batch.empty() && sqlstate::is_unreadable(e.sqlstate()))
+            throw unreadable{asked, e};
+        if (batch.empty())
+            throw;  // the take itself failed
         transaction_died(loop, c, batch, e);
-        if (!loop.server->alive()) throw;
+        if (!loop.server->alive())
+            throw;
         return {asked, asked};
     }
     const batch_outcome outcome{asked, static_cast<int>(batch.size())};
-    if (c.alone == 0) loop.adapt(c, outcome, clock::now() - begun);
+    if (c.alone == 0)
+        loop.adapt(c, outcome, clock::now() - begun);
     one_less_alone(c, outcome.received);
     return outcome;
 }

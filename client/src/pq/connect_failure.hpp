@@ -11,8 +11,8 @@ namespace pgpubsub::inline v0 {
 
 // Why an attempt at one address failed.
 struct failed_attempt {
-    std::string message = {};      // one line
-    std::string sqlstate = {};     // the server's word; empty: it did not get that far
+    std::string message = {};   // one line
+    std::string sqlstate = {};  // the server's word; empty: it did not get that far
     bool lacks_password = false;
     bool timed_out = false;
 };

@@ -34,21 +34,25 @@ constexpr milliseconds limit_after_stop = std::chrono::seconds(4);
 class search {
 public:
     search(const conninfo& target, inbox* in) : target_(target), in_(in), stops_(in != nullptr ? in->stops() : 0) {
-        if (stops_ > 0) end_ = clock::now() + limit_after_stop;
+        if (stops_ > 0)
+            end_ = clock::now() + limit_after_stop;
     }
 
     pg_connection run() {
         auto hosts = target_.hosts;
-        if (target_.any_order) shuffle(hosts);
+        if (target_.any_order)
+            shuffle(hosts);
         found_.resize(hosts.size());
         // libpq's rule for prefer-standby: if none of them is one, then any.
         const auto& wanted = target_.session_attributes;
-        const std::vector<std::string> rounds = wanted == "prefer-standby" ? std::vector<std::string>{"standby", "any"} : std::vector{wanted};
+        const std::vector<std::string> rounds =
+            wanted == "prefer-standby" ? std::vector<std::string>{"standby", "any"} : std::vector{wanted};
         for (const auto& attributes : rounds) {
             failures_.clear();
             for (std::size_t i = 0; i < hosts.size(); ++i)
                 for (const auto& place : places_of(hosts[i], found_[i]))
-                    if (auto handle = attempt(place, attributes)) return handle;
+                    if (auto handle = attempt(place, attributes))
+                        return handle;
         }
         throw connect_error(failures_);
     }
@@ -58,8 +62,10 @@ private:
 
     // Where a host is to be found; looked up once.
     const places& places_of(const host& h, std::optional<places>& known) {
-        if (known) return *known;
-        if (!h.address.empty() || h.name.empty() || h.name.front() == '/' || h.name.front() == '@') return known.emplace(places{h});
+        if (known)
+            return *known;
+        if (!h.address.empty() || h.name.empty() || h.name.front() == '/' || h.name.front() == '@')
+            return known.emplace(places{h});
         auto found = resolve(h.name, deadline(), in_);
         if (!found || !found->problem.empty()) {
             failures_.push_back({.message = fmt::format("could not translate host name \"{}\" to address: {}", h.name,
@@ -67,9 +73,11 @@ private:
             static const places none;
             return none;
         }
-        if (target_.any_order) shuffle(found->addresses);
+        if (target_.any_order)
+            shuffle(found->addresses);
         known.emplace();
-        for (const auto& address : found->addresses) known->push_back({h.name, address, h.port});
+        for (const auto& address : found->addresses)
+            known->push_back({h.name, address, h.port});
         return *known;
     }
 
@@ -84,19 +92,25 @@ private:
     // Null: it failed, and others may be tried.
     pg_connection attempt(const host& h, const std::string& attributes) {
         settings_list settings = target_.settings;
-        if (!h.name.empty()) settings.emplace_back("host", h.name);
-        if (!h.address.empty()) settings.emplace_back("hostaddr", h.address);
-        if (!h.port.empty()) settings.emplace_back("port", h.port);
-        if (!attributes.empty()) settings.emplace_back("target_session_attrs", attributes);
+        if (!h.name.empty())
+            settings.emplace_back("host", h.name);
+        if (!h.address.empty())
+            settings.emplace_back("hostaddr", h.address);
+        if (!h.port.empty())
+            settings.emplace_back("port", h.port);
+        if (!attributes.empty())
+            settings.emplace_back("target_session_attrs", attributes);
         const setting_arrays arrays(settings);
 
         const auto begun = clock::now();
         const auto until = deadline();
         pg_connection handle(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
-        if (!handle) throw std::bad_alloc();
+        if (!handle)
+            throw std::bad_alloc();
         PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);  // for the SQLSTATE: see read_failure()
         if (!finish(handle.get(), until)) {
-            failures_.push_back({.message = fmt::format("connection to server {}failed: timed out after {:.0f} s", name_of(handle.get(), h),
+            failures_.push_back({.message = fmt::format("connection to server {}failed: timed out after {:.0f} s",
+                                                        name_of(handle.get(), h),
                                                         std::chrono::duration<double>(clock::now() - begun).count()),
                                  .timed_out = true});
             return nullptr;
@@ -108,7 +122,8 @@ private:
         auto failure = read_failure(PQerrorMessage(handle.get()));
         failure.lacks_password = PQconnectionNeedsPassword(handle.get()) != 0;
         failures_.push_back(failure);
-        if (is_final(failure)) throw connect_error({failure});
+        if (is_final(failure))
+            throw connect_error({failure});
         return nullptr;
     }
 
@@ -120,12 +135,15 @@ private:
                 {PQsocket(handle), static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
                 {in_ != nullptr ? in_->fd() : -1, POLLIN, 0},
             }};
-            if (!poll_until(waits, until)) return false;
+            if (!poll_until(waits, until))
+                return false;
             if (waits[1].revents != 0) {
                 in_->read();
-                if (in_->stops() > stops_) throw interrupted();
+                if (in_->stops() > stops_)
+                    throw interrupted();
             }
-            if (waits[0].revents != 0) wanted = PQconnectPoll(handle);
+            if (waits[0].revents != 0)
+                wanted = PQconnectPoll(handle);
         }
         return true;
     }
@@ -135,10 +153,13 @@ private:
         const char* used = PQhost(handle);
         const std::string name = used != nullptr && *used != '\0' ? used : h.name;
         const char* port = PQport(handle);
-        if (name.empty()) return "";
-        if (name.front() == '/' || name.front() == '@') return fmt::format("on socket \"{}/.s.PGSQL.{}\" ", name, port != nullptr ? port : h.port);
+        if (name.empty())
+            return "";
+        if (name.front() == '/' || name.front() == '@')
+            return fmt::format("on socket \"{}/.s.PGSQL.{}\" ", name, port != nullptr ? port : h.port);
         const bool has_other_address = !h.address.empty() && h.address != name;
-        return fmt::format("at \"{}\"{}, port {} ", name, has_other_address ? " (" + h.address + ")" : "", port != nullptr ? port : h.port);
+        return fmt::format("at \"{}\"{}, port {} ", name, has_other_address ? " (" + h.address + ")" : "",
+                           port != nullptr ? port : h.port);
     }
 
     const conninfo& target_;

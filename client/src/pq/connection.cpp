@@ -30,9 +30,9 @@ namespace {
 
 constexpr milliseconds silence_after_stop = std::chrono::seconds(1);
 constexpr milliseconds look_limit_after_stop = std::chrono::seconds(5);
-constexpr milliseconds after_last_stop{700};                         // for the server to answer what was sent
-// What has arrived encrypted may wait where poll() does not see it: a record of up to 16 kB is decrypted as a whole, and
-// libpq takes of it what it has room for, which is 8 kB or more.
+constexpr milliseconds after_last_stop{700};  // for the server to answer what was sent
+// What has arrived encrypted may wait where poll() does not see it: a record of up to 16 kB is decrypted as a whole,
+// and libpq takes of it what it has room for, which is 8 kB or more.
 constexpr int reads_of_a_record = 3;
 constexpr milliseconds cancel_limit = std::chrono::seconds(2);
 
@@ -60,7 +60,8 @@ connection::connection(const conninfo& target, logger& log, inbox* in)
 
 // A farewell to a peer that takes nothing any more would be waited for.
 connection::~connection() {
-    if (!alive() && PQsocket(handle_.get()) >= 0) ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
+    if (!alive() && PQsocket(handle_.get()) >= 0)
+        ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
 }
 
 void connection::heed(inbox& in, int last_stop, const std::atomic<bool>& server_is_dead) {
@@ -73,7 +74,9 @@ bool connection::alive() const noexcept { return !lost_ && PQstatus(handle_.get(
 
 bool connection::is_read_only() const noexcept {
     for (const char* setting : {"in_hot_standby", "default_transaction_read_only"})  // reported since PostgreSQL 14
-        if (const char* value = PQparameterStatus(handle_.get(), setting); value != nullptr && std::strcmp(value, "on") == 0) return true;
+        if (const char* value = PQparameterStatus(handle_.get(), setting);
+            value != nullptr && std::strcmp(value, "on") == 0)
+            return true;
     return false;
 }
 
@@ -88,15 +91,20 @@ error connection::error_from(const PGresult* result) {
     const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     if (state.empty()) {  // no word from the server: libpq itself failed
         const std::string message = one_line(PQerrorMessage(handle_.get()));
-        if (PQstatus(handle_.get()) == CONNECTION_BAD) return lost(message);
+        if (PQstatus(handle_.get()) == CONNECTION_BAD)
+            return lost(message);
         return error(message);
     }
-    if (severity == "FATAL" || severity == "PANIC" || sqlstate::ends_connection(state)) lost_ = true;
+    if (severity == "FATAL" || severity == "PANIC" || sqlstate::ends_connection(state))
+        lost_ = true;
     std::string message = field(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) message += ": " + detail;
+    if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty())
+        message += ": " + detail;
     std::string hint = field(result, PG_DIAG_MESSAGE_HINT);
     if (hint.empty() && state == sqlstate::read_only)
-        hint = "This server or role is read-only: connect to the primary, for instance with target_session_attrs=read-write.";
+        hint =
+            "This server or role is read-only: connect to the primary, for instance with "
+            "target_session_attrs=read-write.";
     if (hint.empty() && state == "42601" && message.find("multiple commands") != std::string::npos)
         hint = "Run one statement at a time.";
     return error(message, {.sqlstate = state,
@@ -105,7 +113,8 @@ error connection::error_from(const PGresult* result) {
 }
 
 pg_result connection::checked(pg_result result) {
-    if (!result) throw lost(one_line(PQerrorMessage(handle_.get())));
+    if (!result)
+        throw lost(one_line(PQerrorMessage(handle_.get())));
     switch (PQresultStatus(result.get())) {
         case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK:
@@ -123,12 +132,12 @@ pg_result connection::checked(pg_result result) {
 // How long an answer is waited for, and what else is heeded meanwhile.
 struct wait_rules {
     inbox* in = nullptr;
-    std::function<void(wait_rules&)> posted = {};  // what to do when something was posted to it: go on, or throw
-    std::optional<milliseconds> silence = {};      // after it the server is looked for on another connection
+    std::function<void(wait_rules&)> posted = {};        // what to do when something was posted to it: go on, or throw
+    std::optional<milliseconds> silence = {};            // after it the server is looked for on another connection
     milliseconds look_limit = std::chrono::seconds(10);  // for it to say anything there
     bool in_haste = false;                               // the program is to end
     clock::time_point until = clock::time_point::max();
-    std::string why = {};                          // what is wrong when that time is over
+    std::string why = {};  // what is wrong when that time is over
 
     void limit_to(milliseconds limit, std::string what) {
         until = clock::now() + limit;
@@ -140,7 +149,8 @@ namespace {
 
 struct raw_parameters {
     explicit raw_parameters(const params& parameters) {
-        for (const param& p : parameters) values.push_back(p.text() ? p.text()->c_str() : nullptr);
+        for (const param& p : parameters)
+            values.push_back(p.text() ? p.text()->c_str() : nullptr);
     }
     std::vector<const char*> values;
     int count() const { return static_cast<int>(values.size()); }
@@ -167,7 +177,8 @@ bool is_copy(const PGresult* result) {
 // Of several results the last one counts, except that the server's word on why it ends the connection comes before
 // libpq's, which just says that it has ended.
 void keep(pg_result& kept, pg_result next) {
-    if (!kept || PQresultErrorField(kept.get(), PG_DIAG_SQLSTATE) == nullptr) kept = std::move(next);
+    if (!kept || PQresultErrorField(kept.get(), PG_DIAG_SQLSTATE) == nullptr)
+        kept = std::move(next);
 }
 
 }  // namespace
@@ -179,7 +190,8 @@ pg_result connection::exec_by(const std::string& sql, const params& parameters, 
     while (pg_result next = next_result(rules)) {
         const bool copy = is_copy(next.get());
         keep(kept, std::move(next));
-        if (copy) break;
+        if (copy)
+            break;
     }
     return kept;
 }
@@ -195,7 +207,8 @@ void connection::commit() {
         done = exec("COMMIT");
     } catch (const error& e) {
         // A session that was ended because it was idle had not received the COMMIT.
-        if (!e.connection_lost() || e.sqlstate() == sqlstate::idle_in_transaction) throw;
+        if (!e.connection_lost() || e.sqlstate() == sqlstate::idle_in_transaction)
+            throw;
         throw error(std::string("the connection was lost during a commit, whose outcome is unknown: ") + e.what(),
                     {.sqlstate = std::string(sqlstate::outcome_unknown), .connection_lost = true, .in_doubt = true});
     }
@@ -205,7 +218,8 @@ void connection::commit() {
 }
 
 void connection::rollback() noexcept {
-    if (!alive() || transaction_status() == PQTRANS_IDLE) return;
+    if (!alive() || transaction_status() == PQTRANS_IDLE)
+        return;
     try {
         exec("ROLLBACK");
     } catch (...) {
@@ -216,15 +230,20 @@ void connection::rollback() noexcept {
 void connection::send(const std::string& sql, const params& parameters) {
     refuse_zero_bytes(parameters);
     const raw_parameters raw(parameters);
-    if (PQsendQueryParams(handle_.get(), sql.c_str(), raw.count(), nullptr, raw.values.data(), nullptr, nullptr, 0) == 0)
+    if (PQsendQueryParams(handle_.get(), sql.c_str(), raw.count(), nullptr, raw.values.data(), nullptr, nullptr, 0) ==
+        0)
         throw lost(one_line(PQerrorMessage(handle_.get())));
 }
 
 std::vector<pg_result> connection::pipeline(const std::vector<statement>& statements) {
-    for (const auto& s : statements) refuse_zero_bytes(s.parameters);  // before anything is under way
-    if (PQenterPipelineMode(handle_.get()) == 0) throw lost(one_line(PQerrorMessage(handle_.get())));
-    for (const auto& s : statements) send(s.sql, s.parameters);
-    if (PQpipelineSync(handle_.get()) == 0) throw lost(one_line(PQerrorMessage(handle_.get())));
+    for (const auto& s : statements)
+        refuse_zero_bytes(s.parameters);  // before anything is under way
+    if (PQenterPipelineMode(handle_.get()) == 0)
+        throw lost(one_line(PQerrorMessage(handle_.get())));
+    for (const auto& s : statements)
+        send(s.sql, s.parameters);
+    if (PQpipelineSync(handle_.get()) == 0)
+        throw lost(one_line(PQerrorMessage(handle_.get())));
 
     auto rules = usual_rules();
     std::vector<pg_result> results;
@@ -239,8 +258,10 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
         }
         nulls = 0;
         const auto status = PQresultStatus(result.get());
-        if (status == PGRES_PIPELINE_SYNC) break;
-        if (status == PGRES_PIPELINE_ABORTED || first) continue;
+        if (status == PGRES_PIPELINE_SYNC)
+            break;
+        if (status == PGRES_PIPELINE_ABORTED || first)
+            continue;
         try {
             results.push_back(checked(std::move(result)));
         } catch (const error& e) {
@@ -248,18 +269,23 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
         }
     }
     if (PQexitPipelineMode(handle_.get()) == 0 || PQstatus(handle_.get()) == CONNECTION_BAD) {
-        if (!first || !first->connection_lost()) first = lost(one_line(PQerrorMessage(handle_.get())));
+        if (!first || !first->connection_lost())
+            first = lost(one_line(PQerrorMessage(handle_.get())));
     }
-    if (first) throw *first;
+    if (first)
+        throw *first;
     return results;
 }
 
 wait_rules connection::usual_rules() {
     wait_rules rules{.in = in_, .silence = silence_};
-    if (in_ == nullptr) return rules;
-    if (in_->has_post()) in_->read();
+    if (in_ == nullptr)
+        return rules;
+    if (in_->has_post())
+        in_->read();
     rules.posted = [this, last_stop = last_stop_](wait_rules& r) {
-        if (*server_is_dead_) throw lost("the server does not answer on another connection to it, either");
+        if (*server_is_dead_)
+            throw lost("the server does not answer on another connection to it, either");
         if (in_->stops() >= last_stop) {
             r.limit_to(after_last_stop, "the second request to stop came, and the server has not answered since");
             r.in = nullptr;
@@ -279,11 +305,15 @@ pg_result connection::next_result(wait_rules& rules) {
     int reads_in_vain = 0;
     for (;;) {
         // On a connection that has failed PQgetResult() does not wait, and the server's last word comes first.
-        if (PQsocket(handle_.get()) < 0) return pg_result(PQgetResult(handle_.get()));
+        if (PQsocket(handle_.get()) < 0)
+            return pg_result(PQgetResult(handle_.get()));
         const int unsent = PQflush(handle_.get());
-        if (unsent < 0 && PQsocket(handle_.get()) < 0) continue;
-        if (unsent < 0) throw lost(one_line(PQerrorMessage(handle_.get())));
-        if (PQisBusy(handle_.get()) == 0) return pg_result(PQgetResult(handle_.get()));
+        if (unsent < 0 && PQsocket(handle_.get()) < 0)
+            continue;
+        if (unsent < 0)
+            throw lost(one_line(PQerrorMessage(handle_.get())));
+        if (PQisBusy(handle_.get()) == 0)
+            return pg_result(PQgetResult(handle_.get()));
 
         const auto look_at = rules.silence ? quiet_since + *rules.silence : clock::time_point::max();
         std::array<pollfd, 3> waits{{
@@ -292,8 +322,9 @@ pg_result connection::next_result(wait_rules& rules) {
             {looking ? looking->fd() : -1, looking ? looking->events() : short{0}, 0},
         }};
         const bool encrypted = is_encrypted(handle_.get());
-        const auto unseen_until = encrypted ? clock::now() + (reads_in_vain < reads_of_a_record ? milliseconds(0) : std::chrono::seconds(1))
-                                            : clock::time_point::max();
+        const auto unseen_until =
+            encrypted ? clock::now() + (reads_in_vain < reads_of_a_record ? milliseconds(0) : std::chrono::seconds(1))
+                      : clock::time_point::max();
         if (!poll_until(waits, std::min({rules.until, looking ? looking->deadline() : look_at, unseen_until}))) {
             const auto now = clock::now();
             if (now >= rules.until) {
@@ -301,13 +332,16 @@ pg_result connection::next_result(wait_rules& rules) {
                 cancel(milliseconds(200));
                 throw lost(rules.why);
             }
-            if (looking && now >= looking->deadline()) throw lost("there is no answer, and a new connection to the server gets none, either");
-            if (!looking && now >= look_at) looking.emplace(settings_, handle_.get(), rules.look_limit);
+            if (looking && now >= looking->deadline())
+                throw lost("there is no answer, and a new connection to the server gets none, either");
+            if (!looking && now >= look_at)
+                looking.emplace(settings_, handle_.get(), rules.look_limit);
         }
         if (waits[1].revents != 0) {
             rules.in->read();
             rules.posted(rules);
-            if (looking) looking->wait_no_longer_than(rules.look_limit);
+            if (looking)
+                looking->wait_no_longer_than(rules.look_limit);
         }
         if (looking && looking->answered(waits[2].revents != 0)) {
             looking.reset();
@@ -322,7 +356,8 @@ pg_result connection::next_result(wait_rules& rules) {
             quiet_since = clock::now();
             reads_in_vain = 0;
             // If it fails, the next round gets the reason from PQgetResult().
-            if ((waits[0].revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0 && PQsocket(handle_.get()) >= 0)
+            if ((waits[0].revents & ~POLLOUT) != 0 && PQconsumeInput(handle_.get()) == 0 &&
+                PQsocket(handle_.get()) >= 0)
                 throw lost(one_line(PQerrorMessage(handle_.get())));
         }
     }
@@ -332,34 +367,40 @@ pg_result connection::exec_within(const std::string& sql, const params& paramete
     wait_rules rules{.in = &in};
     rules.limit_to(limit, fmt::format("no answer within {} ms", limit.count()));
     rules.posted = [this, &in, stops = in.stops()](wait_rules&) {
-        if (in.stops() == stops) return;
+        if (in.stops() == stops)
+            return;
         lost_ = true;  // its answer is not waited for
         throw interrupted();
     };
     return checked(exec_by(sql, parameters, rules));
 }
 
-pg_result connection::exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in) {
+pg_result connection::exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit,
+                                         inbox& in) {
     std::array<pollfd, 1> posted{{{in.fd(), POLLIN, 0}}};
-    if (poll_until(posted, clock::now())) return nullptr;
+    if (poll_until(posted, clock::now()))
+        return nullptr;
     bool cancelled = false;
     wait_rules rules{.in = &in};
     rules.limit_to(limit, fmt::format("no answer within {} ms", limit.count()));
     rules.posted = [this, &cancelled](wait_rules& r) {
-        if (!cancel(cancel_limit)) throw lost("a statement could not be cancelled");
+        if (!cancel(cancel_limit))
+            throw lost("a statement could not be cancelled");
         cancelled = true;
         r.limit_to(cancel_limit, "the server was asked to cancel a statement, and has not answered");
         r.in = nullptr;
     };
     pg_result last = exec_by(sql, parameters, rules);
-    if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled) return nullptr;
+    if (cancelled && last && field(last.get(), PG_DIAG_SQLSTATE) == sqlstate::cancelled)
+        return nullptr;
     return checked(std::move(last));
 }
 
 // Without it the server would go on for as long as the statement takes, whether anybody is there or not.
 bool connection::cancel(milliseconds limit) noexcept try {
     const std::shared_ptr<PGcancel> request(PQgetCancel(handle_.get()), [](PGcancel* r) { PQfreeCancel(r); });
-    if (!request) return false;
+    if (!request)
+        return false;
     const auto done = call_within(clock::now() + limit, nullptr, [request] {
         char problem[256] = "";
         return PQcancel(request.get(), problem, sizeof problem) != 0;
@@ -370,9 +411,12 @@ bool connection::cancel(milliseconds limit) noexcept try {
 }
 
 void connection::consume_input() {
-    for (int i = is_encrypted(handle_.get()) ? reads_of_a_record : 0; i > 0; --i) PQconsumeInput(handle_.get());
-    if (PQconsumeInput(handle_.get()) == 0) throw lost(one_line(PQerrorMessage(handle_.get())));
-    if (PQstatus(handle_.get()) == CONNECTION_BAD) throw lost(one_line(PQerrorMessage(handle_.get())));
+    for (int i = is_encrypted(handle_.get()) ? reads_of_a_record : 0; i > 0; --i)
+        PQconsumeInput(handle_.get());
+    if (PQconsumeInput(handle_.get()) == 0)
+        throw lost(one_line(PQerrorMessage(handle_.get())));
+    if (PQstatus(handle_.get()) == CONNECTION_BAD)
+        throw lost(one_line(PQerrorMessage(handle_.get())));
 }
 
 pg_notify connection::next_notify() noexcept { return pg_notify(PQnotifies(handle_.get())); }

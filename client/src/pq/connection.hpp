@@ -38,8 +38,8 @@ public:
     connection(const conninfo& target, logger& log, inbox* in);
 
     // From now on exec(), pipeline(), commit() and rollback() heed the inbox, which is the caller's. When so many stops
-    // have been posted, the wait for an answer ends soon, and the connection is lost; the server is asked to cancel what it is
-    // at. So it is, too, when somebody sets the flag, and posts a wake-up: the server was found dead.
+    // have been posted, the wait for an answer ends soon, and the connection is lost; the server is asked to cancel
+    // what it is at. So it is, too, when somebody sets the flag, and posts a wake-up: the server was found dead.
     void heed(inbox& in, int last_stop, const std::atomic<bool>& server_is_dead);
 
     // How long the server may be silent before it is looked for on another connection; if it does not answer there
@@ -65,8 +65,8 @@ public:
     // must not trust a silent peer. Throws interrupted, or error with connection_lost() on a timeout.
     pg_result exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
 
-    // Like exec(), but gives up as soon as anything is posted to the inbox: nothing is sent then, or it is cancelled, and
-    // the result is null. For a statement that may take long and may be cut short.
+    // Like exec(), but gives up as soon as anything is posted to the inbox: nothing is sent then, or it is cancelled,
+    // and the result is null. For a statement that may take long and may be cut short.
     pg_result exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
 
     // Reads what has arrived, without waiting. Throws error when the connection is gone.
@@ -75,7 +75,7 @@ public:
 
     bool alive() const noexcept;
     bool is_silent() const noexcept { return silent_; }  // it was lost because no answer came
-    bool is_read_only() const noexcept;  // as far as the server has said
+    bool is_read_only() const noexcept;                  // as far as the server has said
     int socket() const noexcept { return PQsocket(handle_.get()); }
     std::string user() const { return PQuser(handle_.get()); }
     int backend_pid() const noexcept { return PQbackendPID(handle_.get()); }
@@ -104,7 +104,8 @@ private:
 
 // A value as a view, or nothing for null.
 inline std::optional<std::string_view> value_at(const PGresult* result, int row, int column) {
-    if (PQgetisnull(result, row, column) != 0) return std::nullopt;
+    if (PQgetisnull(result, row, column) != 0)
+        return std::nullopt;
     return std::string_view(PQgetvalue(result, row, column),
                             static_cast<std::size_t>(PQgetlength(result, row, column)));
 }

@@ -31,7 +31,8 @@ using settings_map = std::map<std::string, std::string>;
 
 std::string trimmed(const char* text) {
     std::string message = text != nullptr ? text : "";
-    while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.pop_back();
+    while (!message.empty() && (message.back() == '\n' || message.back() == ' '))
+        message.pop_back();
     return message;
 }
 
@@ -42,7 +43,8 @@ std::string trimmed(const char* text) {
 settings_map values_of(const PQconninfoOption* options) {
     settings_map values;
     for (; options != nullptr && options->keyword != nullptr; ++options)
-        if (options->val != nullptr) values[options->keyword] = options->val;
+        if (options->val != nullptr)
+            values[options->keyword] = options->val;
     return values;
 }
 
@@ -63,14 +65,16 @@ settings_map complete(const settings_map& settings) {
     constexpr const char* refused = "ssl_min_protocol_version";
     std::vector<const char*> keywords, values;
     for (const auto& [keyword, value] : settings) {
-        if (keyword == refused) continue;
+        if (keyword == refused)
+            continue;
         keywords.push_back(keyword.c_str());
         values.push_back(value.c_str());
     }
     keywords.insert(keywords.end(), {refused, nullptr});
     values.insert(values.end(), {"pgpubsub asks", nullptr});
     const pg_connection asked(PQconnectStartParams(keywords.data(), values.data(), 0));
-    if (!asked) throw std::bad_alloc();
+    if (!asked)
+        throw std::bad_alloc();
     const std::string problem = trimmed(PQerrorMessage(asked.get()));
     if (problem.find("pgpubsub asks") == std::string::npos)
         refuse(fmt::format("the settings of the connection are wrong: {}", problem),
@@ -91,18 +95,22 @@ std::vector<std::string> split(std::string_view list) {
     for (;;) {
         const auto comma = list.find(',');
         parts.emplace_back(list.substr(0, comma));
-        if (comma == std::string_view::npos) return parts;
+        if (comma == std::string_view::npos)
+            return parts;
         list.remove_prefix(comma + 1);
     }
 }
 
 std::optional<int> to_number(std::string_view text) {
     const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n'; };
-    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+    while (!text.empty() && blank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && blank(text.back()))
+        text.remove_suffix(1);
     int number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    if (code != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
     return number;
 }
 
@@ -111,7 +119,9 @@ std::vector<host> hosts_of(const settings_map& effective) {
     const auto names = split(value_in(effective, "host"));
     const auto addresses = split(value_in(effective, "hostaddr"));
     const auto ports = split(value_in(effective, "port"));
-    const auto part = [](const std::vector<std::string>& parts, std::size_t i) { return i < parts.size() ? parts[i] : std::string(); };
+    const auto part = [](const std::vector<std::string>& parts, std::size_t i) {
+        return i < parts.size() ? parts[i] : std::string();
+    };
     for (const auto& port : ports)
         if (const auto number = to_number(port); !port.empty() && (!number || *number < 1 || *number > 65535))
             refuse(fmt::format("the port is \"{}\", and must be a number from 1 to 65535", port),
@@ -128,7 +138,8 @@ std::chrono::milliseconds timeout_of(const std::string& text) {
     if (!seconds)
         refuse(fmt::format("connect_timeout is \"{}\", and must be a number of seconds", text),
                "It comes from the DSN, from PGCONNECT_TIMEOUT, or from the service file.");
-    if (*seconds <= 0) return std::chrono::hours(24 * 365);
+    if (*seconds <= 0)
+        return std::chrono::hours(24 * 365);
     return std::chrono::seconds(std::max(2, *seconds));
 }
 
@@ -138,14 +149,16 @@ conninfo parse_dsn(const std::string& dsn, const std::string& application_name) 
     auto settings = parse(dsn);
     const auto effective = complete(settings);
     const auto set_default = [&](const char* keyword, const char* value) {
-        if (value_in(effective, keyword).empty()) settings[keyword] = value;
+        if (value_in(effective, keyword).empty())
+            settings[keyword] = value;
     };
     set_default("keepalives_idle", "30");
     set_default("keepalives_interval", "10");
     set_default("keepalives_count", "3");
     set_default("tcp_user_timeout", "30000");
     set_default("fallback_application_name", "pgpubsub");
-    if (!application_name.empty()) settings["application_name"] = application_name;
+    if (!application_name.empty())
+        settings["application_name"] = application_name;
     settings["client_encoding"] = "UTF8";  // quoting and JSON rely on it
 
     conninfo parsed;
@@ -156,11 +169,14 @@ conninfo parse_dsn(const std::string& dsn, const std::string& application_name) 
     // Consumers and publishers write. "any" is libpq's default; said with these words it is taken for what it says.
     const char* said = std::getenv("PGTARGETSESSIONATTRS");
     const bool is_said = settings.contains("target_session_attrs") || (said != nullptr && *said != '\0');
-    if (parsed.hosts.size() > 1 && parsed.session_attributes == "any" && !is_said) parsed.session_attributes = "read-write";
+    if (parsed.hosts.size() > 1 && parsed.session_attributes == "any" && !is_said)
+        parsed.session_attributes = "read-write";
     parsed.database = value_in(effective, "dbname");
-    for (const char* keyword : {"host", "hostaddr", "port", "load_balance_hosts", "connect_timeout", "target_session_attrs"})
+    for (const char* keyword :
+         {"host", "hostaddr", "port", "load_balance_hosts", "connect_timeout", "target_session_attrs"})
         settings.erase(keyword);
-    for (const auto& [keyword, value] : settings) parsed.settings.emplace_back(keyword, value);
+    for (const auto& [keyword, value] : settings)
+        parsed.settings.emplace_back(keyword, value);
     return parsed;
 }
 

@@ -18,12 +18,12 @@ struct host {
 };
 
 struct conninfo {
-    settings_list settings;              // without what is said below
-    std::vector<host> hosts;             // at least one
-    bool any_order = false;              // load_balance_hosts=random
-    std::string session_attributes;      // target_session_attrs
-    std::chrono::milliseconds timeout{}; // for one attempt, at one address of one host
-    std::string database;                // for messages; may be empty
+    settings_list settings;               // without what is said below
+    std::vector<host> hosts;              // at least one
+    bool any_order = false;               // load_balance_hosts=random
+    std::string session_attributes;       // target_session_attrs
+    std::chrono::milliseconds timeout{};  // for one attempt, at one address of one host
+    std::string database;                 // for messages; may be empty
 };
 
 // Throws error 22023 when the dsn, or what completes it (the environment, a service file), is malformed.

@@ -23,7 +23,8 @@ bool error::in_doubt() const noexcept { return facts_->in_doubt; }
 bool error::retryable() const noexcept { return facts_->connection_lost || sqlstate::is_retryable(facts_->sqlstate); }
 
 namespace {
-constexpr std::chrono::milliseconds longest_delay = std::chrono::hours(24 * 365 * 100);  // more is no interval for the server
+constexpr std::chrono::milliseconds longest_delay =
+    std::chrono::hours(24 * 365 * 100);  // more is no interval for the server
 }
 
 rejected::rejected(const std::string& reason) : std::runtime_error(reason) {}

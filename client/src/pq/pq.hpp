@@ -23,7 +23,8 @@ struct connection_closer {
     void operator()(PGconn* connection) const noexcept {
         if (made_in != ::getpid()) {
             const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-            if (nowhere < 0) return;
+            if (nowhere < 0)
+                return;
             ::dup2(nowhere, PQsocket(connection));
             ::close(nowhere);
         }

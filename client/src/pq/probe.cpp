@@ -10,12 +10,15 @@ namespace {
 
 pg_connection begin(settings_list settings, const PGconn* asked_about) {
     // The address and not the name: no name server is asked, and it is the same machine.
-    for (const auto& [keyword, value] : {std::pair("host", PQhost(asked_about)), std::pair("hostaddr", PQhostaddr(asked_about)),
-                                         std::pair("port", PQport(asked_about))})
-        if (value != nullptr && *value != '\0') settings.emplace_back(keyword, value);
+    for (const auto& [keyword, value] :
+         {std::pair("host", PQhost(asked_about)), std::pair("hostaddr", PQhostaddr(asked_about)),
+          std::pair("port", PQport(asked_about))})
+        if (value != nullptr && *value != '\0')
+            settings.emplace_back(keyword, value);
     const setting_arrays arrays(settings);
     pg_connection handle(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
-    if (!handle) throw std::bad_alloc();
+    if (!handle)
+        throw std::bad_alloc();
     return handle;
 }
 
@@ -25,9 +28,12 @@ probe::probe(const settings_list& settings, const PGconn* asked_about, milliseco
     : handle_(begin(settings, asked_about)), deadline_(clock::now() + limit) {}
 
 bool probe::answered(bool is_ready) {
-    if (PQstatus(handle_.get()) == CONNECTION_BAD) return true;
-    if (!is_ready) return false;
-    if (wanted_ == PGRES_POLLING_READING) return true;
+    if (PQstatus(handle_.get()) == CONNECTION_BAD)
+        return true;
+    if (!is_ready)
+        return false;
+    if (wanted_ == PGRES_POLLING_READING)
+        return true;
     wanted_ = PQconnectPoll(handle_.get());
     return wanted_ != PGRES_POLLING_READING && wanted_ != PGRES_POLLING_WRITING;
 }

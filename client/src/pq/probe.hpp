@@ -12,7 +12,8 @@
 namespace pgpubsub::inline v0 {
 
 // Begins another connection to the very address of the first one, without waiting for anything, and ends it at the
-// server's first word, which is long before that asks for a password. A refusal is a word too: whoever refuses is there.
+// server's first word, which is long before that asks for a password. A refusal is a word too: whoever refuses is
+// there.
 class probe {
 public:
     probe(const settings_list& settings, const PGconn* asked_about, milliseconds limit);

@@ -27,12 +27,14 @@ resolved ask(const std::string& name, int flags) noexcept try {
     resolved answer;
     for (const addrinfo* a = first; a != nullptr; a = a->ai_next) {
         std::array<char, NI_MAXHOST> text{};
-        if (::getnameinfo(a->ai_addr, a->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
+        if (::getnameinfo(a->ai_addr, a->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0)
+            continue;
         const std::string address(text.data());
         if (std::find(answer.addresses.begin(), answer.addresses.end(), address) == answer.addresses.end())
             answer.addresses.push_back(address);
     }
-    if (answer.addresses.empty()) answer.problem = "the name has no address";
+    if (answer.addresses.empty())
+        answer.problem = "the name has no address";
     return answer;
 } catch (...) {
     return {.addresses = {}, .problem = "out of memory"};
@@ -41,7 +43,8 @@ resolved ask(const std::string& name, int flags) noexcept try {
 }  // namespace
 
 std::optional<resolved> resolve(const std::string& name, clock::time_point deadline, inbox* in) {
-    if (auto numeric = ask(name, AI_NUMERICHOST); numeric.problem.empty()) return numeric;  // asks nobody
+    if (auto numeric = ask(name, AI_NUMERICHOST); numeric.problem.empty())
+        return numeric;  // asks nobody
     return call_within(deadline, in, [name] { return ask(name, 0); });
 }
 

@@ -31,19 +31,23 @@ std::size_t result::columns() const noexcept { return static_cast<std::size_t>(P
 std::uint64_t result::affected() const noexcept { return affected_rows(impl_->handle.get()); }
 
 std::string_view result::name(std::size_t column) const {
-    if (column >= columns()) throw std::out_of_range("the result has no column " + std::to_string(column));
+    if (column >= columns())
+        throw std::out_of_range("the result has no column " + std::to_string(column));
     return PQfname(impl_->handle.get(), static_cast<int>(column));
 }
 
 std::optional<std::string_view> result::at(std::size_t row, std::size_t column) const {
-    if (row >= rows()) throw std::out_of_range("the result has no row " + std::to_string(row));
-    if (column >= columns()) throw std::out_of_range("the result has no column " + std::to_string(column));
+    if (row >= rows())
+        throw std::out_of_range("the result has no row " + std::to_string(row));
+    if (column >= columns())
+        throw std::out_of_range("the result has no column " + std::to_string(column));
     return value_at(impl_->handle.get(), static_cast<int>(row), static_cast<int>(column));
 }
 
 std::optional<std::string_view> result::at(std::size_t row, std::string_view column) const {
     for (int i = 0; i < PQnfields(impl_->handle.get()); ++i)  // compared as it is: PQfnumber would fold its case
-        if (column == PQfname(impl_->handle.get(), i)) return at(row, static_cast<std::size_t>(i));
+        if (column == PQfname(impl_->handle.get(), i))
+            return at(row, static_cast<std::size_t>(i));
     throw std::out_of_range("the result has no column \"" + std::string(column) + "\"");
 }
 

@@ -56,17 +56,22 @@ inline std::string next_word(std::string_view& sql) {
 inline bool controls_transaction(std::string_view sql) {
     const std::string first = next_word(sql);
     for (const std::string_view word : {"begin", "start", "commit", "end", "abort"})
-        if (first == word) return true;
-    if (first != "rollback" && first != "prepare") return false;
+        if (first == word)
+            return true;
+    if (first != "rollback" && first != "prepare")
+        return false;
     std::string second = next_word(sql);
-    if (first == "prepare") return second == "transaction";
-    if (second == "work" || second == "transaction") second = next_word(sql);
+    if (first == "prepare")
+        return second == "transaction";
+    if (second == "work" || second == "transaction")
+        second = next_word(sql);
     return second != "to";
 }
 
 inline std::string lower_case(std::string_view text) {
     std::string lower(text);
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char& c : lower)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return lower;
 }
 
@@ -74,7 +79,8 @@ inline std::string lower_case(std::string_view text) {
 inline bool is_about_savepoint(std::string_view sql, std::string_view name) {
     std::string_view rest = sql;
     const std::string first = next_word(rest);
-    if (first != "savepoint" && first != "release" && first != "rollback") return false;
+    if (first != "savepoint" && first != "release" && first != "rollback")
+        return false;
     return lower_case(rest).find(name) != std::string::npos;
 }
 

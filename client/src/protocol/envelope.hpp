@@ -33,17 +33,21 @@ std::optional<Integer> json_integer(std::string_view text) {
     return code == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-// Nothing when the text is not what the server writes: anybody can send a NOTIFY. What is handed out is as a notification
-// that was read from a table would be: on one line, without zero bytes, headers that are an object, a time.
+// Nothing when the text is not what the server writes: anybody can send a NOTIFY. What is handed out is as a
+// notification that was read from a table would be: on one line, without zero bytes, headers that are an object, a
+// time.
 inline std::optional<envelope> parse_envelope(std::string_view text) {
     const auto members = json_scanner(text).members();
-    if (!members) return std::nullopt;
+    if (!members)
+        return std::nullopt;
     for (auto m = members->begin(); m != members->end(); ++m)  // jsonb has each name once
         for (auto other = members->begin(); other != m; ++other)
-            if (other->first == m->first) return std::nullopt;
+            if (other->first == m->first)
+                return std::nullopt;
     const auto member = [&](std::string_view name) -> std::optional<std::string_view> {
         for (const auto& [found, value] : *members)
-            if (found == name && value != "null") return value;
+            if (found == name && value != "null")
+                return value;
         return std::nullopt;
     };
     const auto text_of = [&](std::string_view name) -> std::optional<std::string> {
@@ -55,25 +59,31 @@ inline std::optional<envelope> parse_envelope(std::string_view text) {
     envelope e;
     const auto kind = text_of("pgpubsub");
     e.by_reference = kind == "reference";
-    if (!e.by_reference && kind != "broadcast") return std::nullopt;
+    if (!e.by_reference && kind != "broadcast")
+        return std::nullopt;
     const auto id = json_integer<std::int64_t>(member("id").value_or(""));
     auto channel = text_of("channel");
-    if (!id || *id <= 0 || !channel) return std::nullopt;
+    if (!id || *id <= 0 || !channel)
+        return std::nullopt;
     e.what.id = *id;
     e.what.channel = std::move(*channel);
     e.what.attempts = 1;
-    if (e.by_reference) return e;
+    if (e.by_reference)
+        return e;
 
     const auto is_payload = [](const auto& m) { return m.first == "payload"; };  // which may be null
     const auto payload = std::find_if(members->begin(), members->end(), is_payload);
-    if (payload == members->end()) return std::nullopt;
+    if (payload == members->end())
+        return std::nullopt;
     e.what.payload = json_on_one_line(payload->second);
     auto created_at = text_of("created_at");
-    if (!created_at || !microseconds_of(*created_at)) return std::nullopt;
+    if (!created_at || !microseconds_of(*created_at))
+        return std::nullopt;
     e.what.created_at = std::move(*created_at);
     e.what.idempotency_key = idempotency_key(e.what.id, e.what.created_at);
     e.what.key = text_of("key");
-    if (const auto headers = member("headers")) e.what.headers = json_on_one_line(*headers);
+    if (const auto headers = member("headers"))
+        e.what.headers = json_on_one_line(*headers);
     e.what.db_version = json_integer<int>(member("db_version").value_or(""));
     if ((member("key") && !e.what.key) || (e.what.headers && e.what.headers->front() != '{') ||
         (member("db_version") && !e.what.db_version))

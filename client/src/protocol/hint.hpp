@@ -18,16 +18,20 @@ enum class hint {
 // `pids` is written as the server's worker does: "4711,4712". `own` is the pid of the server process that listens for
 // us; 0: not known, then it may be any of them.
 inline hint read_hint(std::string_view pids, int own) {
-    if (pids.empty()) return hint::for_all;
+    if (pids.empty())
+        return hint::for_all;
     bool found = own == 0;
     for (;;) {
         int pid = 0;
         const char* const end = pids.data() + pids.size();
         const auto [rest, code] = std::from_chars(pids.data(), end, pid);
-        if (code != std::errc() || pid <= 0) return hint::unknown;
+        if (code != std::errc() || pid <= 0)
+            return hint::unknown;
         found = found || pid == own;
-        if (rest == end) return found ? hint::for_us : hint::for_others;
-        if (*rest != ',') return hint::unknown;
+        if (rest == end)
+            return found ? hint::for_us : hint::for_others;
+        if (*rest != ',')
+            return hint::unknown;
         pids.remove_prefix(static_cast<std::size_t>(rest + 1 - pids.data()));
     }
 }

@@ -24,7 +24,7 @@ namespace {
 // The oldest extension that has everything this client calls. Raised only when the client calls more.
 constexpr std::string_view needed_version = "0.1.0";
 
-#define PGPUBSUB_COLUMNS                                                 \
+#define PGPUBSUB_COLUMNS                                                  \
     "id, channel, payload, key, headers, pg_catalog.to_json(created_at)," \
     " pg_catalog.to_json(deliver_at), priority, attempts, db_version"
 
@@ -52,7 +52,8 @@ std::optional<std::string> optional_at(const PGresult* rows, int row, int column
 }
 
 std::string without_quotes(std::string_view json) {
-    if (json.size() >= 2 && json.front() == '"') json = json.substr(1, json.size() - 2);
+    if (json.size() >= 2 && json.front() == '"')
+        json = json.substr(1, json.size() - 2);
     return std::string(json);
 }
 
@@ -64,10 +65,12 @@ notification read_notification(const PGresult* rows, int row) {
     n.key = optional_at(rows, row, 3);
     n.headers = optional_at(rows, row, 4);
     n.created_at = without_quotes(text_at(rows, row, 5));
-    if (const auto time = value_at(rows, row, 6)) n.deliver_at = without_quotes(*time);
+    if (const auto time = value_at(rows, row, 6))
+        n.deliver_at = without_quotes(*time);
     n.priority = number_at<int>(rows, row, 7);
     n.attempts = number_at<int>(rows, row, 8);
-    if (value_at(rows, row, 9)) n.db_version = number_at<int>(rows, row, 9);
+    if (value_at(rows, row, 9))
+        n.db_version = number_at<int>(rows, row, 9);
     n.idempotency_key = idempotency_key(n.id, n.created_at);
     return n;
 }
@@ -90,8 +93,9 @@ statement requeue_statement(std::int64_t id, const handler_failure& failure) {
 
 statement claim_statement(const queue& from, int max_count, milliseconds lease, lease_end end) {
     constexpr const char* by_setting = "SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, $2, $3, $4, $5)";
-    constexpr const char* by_time = "SELECT " PGPUBSUB_COLUMNS ", receipt FROM pgpubsub.claim($1, "
-                                    PGPUBSUB_LEASE_BY_TIME("$2::pg_catalog.int4") ", $3, $4, $5)";
+    constexpr const char* by_time =
+        "SELECT " PGPUBSUB_COLUMNS
+        ", receipt FROM pgpubsub.claim($1, " PGPUBSUB_LEASE_BY_TIME("$2::pg_catalog.int4") ", $3, $4, $5)";
     return {end == lease_end::time ? by_time : by_setting,
             {from.channel, max_count, interval(lease), from.subscription, from.filter}};
 }
@@ -107,8 +111,8 @@ statement ack_statement(const std::vector<std::string>& receipts) {
 
 statement nack_statement(const std::string& receipt, const handler_failure& failure) {
     return {"SELECT pgpubsub.nack($1, $2, $3, $4)",
-            {array_literal(std::array{std::string_view(receipt)}), interval(failure.delay), storable_error(failure.text),
-             failure.reject}};
+            {array_literal(std::array{std::string_view(receipt)}), interval(failure.delay),
+             storable_error(failure.text), failure.reject}};
 }
 
 statement release_statement(const std::vector<std::string>& receipts) {
@@ -126,24 +130,26 @@ statement recover_statement(const std::optional<std::string>& channel, int chunk
 }
 
 statement publish_statement(const message& what) {
-    return {"SELECT pgpubsub.publish(channel => $1, payload => $2, key => $3, headers => $4, deliver_at => $5,"
-            " priority => $6, dedup_key => $7, replace => $8)",
-            {what.channel, what.payload, what.key, what.headers, what.deliver_at, what.priority, what.dedup_key,
-             what.replace_waiting}};
+    return {
+        "SELECT pgpubsub.publish(channel => $1, payload => $2, key => $3, headers => $4, deliver_at => $5,"
+        " priority => $6, dedup_key => $7, replace => $8)",
+        {what.channel, what.payload, what.key, what.headers, what.deliver_at, what.priority, what.dedup_key,
+         what.replace_waiting}};
 }
 
 statement publish_batch_statement(const message_batch& what) {
     const auto null_or_array = [](const std::vector<std::optional<std::string>>& elements) {
         return elements.empty() ? std::nullopt : std::optional(array_literal(elements));
     };
-    return {"SELECT * FROM pg_catalog.unnest(pgpubsub.publish_batch(channel => $1, payloads => $2, keys => $3,"
-            " headers => $4, deliver_at => $5, priority => $6))",
-            {what.channel, array_literal(what.payloads), null_or_array(what.keys), null_or_array(what.headers),
-             what.deliver_at, what.priority}};
+    return {
+        "SELECT * FROM pg_catalog.unnest(pgpubsub.publish_batch(channel => $1, payloads => $2, keys => $3,"
+        " headers => $4, deliver_at => $5, priority => $6))",
+        {what.channel, array_literal(what.payloads), null_or_array(what.keys), null_or_array(what.headers),
+         what.deliver_at, what.priority}};
 }
 
 // Not the difference of two timestamps: that is an error when one is infinite.
-#define PGPUBSUB_SECONDS_TO_DUE \
+#define PGPUBSUB_SECONDS_TO_DUE                                                           \
     "pg_catalog.date_part('epoch', pgpubsub.next_due($1, $2, $3)) OPERATOR(pg_catalog.-)" \
     " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
 
@@ -152,20 +158,23 @@ statement next_due_statement(const queue& from) {
 }
 
 statement next_due_or_paused_statement(const queue& from) {
-    return {"SELECT " PGPUBSUB_SECONDS_TO_DUE ", (SELECT s.paused FROM pgpubsub.subscriptions s"
+    return {"SELECT " PGPUBSUB_SECONDS_TO_DUE
+            ", (SELECT s.paused FROM pgpubsub.subscriptions s"
             " WHERE s.channel OPERATOR(pg_catalog.=) $1 AND s.subscription OPERATOR(pg_catalog.=) $2)",
             {from.channel, from.subscription, from.filter}};
 }
 
 statement kind_statement(const std::string& channel) {
-    return {"SELECT kind FROM pgpubsub.channels WHERE name OPERATOR(pg_catalog.=) $1"
-            " AND pgpubsub.has_channel_privilege(name, 'consume')",
-            {channel}};
+    return {
+        "SELECT kind FROM pgpubsub.channels WHERE name OPERATOR(pg_catalog.=) $1"
+        " AND pgpubsub.has_channel_privilege(name, 'consume')",
+        {channel}};
 }
 
 statement check_json_statement(const std::string& text) { return {"SELECT $1::pg_catalog.jsonb", {text}}; }
 
-statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription) {
+statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit,
+                         const std::string& subscription) {
     return {"CALL pgpubsub.wait($1, $2, $3)", {array_literal(channels), interval(time_limit), subscription}};
 }
 
@@ -176,7 +185,8 @@ statement read_broadcast_statement(const std::string& channel, std::int64_t id) 
 std::vector<notification> read_taken(const PGresult* rows) {
     std::vector<notification> taken;
     taken.reserve(static_cast<std::size_t>(PQntuples(rows)));
-    for (int row = 0; row < PQntuples(rows); ++row) taken.push_back(read_notification(rows, row));
+    for (int row = 0; row < PQntuples(rows); ++row)
+        taken.push_back(read_notification(rows, row));
     return taken;
 }
 
@@ -188,13 +198,12 @@ std::vector<claimed> read_claimed(const PGresult* rows) {
     return leased;
 }
 
-std::int64_t read_number(const PGresult* rows) {
-    return PQntuples(rows) > 0 ? number_at<std::int64_t>(rows, 0, 0) : 0;
-}
+std::int64_t read_number(const PGresult* rows) { return PQntuples(rows) > 0 ? number_at<std::int64_t>(rows, 0, 0) : 0; }
 
 std::vector<std::int64_t> read_numbers(const PGresult* rows) {
     std::vector<std::int64_t> numbers;
-    for (int row = 0; row < PQntuples(rows); ++row) numbers.push_back(number_at<std::int64_t>(rows, row, 0));
+    for (int row = 0; row < PQntuples(rows); ++row)
+        numbers.push_back(number_at<std::int64_t>(rows, row, 0));
     return numbers;
 }
 
@@ -203,7 +212,8 @@ std::optional<std::string> read_text(const PGresult* rows) {
 }
 
 std::optional<milliseconds> read_next_due(const PGresult* rows) {
-    if (PQntuples(rows) == 0) return std::nullopt;
+    if (PQntuples(rows) == 0)
+        return std::nullopt;
     const auto seconds = value_at(rows, 0, 0);
     return seconds ? parse_due(*seconds) : std::nullopt;
 }
@@ -211,7 +221,8 @@ std::optional<milliseconds> read_next_due(const PGresult* rows) {
 bool read_paused(const PGresult* rows) { return PQntuples(rows) > 0 && text_at(rows, 0, 1) == "t"; }
 
 server_process read_server_process(const PGresult* rows) {
-    if (PQntuples(rows) == 0) return {};
+    if (PQntuples(rows) == 0)
+        return {};
     return {.pid = number_at<int>(rows, 0, 0), .server_started = number_at<double>(rows, 0, 1)};
 }
 
@@ -236,13 +247,15 @@ server_process check_extension(connection& server) {
     return {.pid = number_at<int>(found.get(), 0, 2), .server_started = number_at<double>(found.get(), 0, 3)};
 }
 
-error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege) {
-    if (e.sqlstate() != sqlstate::no_privilege || !e.hint().empty()) return e;
-    return error(e.what(), {.sqlstate = e.sqlstate(),
-                            .hint = fmt::format("The owner of the channel gives the right with: SELECT "
-                                                "pgpubsub.grant_channel({}, {}, '{}');",
-                                                quote_literal(channel), quote_literal(quote_role(server.user())),
-                                                privilege)});
+error with_privilege_hint(const error& e, const connection& server, std::string_view channel,
+                          std::string_view privilege) {
+    if (e.sqlstate() != sqlstate::no_privilege || !e.hint().empty())
+        return e;
+    return error(e.what(),
+                 {.sqlstate = e.sqlstate(),
+                  .hint = fmt::format("The owner of the channel gives the right with: SELECT "
+                                      "pgpubsub.grant_channel({}, {}, '{}');",
+                                      quote_literal(channel), quote_literal(quote_role(server.user())), privilege)});
 }
 
 }  // namespace pgpubsub::inline v0

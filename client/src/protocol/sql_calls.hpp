@@ -33,8 +33,8 @@ struct queue {
     std::optional<std::string> filter = {};  // jsonb containment on the payload
 };
 
-// What ends a lease that is neither acked nor extended: `setting` is the session's pgpubsub.lease_scope; `time` its time
-// alone, for connections of which the session is somebody else's, such as a pooler's.
+// What ends a lease that is neither acked nor extended: `setting` is the session's pgpubsub.lease_scope; `time` its
+// time alone, for connections of which the session is somebody else's, such as a pooler's.
 enum class lease_end { setting, time };
 
 // How a notification failed.
@@ -66,9 +66,10 @@ statement kind_statement(const std::string& channel);
 // An error unless the text is JSON that the server takes.
 statement check_json_statement(const std::string& text);
 // Its reply, after a while, is the name of one of the channels, which may have work; or null when the time is over.
-statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit, const std::string& subscription);
-// The envelope of a broadcast that was sent by reference, or null. An error unless the channel is, just now, a broadcast
-// channel (42809) that exists (42704) and that the user may consume from (42501).
+statement wait_statement(const std::vector<std::string>& channels, milliseconds time_limit,
+                         const std::string& subscription);
+// The envelope of a broadcast that was sent by reference, or null. An error unless the channel is, just now, a
+// broadcast channel (42809) that exists (42704) and that the user may consume from (42501).
 statement read_broadcast_statement(const std::string& channel, std::int64_t id);
 inline constexpr std::int64_t no_broadcast = 0;  // an id that none has: the statement above checks the channel only
 
@@ -92,6 +93,7 @@ server_process read_server_process(const PGresult* rows);
 inline constexpr const char* stay_connected = "SET idle_session_timeout = 0";
 
 // The same error; when a right is lacking and the server's own hint says nothing, with what to do about it.
-error with_privilege_hint(const error& e, const connection& server, std::string_view channel, std::string_view privilege);
+error with_privilege_hint(const error& e, const connection& server, std::string_view channel,
+                          std::string_view privilege);
 
 }  // namespace pgpubsub::inline v0

@@ -5,8 +5,8 @@
 // waits longer than a deadlock takes to be looked for.
 //
 // Steps: the schema belongs to the extension. Then all locks are taken (lock_all.hpp), in the order in which our
-// functions take them; and the rows of what rights may be granted on, for a GRANT that somebody has made by hand and not
-// committed would fail the script.
+// functions take them; and the rows of what rights may be granted on, for a GRANT that somebody has made by hand and
+// not committed would fail the script.
 #include "admin/plain_grants.hpp"
 #include "admin/script.hpp"
 #include "channel/arguments.hpp"
@@ -74,10 +74,11 @@ PGPUBSUB_FUNCTION(pgpubsub_begin_update) {
     const Oid extension = extension_of_script();
     const Oid schema = get_namespace_oid("pgpubsub", true);
     if (!OidIsValid(schema) || getExtensionOfObject(NamespaceRelationId, schema) != extension)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("schema \"pgpubsub\" does not belong to extension \"pgpubsub\""),
-                errdetail("The extension's schema is named %s now.", our_schema_name()),
-                errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
+        ereport(
+            ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("schema \"pgpubsub\" does not belong to extension \"pgpubsub\""),
+            errdetail("The extension's schema is named %s now.", our_schema_name()),
+            errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
     const wanted_locks wanted = find_relations(extension);
     take_all_locks([&](const lock_attempt& attempt) { take_all(extension, wanted, attempt); });
     // 0.1.0 has no trigger that tells of rows which were written by hand.

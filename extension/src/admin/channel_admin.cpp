@@ -123,18 +123,20 @@ struct channel_settings {
 };
 
 // kind_name: how to name in a message that the channel is of that kind.
-void check_channel_settings(const channel_settings& own, const subscription_settings& of_subscription, channel_kind kind,
-                            const char* kind_name) {
+void check_channel_settings(const channel_settings& own, const subscription_settings& of_subscription,
+                            channel_kind kind, const char* kind_name) {
     if (kind == channel_kind::broadcast && own.ordered.is_given && DatumGetBool(own.ordered.value))
         contradicting_arguments("ordered", kind_name, nothing_is_stored);
     if (kind == channel_kind::broadcast && of_subscription.any_is_given())
         contradicting_arguments(of_subscription.first_given(), kind_name, nothing_is_stored);
     if (kind == channel_kind::queue && own.retention.is_given)
-        contradicting_arguments("retention", kind_name,
-                                "The retention time is that of broadcasts; what a queue channel has processed is kept for "
-                                "the time of \"history\".");
+        contradicting_arguments(
+            "retention", kind_name,
+            "The retention time is that of broadcasts; what a queue channel has processed is kept for "
+            "the time of \"history\".");
     if (own.retention.is_given && microseconds_of(*DatumGetIntervalP(own.retention.value)) <= 0)
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"retention\" must be more than zero"));
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("argument \"retention\" must be more than zero"));
 }
 
 void store_channel_settings(const channel_settings& own, int32 channel_id) {
@@ -163,9 +165,10 @@ void check_may_change_order(const channel& c) {
         has_rows(table, c);  // so that the look under the lock is short
     lock_channel(c.id, channel_lock::replace);
     if (has_rows(table, c))
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("cannot change \"ordered\" of channel \"%s\" while it has notifications", c.name),
-                errhint("Pause the publishers until they are processed, or remove them with pgpubsub.purge_channel()."));
+        ereport(
+            ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("cannot change \"ordered\" of channel \"%s\" while it has notifications", c.name),
+            errhint("Pause the publishers until they are processed, or remove them with pgpubsub.purge_channel()."));
     table.close();
 }
 

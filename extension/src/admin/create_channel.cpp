@@ -37,12 +37,9 @@ void create_channel(std::string_view name, Oid owner) {
     const catalog& tables = our_catalog();
     const int32 id =
         next_id(&catalog::channel_id_seq, &catalog::channel, &catalog::channel_pkey, channel_column::count);
-    const Datum row[] = {Int32GetDatum(id),
-                         text_of(name),
-                         CStringGetTextDatum("queue"),
-                         BoolGetDatum(false),
-                         Datum{0},
-                         TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
+    const Datum row[] = {
+        Int32GetDatum(id),   text_of(name), CStringGetTextDatum("queue"),
+        BoolGetDatum(false), Datum{0},      TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
     const bool row_nulls[] = {false, false, false, false, true, false};
     insert_row(tables.channel, row, row_nulls);
     make_owner(id, owner);

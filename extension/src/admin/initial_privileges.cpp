@@ -96,8 +96,8 @@ PGPUBSUB_FUNCTION(pgpubsub_set_initial_privileges) {
     const Oid extension = extension_of_script();
     Datum* readers;
     int reader_count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(set_initial_privileges_arguments::readers), TEXTOID, -1, false, TYPALIGN_INT, &readers,
-                      nullptr, &reader_count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(set_initial_privileges_arguments::readers), TEXTOID, -1, false,
+                      TYPALIGN_INT, &readers, nullptr, &reader_count);
     SPI_connect();
     const List* const by_hand = texts(granted_since, extension);
     run_all(texts(corrections, extension));

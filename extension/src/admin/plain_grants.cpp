@@ -61,15 +61,9 @@ constexpr grantable functions[] = {
     {"detach", for_publishers | for_makers},
 };
 constexpr grantable views[] = {
-    {"channels", for_all},
-    {"subscriptions", for_all},
-    {"channel_privileges", for_all},
-    {"attachments", for_all},
-    {"notifications", for_consumers},
-    {"dead_letters", for_consumers},
-    {"history", for_consumers},
-    {"stat_channels", for_consumers},
-    {"stat_consumers", for_consumers},
+    {"channels", for_all},          {"subscriptions", for_all},       {"channel_privileges", for_all},
+    {"attachments", for_all},       {"notifications", for_consumers}, {"dead_letters", for_consumers},
+    {"history", for_consumers},     {"stat_channels", for_consumers}, {"stat_consumers", for_consumers},
     {"stat_wakeup", for_consumers},
 };
 
@@ -161,7 +155,8 @@ void as_extension_owner(F f) {
     SetUserIdAndSecContext(caller, context);
 }
 
-// What a set is made of: an object, the right on it that goes with the set, and where pg_catalog has the object's rights.
+// What a set is made of: an object, the right on it that goes with the set, and where pg_catalog has the object's
+// rights.
 struct granted_object {
     ObjectType type;
     Oid catalog;
@@ -175,16 +170,19 @@ struct granted_object {
 template <typename F>
 void for_each_object(unsigned sets, F f) {
     const Oid schema = our_schema();
-    f(granted_object{OBJECT_SCHEMA, NamespaceRelationId, schema, ACL_USAGE, "usage", NAMESPACEOID, Anum_pg_namespace_nspacl});
+    f(granted_object{OBJECT_SCHEMA, NamespaceRelationId, schema, ACL_USAGE, "usage", NAMESPACEOID,
+                     Anum_pg_namespace_nspacl});
     for (const grantable& one : functions) {
         const ListCell* cell;
         foreach (cell, (one.sets & sets) != 0 ? forms_of(one.name) : NIL)
-            f(granted_object{OBJECT_ROUTINE, ProcedureRelationId, lfirst_oid(cell), ACL_EXECUTE, "execute", PROCOID, Anum_pg_proc_proacl});
+            f(granted_object{OBJECT_ROUTINE, ProcedureRelationId, lfirst_oid(cell), ACL_EXECUTE, "execute", PROCOID,
+                             Anum_pg_proc_proacl});
     }
     for (const grantable& one : views) {
         const Oid view = get_relname_relid(one.name, schema);
         if ((one.sets & sets) != 0 && OidIsValid(view))
-            f(granted_object{OBJECT_TABLE, RelationRelationId, view, ACL_SELECT, "select", RELOID, Anum_pg_class_relacl});
+            f(granted_object{OBJECT_TABLE, RelationRelationId, view, ACL_SELECT, "select", RELOID,
+                             Anum_pg_class_relacl});
     }
 }
 
@@ -250,8 +248,8 @@ struct wanted_change {
     int nest_level;  // of the sub-transaction that asked for it
 };
 
-// In the memory of the transaction, in the order in which they were asked for; so those of the innermost sub-transaction come
-// last.
+// In the memory of the transaction, in the order in which they were asked for; so those of the innermost
+// sub-transaction come last.
 List* wanted = NIL;
 
 wanted_change* last_wanted() { return wanted == NIL ? nullptr : static_cast<wanted_change*>(llast(wanted)); }
@@ -301,13 +299,14 @@ void for_each_wanted(F act) {
 // A prepared transaction may stay for days, and would hold up all who need such grants.
 void refuse_to_prepare(const wanted_change& w) {
     if (is_any_to_change(w.role, w.sets, w.d))
-        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                errmsg("cannot PREPARE a transaction that changes what role \"%s\" may call",
-                       GetUserNameFromId(w.role, false)),
-                errdetail("The first right on a channel brings EXECUTE on functions of pgpubsub. Until COMMIT PREPARED no "
-                          "other role could be given that."),
-                errhint("Use COMMIT, or call pgpubsub.grant_usage() in a transaction of its own before; for a new owner "
-                        "with own_channels => true."));
+        ereport(
+            ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+            errmsg("cannot PREPARE a transaction that changes what role \"%s\" may call",
+                   GetUserNameFromId(w.role, false)),
+            errdetail("The first right on a channel brings EXECUTE on functions of pgpubsub. Until COMMIT PREPARED no "
+                      "other role could be given that."),
+            errhint("Use COMMIT, or call pgpubsub.grant_usage() in a transaction of its own before; for a new owner "
+                    "with own_channels => true."));
 }
 
 void at_end(XactEvent event, void*) {

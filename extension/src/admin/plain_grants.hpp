@@ -35,8 +35,8 @@ void revoke_at_commit(Oid role, unsigned sets);
 // updates the extension, and brings functions that belong to a set.
 void complete_grants_at_commit();
 
-// Until the transaction ends, no other one makes such grants: one transaction after the other, and an update script, which
-// replaces functions, with none of them.
+// Until the transaction ends, no other one makes such grants: one transaction after the other, and an update script,
+// which replaces functions, with none of them.
 void lock_grants();
 
 // Registers the callback for the end of transactions. Called once, when the library is loaded.

@@ -36,8 +36,7 @@ void pgpubsub::check_sees_all_rows(const char* what) {
     if (IsolationUsesXactSnapshot())
         ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                 errmsg("cannot drop a %s in a transaction of isolation level REPEATABLE READ or SERIALIZABLE", what),
-                errdetail("Notifications that it does not see would be left behind."),
-                errhint("Use READ COMMITTED."));
+                errdetail("Notifications that it does not see would be left behind."), errhint("Use READ COMMITTED."));
 }
 
 void pgpubsub::remove_everything(const channel& c, std::span<const subscription> subscriptions) {

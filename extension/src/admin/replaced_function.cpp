@@ -1,7 +1,9 @@
-// pgpubsub_pass_on_privileges(former, successor): for the update scripts, where one function takes the place of another.
+// pgpubsub_pass_on_privileges(former, successor): for the update scripts, where one function takes the place of
+// another.
 //
-// Guarantee: whoever could call the former function can call its successor, and pg_dump carries that. A GRANT in the script
-// itself would not do: what an extension's script grants counts as what CREATE EXTENSION grants, and is left out of a dump.
+// Guarantee: whoever could call the former function can call its successor, and pg_dump carries that. A GRANT in the
+// script itself would not do: what an extension's script grants counts as what CREATE EXTENSION grants, and is left out
+// of a dump.
 #include "channel/arguments.hpp"
 
 using namespace pgpubsub;

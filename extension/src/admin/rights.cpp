@@ -85,7 +85,8 @@ PGPUBSUB_FUNCTION(pgpubsub_grant_usage) {
     require(fcinfo, at::role, "role");
     require(fcinfo, at::own_channels, "own_channels");
     check_role_exists(PG_GETARG_OID(at::role));
-    grant_at_commit(PG_GETARG_OID(at::role), PG_GETARG_BOOL(at::own_channels) ? usage::all : usage::publish | usage::consume);
+    grant_at_commit(PG_GETARG_OID(at::role),
+                    PG_GETARG_BOOL(at::own_channels) ? usage::all : usage::publish | usage::consume);
     PG_RETURN_VOID();
 }
 

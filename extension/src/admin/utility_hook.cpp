@@ -33,10 +33,12 @@ void note_listening(const Node* command) {
 }
 
 bool commits_prepared(const Node* command) {
-    return IsA(command, TransactionStmt) && reinterpret_cast<const TransactionStmt*>(command)->kind == TRANS_STMT_COMMIT_PREPARED;
+    return IsA(command, TransactionStmt) &&
+           reinterpret_cast<const TransactionStmt*>(command)->kind == TRANS_STMT_COMMIT_PREPARED;
 }
 
-// Of a database that was copied, or in which the extension was made by a prepared transaction, the launcher may not know.
+// Of a database that was copied, or in which the extension was made by a prepared transaction, the launcher may not
+// know.
 void ask_for_worker_if_needed() {
     shared_database* const d = known_database_entry(MyDatabaseId);
     const bool is_known = d != nullptr && (has_worker(d) || pg_atomic_read_u32(&d->is_wanted) != 0);
@@ -45,7 +47,8 @@ void ask_for_worker_if_needed() {
 }
 
 bool creates_our_extension(const Node* command) {
-    return IsA(command, CreateExtensionStmt) && strcmp(reinterpret_cast<const CreateExtensionStmt*>(command)->extname, "pgpubsub") == 0;
+    return IsA(command, CreateExtensionStmt) &&
+           strcmp(reinterpret_cast<const CreateExtensionStmt*>(command)->extname, "pgpubsub") == 0;
 }
 
 DefElem* find_option(List* options, const char* name) {
@@ -58,10 +61,11 @@ DefElem* find_option(List* options, const char* name) {
     return nullptr;
 }
 
-// By itself PostgreSQL gives an OID once. Who names one may give a database that of a dropped one: the copy of the same template, with
-// the same files.
+// By itself PostgreSQL gives an OID once. Who names one may give a database that of a dropped one: the copy of the same
+// template, with the same files.
 bool may_give_oid_again(const Node* command) {
-    return IsA(command, CreatedbStmt) && find_option(reinterpret_cast<const CreatedbStmt*>(command)->options, "oid") != nullptr;
+    return IsA(command, CreatedbStmt) &&
+           find_option(reinterpret_cast<const CreatedbStmt*>(command)->options, "oid") != nullptr;
 }
 
 // The database that must have no sessions for the command; null: the command is another one.
@@ -201,8 +205,9 @@ void execute_and_follow(const call& c) {
     warn_of_lost_rights(captures);
 }
 
-void execute(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
-             QueryEnvironment* environment, DestReceiver* destination, QueryCompletion* completion) {
+void execute(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context,
+             ParamListInfo params, QueryEnvironment* environment, DestReceiver* destination,
+             QueryCompletion* completion) {
     const call c = {planned, query, read_only_tree, context, params, environment, destination, completion};
     shared_database* d = nullptr;
     if (has_shared_memory()) {

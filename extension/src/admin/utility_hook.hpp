@@ -3,8 +3,8 @@
 //
 // - LISTEN and UNLISTEN: who listens (sessions.hpp).
 // - DROP EXTENSION: the worker ends.
-// - DROP DATABASE, ALTER DATABASE ... RENAME or SET TABLESPACE, CREATE DATABASE ... TEMPLATE: PostgreSQL refuses them while anybody is
-//   connected to the database. So its worker goes away for the while.
+// - DROP DATABASE, ALTER DATABASE ... RENAME or SET TABLESPACE, CREATE DATABASE ... TEMPLATE: PostgreSQL refuses them
+//   while anybody is connected to the database. So its worker goes away for the while.
 #pragma once
 
 namespace pgpubsub {

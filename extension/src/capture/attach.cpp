@@ -1,13 +1,13 @@
 // pgpubsub.attach() and detach(): the capture of a table into a channel, made and dropped by name of table and channel.
 //
-// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller, so PostgreSQL's own rules apply, and what they make
-// is dumped and restored with the table. Every name that they add to a command is qualified, so that only the condition is
-// read by the caller's search_path.
+// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller, so PostgreSQL's own rules apply, and what
+// they make is dumped and restored with the table. Every name that they add to a command is qualified, so that only the
+// condition is read by the caller's search_path.
 //
-// Steps: look what is to be done, by a lock that disturbs nobody, so that whatever is wrong is told before anybody has to wait,
-// and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the table because of
-// somebody else who is making it too; take the lock that is needed, of all partitions too; look again; do it, all under this lock,
-// so that no change is missed in between or captured twice.
+// Steps: look what is to be done, by a lock that disturbs nobody, so that whatever is wrong is told before anybody has
+// to wait, and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the
+// table because of somebody else who is making it too; take the lock that is needed, of all partitions too; look again;
+// do it, all under this lock, so that no change is missed in between or captured twice.
 #include "capture/attachment_arguments.hpp"
 #include "capture/attachment_triggers.hpp"
 #include "capture/row_key.hpp"
@@ -56,8 +56,7 @@ Relation open_own_table(Oid oid, LOCKMODE mode) {
     const char kind = get_rel_relkind(oid);
     if (kind == RELKIND_VIEW || kind == RELKIND_MATVIEW)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                errmsg("cannot capture changes of \"%s\": it is a view", name),
-                errhint("Attach the tables below it."));
+                errmsg("cannot capture changes of \"%s\": it is a view", name), errhint("Attach the tables below it."));
     if (!is_table(kind))
         cannot_capture(name, "is not a table");
     if (IsCatalogRelationOid(oid))
@@ -101,7 +100,8 @@ void warn_of_no_order(const char* table, const channel& c) {
     ereport(WARNING, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
             errmsg("changes of table \"%s\" will be handed out in no order", table),
             errdetail("Channel \"%s\" is ordered by key, and the table has neither a primary key nor an index as its "
-                      "replica identity; a notification without a key waits for no other.", c.name),
+                      "replica identity; a notification without a key waits for no other.",
+                      c.name),
             errhint("Add a primary key, or name the columns of the key in \"key_columns\"."));
 }
 
@@ -132,7 +132,8 @@ void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_na
     const char* const name = OidIsValid(owner) ? GetUserNameFromId(owner, true) : nullptr;
     if (name != nullptr && !is_member_of_role_nosuper(table_owner, owner))
         ereport(NOTICE, errmsg("channel \"%s\" belongs to role \"%s\"", c.name, name),
-                errdetail("That role, and those that it lets consume from the channel, can read what is captured of table \"%s\".",
+                errdetail("That role, and those that it lets consume from the channel, can read what is captured of "
+                          "table \"%s\".",
                           table_name));
 }
 
@@ -150,8 +151,8 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     Relation table = open_with_partitions(oid, held);
     attachment wanted = attachment_arguments(fcinfo, table, channel_name);
     attachment_plan plan = plan_attach(table, wanted);
-    // A lock that turns out to be too weak is given back before the stronger one is asked for: who holds one and waits for the
-    // other may deadlock with somebody who has read the table and goes on to write to it.
+    // A lock that turns out to be too weak is given back before the stronger one is asked for: who holds one and waits
+    // for the other may deadlock with somebody who has read the table and goes on to write to it.
     while (lock_for(plan) > held) {
         const Oid first_owner = table->rd_rel->relowner;
         close_with_partitions(table, held);
@@ -163,8 +164,8 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     }
     const Oid owner = table->rd_rel->relowner;
     const char* const table_name = pstrdup(RelationGetRelationName(table));
-    const bool lacks_key = (wanted.events & row_events) != 0 && wanted.key_columns == NIL &&
-                           default_key_columns(table).count == 0;
+    const bool lacks_key =
+        (wanted.events & row_events) != 0 && wanted.key_columns == NIL && default_key_columns(table).count == 0;
     relation_close(table, NoLock);
 
     // Locked, so that it stays until the transaction ends.
@@ -201,8 +202,9 @@ PGPUBSUB_FUNCTION(pgpubsub_detach) {
     table = open_with_partitions(oid, lock_for(plan));
     plan = plan_detach(table, channel_name);
     if (plan.other_trigger != nullptr)
-        ereport(NOTICE, errmsg("trigger \"%s\" of table \"%s\" goes on capturing into channel \"%s\"", plan.other_trigger,
-                               RelationGetRelationName(table), c_string(channel_name)),
+        ereport(NOTICE,
+                errmsg("trigger \"%s\" of table \"%s\" goes on capturing into channel \"%s\"", plan.other_trigger,
+                       RelationGetRelationName(table), c_string(channel_name)),
                 errdetail("It was not made by pgpubsub.attach(), or has been renamed since."));
     relation_close(table, NoLock);
     carry_out(plan);

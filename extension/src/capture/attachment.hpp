@@ -1,8 +1,8 @@
 // An attachment: the capture of a table into a channel as pgpubsub.attach() makes it.
 //
-// What makes and compares attachments (attachment_arguments.hpp, attachment_triggers.hpp, filter_clause.hpp) reads from a
-// Relation that is open. What it returns is in the current memory context and points to nothing of the relation's, whose entry
-// in the relcache any look-up may build anew.
+// What makes and compares attachments (attachment_arguments.hpp, attachment_triggers.hpp, filter_clause.hpp) reads from
+// a Relation that is open. What it returns is in the current memory context and points to nothing of the relation's,
+// whose entry in the relcache any look-up may build anew.
 #pragma once
 
 #include "capture/capture_settings.hpp"

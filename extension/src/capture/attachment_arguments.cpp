@@ -12,7 +12,8 @@ namespace {
 using at = attach_arguments;
 
 // The elements of a text[] argument, none of them null; empty where the argument is null.
-std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int index, const char* name, const char* element) {
+std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int index, const char* name,
+                                                 const char* element) {
     if (PG_ARGISNULL(index))
         return {};
     Datum* values;
@@ -24,7 +25,8 @@ std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int in
     auto* const names = static_cast<std::string_view*>(palloc(count * sizeof(std::string_view)));
     for (int i = 0; i < count; ++i) {
         if (nulls[i])
-            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not contain null", name));
+            ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("argument \"%s\" must not contain null", name));
         names[i] = view_of(DatumGetTextPP(values[i]));
     }
     return {names, static_cast<std::size_t>(count)};
@@ -38,7 +40,8 @@ int16 events_argument(FunctionCallInfo fcinfo, Relation table) {
             if (name == e.name)
                 bit = e.bit;
         if (bit == 0)
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized event \"%s\"", c_string(name)),
+            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("unrecognized event \"%s\"", c_string(name)),
                     errhint("The events are \"insert\", \"update\", \"delete\" and \"truncate\"."));
         asked |= bit;
     }
@@ -67,7 +70,8 @@ List* columns_argument(FunctionCallInfo fcinfo, int index, const char* name, Rel
                     errcontext("argument \"%s\" of pgpubsub.attach()", name));
         if (is_virtual(*TupleDescAttr(RelationGetDescr(table), number - 1)))
             ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("column \"%s\" of table \"%s\" is a virtual generated column", text, RelationGetRelationName(table)),
+                    errmsg("column \"%s\" of table \"%s\" is a virtual generated column", text,
+                           RelationGetRelationName(table)),
                     errdetail("A row that is captured has no value of it."),
                     errhint("Name the columns that it is generated from, or use it in the condition."),
                     errcontext("argument \"%s\" of pgpubsub.attach()", name));
@@ -93,7 +97,8 @@ bool wants_rows(FunctionCallInfo fcinfo) {
     const std::string_view name =
         PG_ARGISNULL(at::granularity) ? "statement" : view_of(PG_GETARG_TEXT_PP(at::granularity));
     if (name != "statement" && name != "row")
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unrecognized granularity \"%s\"", c_string(name)),
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("unrecognized granularity \"%s\"", c_string(name)),
                 errhint("The granularities are \"statement\" and \"row\"."));
     return name == "row";
 }
@@ -102,7 +107,8 @@ bool wants_rows(FunctionCallInfo fcinfo) {
 const char* why_by_row(Relation table, bool is_always) {
     const FormData_pg_class& facts = *table->rd_rel;
     if (facts.relkind == RELKIND_PARTITIONED_TABLE)
-        return "It is partitioned: a statement-level trigger would miss what is written into a partition by its own name.";
+        return "It is partitioned: a statement-level trigger would miss what is written into a partition by its own "
+               "name.";
     if (facts.relispartition)
         return "It is a partition: a statement-level trigger would miss what is written into the partitioned table.";
     if (facts.relkind == RELKIND_FOREIGN_TABLE)
@@ -125,7 +131,8 @@ void check_only_truncate(const attachment& a) {
                              : a.key_columns != NIL              ? "key_columns"
                                                                  : nullptr;
     if (name != nullptr)
-        contradicting_arguments(name, "events", "The only event is truncate, whose notification has neither row nor key.");
+        contradicting_arguments(name, "events",
+                                "The only event is truncate, whose notification has neither row nor key.");
 }
 
 void check_agreement(const attachment& a, Relation table) {
@@ -135,7 +142,8 @@ void check_agreement(const attachment& a, Relation table) {
         contradicting_arguments("columns", "events",
                                 "The columns say which updates are captured, and update is not among the events.");
     if (a.payload == payload_choice::key && a.payload_columns != NIL)
-        contradicting_arguments("payload_columns", "payload", "With payload => 'key', the rows hold the key columns only.");
+        contradicting_arguments("payload_columns", "payload",
+                                "With payload => 'key', the rows hold the key columns only.");
     if (a.payload == payload_choice::key && a.key_columns == NIL && default_key_columns(table).count == 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("argument \"payload\" is 'key', but table \"%s\" has no key", RelationGetRelationName(table)),

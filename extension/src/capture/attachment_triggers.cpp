@@ -15,7 +15,7 @@ struct wanted_trigger {
     int16 type;             // as pg_trigger.tgtype
     const char* old_table;  // null: none
     const char* new_table;
-    List* arguments;  // of char*
+    List* arguments;   // of char*
     const char* when;  // null: none
     char state;        // as pg_trigger.tgenabled
 };
@@ -72,9 +72,7 @@ wanted_triggers triggers_for(Relation table, const attachment& a) {
     return wanted;
 }
 
-bool same_text(const char* a, const char* b) {
-    return a == nullptr || b == nullptr ? a == b : strcmp(a, b) == 0;
-}
+bool same_text(const char* a, const char* b) { return a == nullptr || b == nullptr ? a == b : strcmp(a, b) == 0; }
 
 bool same_arguments(Relation table, const Trigger& t, const List* arguments) {
     if (t.tgnargs != list_length(arguments))
@@ -167,7 +165,8 @@ bool captures_into(const Trigger& t, Oid capture, std::string_view channel) {
 }
 
 // Refuses what attach() has not made and what stands in its way.
-void check_others(Relation table, std::span<const Trigger> triggers, const attachment& a, const wanted_triggers& wanted) {
+void check_others(Relation table, std::span<const Trigger> triggers, const attachment& a,
+                  const wanted_triggers& wanted) {
     const Oid capture = capture_function();
     for (const Trigger& t : triggers)
         if (t.tgisclone && captures_into(t, capture, a.channel))
@@ -175,12 +174,13 @@ void check_others(Relation table, std::span<const Trigger> triggers, const attac
     for (const Trigger& t : triggers) {
         const bool captures = captures_into(t, capture, a.channel);
         if (captures && !is_attachment_trigger(t.tgname, a.channel))
-            ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
-                    errmsg("trigger \"%s\" of table \"%s\" captures into channel \"%s\" already", t.tgname,
-                           RelationGetRelationName(table), a.channel),
-                    errdetail("It was not made by pgpubsub.attach(), or has been renamed since; "
-                              "changes would be captured twice."),
-                    errhint("Remove it first: DROP TRIGGER %s ON %s.", quote_identifier(t.tgname), qualified_name(table)));
+            ereport(
+                ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
+                errmsg("trigger \"%s\" of table \"%s\" captures into channel \"%s\" already", t.tgname,
+                       RelationGetRelationName(table), a.channel),
+                errdetail("It was not made by pgpubsub.attach(), or has been renamed since; "
+                          "changes would be captured twice."),
+                errhint("Remove it first: DROP TRIGGER %s ON %s.", quote_identifier(t.tgname), qualified_name(table)));
         if (!captures && wanted.has(t.tgname))
             ereport(ERROR, errcode(ERRCODE_DUPLICATE_OBJECT),
                     errmsg("trigger \"%s\" of table \"%s\" is not a capture into channel \"%s\"", t.tgname,
@@ -242,15 +242,16 @@ void check_partitions(Relation table, std::string_view channel) {
     any_partition(table, [&](Relation partition, std::span<const Trigger> triggers) {
         for (const Trigger& t : triggers)
             if (!t.tgisclone && captures_into(t, capture, channel) && (t.tgtype & row_events) != 0)
-                ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("partition \"%s\" captures into channel \"%s\" already", RelationGetRelationName(partition),
-                               c_string(channel)),
-                        errdetail("Trigger \"%s\" does; its changes would be captured twice.", t.tgname),
-                        is_attachment_trigger(t.tgname, channel)
-                            ? errhint("Detach it first: SELECT pgpubsub.detach(%s, %s).",
-                                      quote_literal_cstr(qualified_name(partition)), quote_literal_cstr(c_string(channel)))
-                            : errhint("Remove it first: DROP TRIGGER %s ON %s.", quote_identifier(t.tgname),
-                                      qualified_name(partition)));
+                ereport(
+                    ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("partition \"%s\" captures into channel \"%s\" already", RelationGetRelationName(partition),
+                           c_string(channel)),
+                    errdetail("Trigger \"%s\" does; its changes would be captured twice.", t.tgname),
+                    is_attachment_trigger(t.tgname, channel)
+                        ? errhint("Detach it first: SELECT pgpubsub.detach(%s, %s).",
+                                  quote_literal_cstr(qualified_name(partition)), quote_literal_cstr(c_string(channel)))
+                        : errhint("Remove it first: DROP TRIGGER %s ON %s.", quote_identifier(t.tgname),
+                                  qualified_name(partition)));
         return false;
     });
 }
@@ -258,9 +259,9 @@ void check_partitions(Relation table, std::string_view channel) {
 // Whether a partition has the trigger in another state than its table shall have it.
 bool has_partition_in_other_state(Relation table, const wanted_trigger& w) {
     return TRIGGER_FOR_ROW(w.type) && any_partition(table, [&w](Relation, std::span<const Trigger> triggers) {
-        const Trigger* const clone = find_trigger(triggers, w.name);
-        return clone != nullptr && clone->tgisclone && clone->tgenabled != w.state;
-    });
+               const Trigger* const clone = find_trigger(triggers, w.name);
+               return clone != nullptr && clone->tgisclone && clone->tgenabled != w.state;
+           });
 }
 
 }  // namespace
@@ -306,7 +307,8 @@ attachment_plan plan_attach(Relation table, const attachment& a) {
         }
         const bool stays = existing != nullptr && is_as_wanted(table, *existing, w);
         if (!stays)
-            plan.commands = lappend(plan.commands, const_cast<char*>(create_command(w, table_name, existing != nullptr)));
+            plan.commands =
+                lappend(plan.commands, const_cast<char*>(create_command(w, table_name, existing != nullptr)));
         // What is made or replaced fires in ordinary sessions.
         const char state = stays ? existing->tgenabled : TRIGGER_FIRES_ON_ORIGIN;
         if (state != w.state || (stays && has_partition_in_other_state(table, w)))
@@ -340,10 +342,11 @@ attachment_plan plan_detach(Relation table, std::string_view channel) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what),
                 others == nullptr ? errdetail("It is attached to no channel.")
                                   : errdetail("It is attached to %s.", others));
-    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what),
-            errdetail("Trigger \"%s\" captures into it, but was not made by pgpubsub.attach(), or has been renamed since.",
-                      plan.other_trigger),
-            errhint("Remove it by DROP TRIGGER %s ON %s.", quote_identifier(plan.other_trigger), table_name));
+    ereport(
+        ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", what),
+        errdetail("Trigger \"%s\" captures into it, but was not made by pgpubsub.attach(), or has been renamed since.",
+                  plan.other_trigger),
+        errhint("Remove it by DROP TRIGGER %s ON %s.", quote_identifier(plan.other_trigger), table_name));
 }
 
 }  // namespace pgpubsub

@@ -1,9 +1,9 @@
-// pgpubsub.attachment_list(): what the capture triggers of the database are, one row for each table and channel, for the view
-// pgpubsub.attachments, and one more where triggers were made by hand. Those that a partition has from its table don't. Only of tables
-// that the current user owns, and of channels that the user may use.
+// pgpubsub.attachment_list(): what the capture triggers of the database are, one row for each table and channel, for
+// the view pgpubsub.attachments, and one more where triggers were made by hand. Those that a partition has from its
+// table don't. Only of tables that the current user owns, and of channels that the user may use.
 //
-// The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's columns,
-// and so its lock.
+// The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's
+// columns, and so its lock.
 #include "capture/attachment_triggers.hpp"
 #include "capture/filter_columns.hpp"
 #include "channel/channel.hpp"
@@ -48,7 +48,10 @@ bool read_trigger(HeapTuple tuple, TupleDesc columns, Oid capture, seen_trigger*
     bool null;
     const Datum stored = heap_getattr(tuple, Anum_pg_trigger_tgargs, columns, &null);
     const char* problem;
-    *result = {.table = facts.tgrelid, .name = pstrdup(NameStr(facts.tgname)), .type = facts.tgtype, .enabled = facts.tgenabled};
+    *result = {.table = facts.tgrelid,
+               .name = pstrdup(NameStr(facts.tgname)),
+               .type = facts.tgtype,
+               .enabled = facts.tgenabled};
     result->has_known_settings =
         read_settings(arguments_of(DatumGetByteaPCopy(stored), facts.tgnargs), &result->settings, &problem);
     result->is_by_hand = !is_attachment_trigger(result->name, result->settings.channel);

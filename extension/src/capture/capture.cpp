@@ -1,13 +1,13 @@
 // pgpubsub.capture(): the trigger function that turns row changes into notifications.
 //
-// Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs no right
-// of the user who changes the rows. The owner of the table that the trigger was made for must be allowed to publish to
-// the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's fault. The
-// same holds for a trigger that can't capture (capture_trigger.hpp).
+// Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs
+// no right of the user who changes the rows. The owner of the table that the trigger was made for must be allowed to
+// publish to the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's
+// fault. The same holds for a trigger that can't capture (capture_trigger.hpp).
 //
-// Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The first one
-// that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row for each
-// subscription, or a broadcast; at the end, one hint.
+// Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The
+// first one that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row
+// for each subscription, or a broadcast; at the end, one hint.
 #include "capture/capture_right.hpp"
 #include "capture/capture_trigger.hpp"
 #include "capture/change_payload.hpp"
@@ -23,7 +23,8 @@ namespace {
 
 const TriggerData& guarded_trigger(FunctionCallInfo fcinfo) {
     if (!CALLED_AS_TRIGGER(fcinfo))
-        raise({ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "pgpubsub.capture() was not called as a trigger", nullptr, capture_usage});
+        raise({ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "pgpubsub.capture() was not called as a trigger", nullptr,
+               capture_usage});
     const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
     // Such a trigger is the write: without it, nothing would be written.
     if (TRIGGER_FIRED_INSTEAD(trigger.tg_event))
@@ -69,8 +70,9 @@ public:
             with_context(memory_, [this] { open(); });
         if (is_refused_)
             return;
-        const new_notification n = {.payload = payload_of(&json_, *plan_, change),
-                                    .key = channel_.ordered || plan_->always_has_key ? key_of(*plan_, change) : nullptr};
+        const new_notification n = {
+            .payload = payload_of(&json_, *plan_, change),
+            .key = channel_.ordered || plan_->always_has_key ? key_of(*plan_, change) : nullptr};
         if (channel_.kind == channel_kind::broadcast)
             broadcast(channel_, n);
         else if (expects_many_)
@@ -163,8 +165,9 @@ void capture_row(const TriggerData& trigger, const capture_plan& plan) {
 class row_loop {
 public:
     static row_loop begin(change_sink* sink) {
-        return {sink, sink->expects_many() ? AllocSetContextCreate(CurrentMemoryContext, "pgpubsub capture", ALLOCSET_DEFAULT_SIZES)
-                                           : nullptr};
+        return {sink, sink->expects_many()
+                          ? AllocSetContextCreate(CurrentMemoryContext, "pgpubsub capture", ALLOCSET_DEFAULT_SIZES)
+                          : nullptr};
     }
     void add(const row_change& change) {
         if (per_row_ == nullptr)
@@ -194,9 +197,10 @@ void capture_rows(change_sink* sink, Tuplestorestate* rows, TupleDesc format, op
     table.close();
 }
 
-// PostgreSQL adds the old and the new version of a row together, so they are found at the same place. There is one exception, on
-// a partitioned table: a row that leaves its partition, and whose insertion into the other one a trigger refuses, is among the old
-// ones alone. Then nothing tells any more which belong together, and what happened is told as deletes and inserts.
+// PostgreSQL adds the old and the new version of a row together, so they are found at the same place. There is one
+// exception, on a partitioned table: a row that leaves its partition, and whose insertion into the other one a trigger
+// refuses, is among the old ones alone. Then nothing tells any more which belong together, and what happened is told as
+// deletes and inserts.
 void capture_updates(change_sink* sink, Tuplestorestate* old_rows, Tuplestorestate* new_rows, TupleDesc format) {
     if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows)) {
         capture_rows(sink, old_rows, format, operation::erase);
@@ -230,7 +234,8 @@ void capture_statement(const TriggerData& trigger, const capture_plan& plan) {
 }
 
 problem problem_now(const TriggerData& trigger, const capture_plan& plan) {
-    return plan.unusable.exists() ? plan.unusable : problem_of_tables(*trigger.tg_trigger, event_bit(operation_of(trigger)));
+    return plan.unusable.exists() ? plan.unusable
+                                  : problem_of_tables(*trigger.tg_trigger, event_bit(operation_of(trigger)));
 }
 
 // Once for a statement, which is as long as what the trigger is called with stays.

@@ -1,7 +1,8 @@
 // The session's plans, by trigger.
 //
-// Callbacks only mark plans as out of date: one of them may be in use just then, and be the one that is told of a change which
-// its own condition made. A plan that was replaced is given back when the transaction ends, and nothing runs any more.
+// Callbacks only mark plans as out of date: one of them may be in use just then, and be the one that is told of a
+// change which its own condition made. A plan that was replaced is given back when the transaction ends, and nothing
+// runs any more.
 #include "capture/capture_plan.hpp"
 
 #include "capture/capture_trigger.hpp"
@@ -14,9 +15,9 @@ namespace {
 struct plan_entry {
     Oid trigger;  // the hash key
     Oid table;
-    uint32 changes;  // of which the session was told, so far
-    uint32 made_at;  // and when the plan was made
-    uint64 types;    // the generation of types then
+    uint32 changes;      // of which the session was told, so far
+    uint32 made_at;      // and when the plan was made
+    uint64 types;        // the generation of types then
     capture_plan* plan;  // null: not yet made
     MemoryContext memory;
 
@@ -60,7 +61,8 @@ void forget_plans_with_filter(Datum, syscache_id, uint32) {
 }
 
 void give_back_plans(XactEvent event, void*) {
-    if (!some_are_out_of_date || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+    if (!some_are_out_of_date ||
+        (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
         return;
     MemoryContextDeleteChildren(replaced_plans);
     for_each_plan([](plan_entry* entry) {
@@ -97,8 +99,8 @@ std::span<const AttrNumber> all_columns(TupleDesc format) {
     return {array, count};
 }
 
-// What has become of a table since it was attached, so that what is captured is not what was asked for. PostgreSQL lets it
-// happen.
+// What has become of a table since it was attached, so that what is captured is not what was asked for. PostgreSQL lets
+// it happen.
 struct flaw {
     const char* what;
     const char* detail;
@@ -113,7 +115,8 @@ flaw flaw_of_relatives(const TriggerData& trigger) {
         return {"has become a partition", "What is written into it through its partitioned table is not captured."};
     if (facts.relhassubclass && !TRIGGER_FIRED_BY_INSERT(trigger.tg_event) && facts.relkind == RELKIND_RELATION &&
         find_inheritance_children(RelationGetRelid(trigger.tg_relation), NoLock) != NIL)
-        return {"has got a child by inheritance", "Updates and deletes by its name are captured of its children's rows too."};
+        return {"has got a child by inheritance",
+                "Updates and deletes by its name are captured of its children's rows too."};
     return {};
 }
 
@@ -170,15 +173,16 @@ capture_plan* make_plan(const TriggerData& trigger) {
     plan->key = plan->always_has_key ? array_of(filter.key_columns) : copy_of(default_key_columns(table));
     plan->filter_lost = lost || filter.lost;
     plan->listed = lost || filter.has_no_payload_columns || settings.payload == payload_choice::key ? plan->key
-                   : filter.payload_columns != NIL                 ? array_of(filter.payload_columns)
-                                                                   : all_columns(plan->format);
+                   : filter.payload_columns != NIL ? array_of(filter.payload_columns)
+                                                   : all_columns(plan->format);
     plan->columns = plan->listed.empty() ? nullptr : describe_columns(make_type_graph(), plan->format, plan->listed);
     plan->key_parts = describe_key(plan->format, plan->key);
     if (filter.columns != NIL || filter.condition != nullptr)
         plan->filter = change_filter::make(table, plan->format, filter);
     warn_of(flaw_of_relatives(trigger), *plan);
     if (lost)
-        warn_of({"has lost the filter of the capture", "All changes are captured now, with the key columns only."}, *plan);
+        warn_of({"has lost the filter of the capture", "All changes are captured now, with the key columns only."},
+                *plan);
     else if (filter.lost)
         warn_of({"has lost columns of the filter of the capture",
                  "A list of columns holds none any more, or one that can't be found; what is left of it counts."},
@@ -221,7 +225,8 @@ const capture_plan& plan_of(const TriggerData& trigger) {
     // What comes to be known while the plan is made counts as a change after it.
     const uint32 changes = entry->changes;
     const uint64 types = type_generation();
-    const MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub capture plan", ALLOCSET_SMALL_SIZES);
+    const MemoryContext memory =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub capture plan", ALLOCSET_SMALL_SIZES);
     capture_plan* const plan = with_context(memory, [&trigger] { return make_plan(trigger); });
     if (entry->memory != nullptr) {
         MemoryContextSetParent(entry->memory, replaced_plans);

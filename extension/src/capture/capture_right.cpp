@@ -47,8 +47,8 @@ void check_table(Oid table, const List* channels) {
         return;
     const ListCell* cell;
     foreach (cell, channels)
-        if (channel c; find_named(static_cast<const char*>(lfirst(cell)), &c) &&
-                       !has_privilege(c.id, owner, privilege::publish))
+        if (channel c;
+            find_named(static_cast<const char*>(lfirst(cell)), &c) && !has_privilege(c.id, owner, privilege::publish))
             warn_of_missing_right(schema, name, c, owner);
 }
 

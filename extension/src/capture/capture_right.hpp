@@ -1,7 +1,7 @@
 // The right that a capture needs: the owner of the table must be allowed to publish to the channel. Who attaches is
-// refused without it. Later it may go missing: by revoke_channel(), when the channel or the table gets another owner, or
-// by a command for roles. Then writes go through, nothing is captured of them, and this is told when it happens, as far
-// as the library is loaded then, and at the next write.
+// refused without it. Later it may go missing: by revoke_channel(), when the channel or the table gets another owner,
+// or by a command for roles. Then writes go through, nothing is captured of them, and this is told when it happens, as
+// far as the library is loaded then, and at the next write.
 #pragma once
 
 #include "channel/channel.hpp"

@@ -24,7 +24,9 @@ bool read_payload(std::string_view argument, payload_choice* result) {
     return parse_payload(argument, result);
 }
 
-bool is_null_constant(const Node* node) { return IsA(node, Const) && reinterpret_cast<const Const*>(node)->constisnull; }
+bool is_null_constant(const Node* node) {
+    return IsA(node, Const) && reinterpret_cast<const Const*>(node)->constisnull;
+}
 
 // ROW(NEW.a, NEW.b): the numbers of a and b. Null is a list that is not given.
 bool read_columns(Node* argument, List** result) {
@@ -222,7 +224,6 @@ Oid capture_function() { return our_catalog().capture_function; }
 
 // Stands only where it is never called: in the WHEN of a filter trigger.
 PGPUBSUB_FUNCTION(pgpubsub_capture_filter) {
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            errmsg("pgpubsub.capture_filter() was called"),
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("pgpubsub.capture_filter() was called"),
             errhint("It only holds the filter in a trigger that pgpubsub.attach() has made."));
 }

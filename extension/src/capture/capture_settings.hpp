@@ -1,9 +1,9 @@
 // What the triggers of a table say about its capture into a channel: their arguments, and the filter.
 //
-// The arguments of a capture trigger: the channel, then "payload=new", "payload=changed" or "payload=key" (or "payload=full",
-// which is the default), and "filtered" if the table has a filter trigger for this channel. The filter trigger has the
-// channel, "filter", and the lists of columns (filter_columns.hpp). It is disabled, and never fires if somebody enables
-// it, since its WHEN is false or, where there is a condition,
+// The arguments of a capture trigger: the channel, then "payload=new", "payload=changed" or "payload=key" (or
+// "payload=full", which is the default), and "filtered" if the table has a filter trigger for this channel. The filter
+// trigger has the channel, "filter", and the lists of columns (filter_columns.hpp). It is disabled, and never fires if
+// somebody enables it, since its WHEN is false or, where there is a condition,
 //   (false AND pgpubsub.capture_filter(condition => (...))) IS TRUE
 // It is there so that PostgreSQL keeps the condition, dumps it, and follows what is renamed. IS TRUE lets the planner
 // fold all of it: the operands of an AND at the top of a WHEN are planned one by one, and whoever changes the table
@@ -30,7 +30,7 @@ struct capture_settings {
     const char* channel;  // as long as the trigger's arguments
     payload_choice payload;
     bool filtered;
-    bool is_filter;  // this is the filter trigger
+    bool is_filter;                  // this is the filter trigger
     std::span<char* const> columns;  // then: the arguments that list columns
 };
 
@@ -53,7 +53,8 @@ struct capture_filter {
 // Reads the WHEN of a filter trigger, in the current memory context; false if it is not of the form above.
 bool read_filter(const char* when, capture_filter* result);
 
-// What the table's filter trigger for the channel says, in the current memory context; false if there is no (readable) one.
+// What the table's filter trigger for the channel says, in the current memory context; false if there is no (readable)
+// one.
 bool find_filter(Relation table, const char* channel, capture_filter* result);
 
 // pgpubsub.capture(), found without search_path.

@@ -42,10 +42,12 @@ problem problem_of_arguments(const Trigger& trigger) {
     capture_settings settings;
     const char* what;
     if (trigger.tgnargs == 0)
-        return {ERRCODE_INVALID_PARAMETER_VALUE, "pgpubsub.capture() needs an argument, the channel", nullptr, capture_usage};
+        return {ERRCODE_INVALID_PARAMETER_VALUE, "pgpubsub.capture() needs an argument, the channel", nullptr,
+                capture_usage};
     if (!read_settings({trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}, &settings, &what))
         return {ERRCODE_INVALID_PARAMETER_VALUE, what, nullptr,
-                "It takes the channel and, after it, one of 'payload=full', 'payload=new', 'payload=changed' and 'payload=key'."};
+                "It takes the channel and, after it, one of 'payload=full', 'payload=new', 'payload=changed' and "
+                "'payload=key'."};
     if (settings.is_filter)
         return {wrong_form, "a trigger with the argument \"filter\" must not fire", nullptr, capture_usage};
     return problem_of_name(settings.channel, "channel");
@@ -93,7 +95,8 @@ problem problem_of_tables(const Trigger& trigger, int16 events) {
             psprintf("pgpubsub.capture() as a trigger FOR EACH STATEMENT needs REFERENCING%s%s",
                      lacks_old ? " OLD TABLE AS ..." : "", lacks_new ? " NEW TABLE AS ..." : ""),
             nullptr,
-            "Call pgpubsub.attach(), which makes the triggers that are needed, or add the clause, in a trigger for each event."};
+            "Call pgpubsub.attach(), which makes the triggers that are needed, or add the clause, in a trigger for "
+            "each event."};
 }
 
 void check_trigger_after(const Node* command) {

@@ -1,8 +1,8 @@
 // What a trigger must be like to capture anything: anybody who may make triggers writes CREATE TRIGGER by hand.
 //
 // CREATE TRIGGER itself refuses another one, as far as the library is loaded then. One that is there all the same fails
-// no write: what it should capture is not captured, with a warning. One that never fires, as its WHEN says, may have any
-// form: filter triggers never do.
+// no write: what it should capture is not captured, with a warning. One that never fires, as its WHEN says, may have
+// any form: filter triggers never do.
 #pragma once
 
 #include "pg/problem.hpp"

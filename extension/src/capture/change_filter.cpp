@@ -1,5 +1,5 @@
-// The condition is evaluated as PostgreSQL does with the WHEN of a trigger (TriggerEnabled in trigger.c), but with a row of nulls
-// where there is no OLD or NEW, and planned once for a session instead of once for each statement.
+// The condition is evaluated as PostgreSQL does with the WHEN of a trigger (TriggerEnabled in trigger.c), but with a
+// row of nulls where there is no OLD or NEW, and planned once for a session instead of once for each statement.
 #include "capture/change_filter.hpp"
 
 #include "capture/equality.hpp"
@@ -10,7 +10,8 @@
 namespace pgpubsub {
 namespace {
 
-// Whether a function may run code that is not PostgreSQL's own: it may keep a state, raise any error, and change this very table.
+// Whether a function may run code that is not PostgreSQL's own: it may keep a state, raise any error, and change this
+// very table.
 bool is_foreign(Oid function, void*) {
     const HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(row))
@@ -116,9 +117,8 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
         if (has_foreign_code(condition, table) || contain_mutable_functions(condition))
             filter->is_self_contained_ = false;
         // Planning reads the bodies of SQL functions.
-        filter->planned_ = with_settings(safe_search_path, [condition] {
-            return expression_planner(reinterpret_cast<Expr*>(condition));
-        });
+        filter->planned_ = with_settings(
+            safe_search_path, [condition] { return expression_planner(reinterpret_cast<Expr*>(condition)); });
     }
     if (filter->is_self_contained_)
         filter->make_ready_to_run();
@@ -143,7 +143,8 @@ change_filter* change_filter::for_firing() {
         return this;
     auto* const copy = static_cast<change_filter*>(palloc(sizeof(change_filter)));
     *copy = *this;
-    copy->columns_ = {static_cast<watched_column*>(palloc(Max(columns_.size(), 1) * sizeof(watched_column))), columns_.size()};
+    copy->columns_ = {static_cast<watched_column*>(palloc(Max(columns_.size(), 1) * sizeof(watched_column))),
+                      columns_.size()};
     memcpy(copy->columns_.data(), columns_.data(), columns_.size_bytes());
     copy->make_ready_to_run();
     return copy;
@@ -160,8 +161,8 @@ bool change_filter::is_distinct(const row_change& change, watched_column* watche
     const int i = watched->attribute->attnum - 1;
     if (!OidIsValid(watched->equality) || change.old_row->tts_isnull[i] || change.new_row->tts_isnull[i])
         return true;
-    return !DatumGetBool(FunctionCall2Coll(&watched->function, watched->attribute->attcollation, change.old_row->tts_values[i],
-                                           change.new_row->tts_values[i]));
+    return !DatumGetBool(FunctionCall2Coll(&watched->function, watched->attribute->attcollation,
+                                           change.old_row->tts_values[i], change.new_row->tts_values[i]));
 }
 
 bool change_filter::any_column_changed(const row_change& change) {

@@ -1,6 +1,6 @@
-// PostgreSQL's type cache answers for a row type, an array or a range by what its parts could do when it looked. It does not
-// notice when a row type changes (ALTER TYPE ... ADD ATTRIBUTE) that is a part of another type; then the equality that it gives
-// fails. So the parts are asked, too.
+// PostgreSQL's type cache answers for a row type, an array or a range by what its parts could do when it looked. It
+// does not notice when a row type changes (ALTER TYPE ... ADD ATTRIBUTE) that is a part of another type; then the
+// equality that it gives fails. So the parts are asked, too.
 #include "capture/equality.hpp"
 
 namespace pgpubsub {
@@ -22,14 +22,10 @@ bool parts_have_equality(Oid type, List** seen) {
     if (const Oid element = get_element_type(type); OidIsValid(element))
         return has_equality(element, seen);
     switch (get_typtype(type)) {
-        case TYPTYPE_COMPOSITE:
-            return columns_have_equality(type, seen);
-        case TYPTYPE_RANGE:
-            return has_equality(get_range_subtype(type), seen);
-        case TYPTYPE_MULTIRANGE:
-            return has_equality(get_multirange_range(type), seen);
-        default:
-            return true;
+        case TYPTYPE_COMPOSITE: return columns_have_equality(type, seen);
+        case TYPTYPE_RANGE: return has_equality(get_range_subtype(type), seen);
+        case TYPTYPE_MULTIRANGE: return has_equality(get_multirange_range(type), seen);
+        default: return true;
     }
 }
 
@@ -42,7 +38,8 @@ bool has_equality(Oid type, List** seen) {
     CHECK_FOR_INTERRUPTS();
     if (!OidIsValid(lookup_type_cache(base, TYPECACHE_EQ_OPR)->eq_opr))
         return false;
-    // The parts of PostgreSQL's own types do not change. Nested deeper than the stack lets us follow, they can't be compared.
+    // The parts of PostgreSQL's own types do not change. Nested deeper than the stack lets us follow, they can't be
+    // compared.
     return base < FirstNormalObjectId || (!stack_is_too_deep() && parts_have_equality(base, seen));
 }
 

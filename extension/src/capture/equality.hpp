@@ -5,8 +5,8 @@
 
 namespace pgpubsub {
 
-// The function of the type's equality for an index; InvalidOid: it has none, or a part of it has none (an element, a column,
-// a bound of a range), so that comparing two values would be an error.
+// The function of the type's equality for an index; InvalidOid: it has none, or a part of it has none (an element, a
+// column, a bound of a range), so that comparing two values would be an error.
 Oid equality_of(Oid type);
 
 }  // namespace pgpubsub

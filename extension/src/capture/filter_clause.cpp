@@ -32,16 +32,17 @@ void as_condition(const char* condition, F f) {
 Node* only_expression(const char* text) {
     const List* const parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
     const auto* const select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
-    const bool has_clauses = select->distinctClause != NIL || select->intoClause != nullptr || select->fromClause != NIL ||
-                             select->whereClause != nullptr || select->groupClause != NIL || select->havingClause != nullptr ||
+    const bool has_clauses = select->distinctClause != NIL || select->intoClause != nullptr ||
+                             select->fromClause != NIL || select->whereClause != nullptr ||
+                             select->groupClause != NIL || select->havingClause != nullptr ||
                              select->windowClause != NIL || select->valuesLists != NIL || select->sortClause != NIL ||
-                             select->limitOffset != nullptr || select->limitCount != nullptr || select->lockingClause != NIL ||
-                             select->withClause != nullptr || select->op != SETOP_NONE;
+                             select->limitOffset != nullptr || select->limitCount != nullptr ||
+                             select->lockingClause != NIL || select->withClause != nullptr || select->op != SETOP_NONE;
     if (has_clauses || list_length(select->targetList) != 1)
         return nullptr;
     const auto* const target = linitial_node(ResTarget, select->targetList);
-    const bool is_star = IsA(target->val, ColumnRef) &&
-                         IsA(linitial(reinterpret_cast<const ColumnRef*>(target->val)->fields), A_Star);
+    const bool is_star =
+        IsA(target->val, ColumnRef) && IsA(linitial(reinterpret_cast<const ColumnRef*>(target->val)->fields), A_Star);
     return target->name != nullptr || target->indirection != NIL || is_star ? nullptr : target->val;
 }
 

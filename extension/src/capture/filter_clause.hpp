@@ -1,4 +1,5 @@
-// The filter of an attachment as the WHEN of its filter trigger: checked, written, and parsed as CREATE TRIGGER will do it.
+// The filter of an attachment as the WHEN of its filter trigger: checked, written, and parsed as CREATE TRIGGER will do
+// it.
 #pragma once
 
 #include "capture/attachment.hpp"
@@ -9,8 +10,8 @@ namespace pgpubsub {
 const char* filter_clause(const attachment& a);
 Node* parse_filter_clause(Relation table, const char* clause);
 
-// Checks that the text is one boolean expression over OLD and NEW, as the WHEN of a trigger takes it, and can't be read as more
-// than that when it stands in parentheses. Names in it are looked up by the caller's search_path.
+// Checks that the text is one boolean expression over OLD and NEW, as the WHEN of a trigger takes it, and can't be read
+// as more than that when it stands in parentheses. Names in it are looked up by the caller's search_path.
 void check_condition(Relation table, const char* condition);
 
 }  // namespace pgpubsub

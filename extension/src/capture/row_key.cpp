@@ -38,18 +38,14 @@ const text* text_of_value(Datum value, type_facts& type) {
     if (type.form == json_form::unread)
         read_type(&type);
     switch (type.form) {
-        case json_form::int2:
-            return text_of(DatumGetInt16(value));
-        case json_form::int4:
-            return text_of(DatumGetInt32(value));
-        case json_form::int8:
-            return text_of(DatumGetInt64(value));
+        case json_form::int2: return text_of(DatumGetInt16(value));
+        case json_form::int4: return text_of(DatumGetInt32(value));
+        case json_form::int8: return text_of(DatumGetInt64(value));
         case json_form::string:
             if (toast_raw_datum_size(value) <= max_jsonb_bytes)
                 return DatumGetTextPP(value);
             return nullptr;
-        default:
-            break;
+        default: break;
     }
     jsonb_writer json = jsonb_writer::make();
     json.want_whole();

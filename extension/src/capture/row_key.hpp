@@ -15,8 +15,8 @@ struct key_columns {
     operator std::span<const AttrNumber>() const { return {columns, static_cast<std::size_t>(count)}; }
 };
 
-// The columns of the primary key, or of the replica identity index where there is no primary key; none where the table has
-// neither.
+// The columns of the primary key, or of the replica identity index where there is no primary key; none where the table
+// has neither.
 key_columns default_key_columns(Relation table);
 
 // A column of a key, as a plan keeps it.

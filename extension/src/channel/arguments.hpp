@@ -7,14 +7,15 @@
 
 namespace pgpubsub {
 
-// The positions of an SQL function's arguments have the names that the script gives them. They stand before the function, as
+// The positions of an SQL function's arguments have the names that the script gives them. They stand before the
+// function, as
 //
 //     struct publish_arguments {
 //         enum : int { channel, payload, ... };
 //     };
 //
-// named after its symbol. Forms of former versions may lack some at the end. test/lib/check-catalog.pl compares them with
-// the scripts.
+// named after its symbol. Forms of former versions may lack some at the end. test/lib/check-catalog.pl compares them
+// with the scripts.
 
 // Errors: null_value_not_allowed (22004).
 inline void require(FunctionCallInfo fcinfo, int index, const char* name) {
@@ -32,9 +33,8 @@ inline const Jsonb* optional_jsonb_argument(FunctionCallInfo fcinfo, int index) 
     return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
 }
 
-// A count is a bigint; in the catalog of 0.1.0 it was an integer. More than an int holds is no limit: neither a result nor a
-// transaction can have so many rows.
-// Errors: invalid_parameter_value (22023) when it is below 1.
+// A count is a bigint; in the catalog of 0.1.0 it was an integer. More than an int holds is no limit: neither a result
+// nor a transaction can have so many rows. Errors: invalid_parameter_value (22023) when it is below 1.
 enum class count_type { integer, bigint };
 inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name, count_type type) {
     require(fcinfo, index, name);
@@ -55,9 +55,8 @@ inline bool is_longer_than_any(const Interval& span) {
     return span.month > longest_span_years * MONTHS_PER_YEAR || span.day > days || span.time / USECS_PER_DAY > days;
 }
 
-// The point in time that lies the interval argument behind now. `reference` is the clock's now, since a
-// transaction's own now() may be long ago.
-// Errors: invalid_parameter_value (22023) for an interval that is too small or too long.
+// The point in time that lies the interval argument behind now. `reference` is the clock's now, since a transaction's
+// own now() may be long ago. Errors: invalid_parameter_value (22023) for an interval that is too small or too long.
 inline TimestampTz deadline_argument(FunctionCallInfo fcinfo, int index, const char* name, TimestampTz reference,
                                      smallest_interval smallest) {
     require(fcinfo, index, name);

@@ -50,23 +50,27 @@ constexpr Oid channel_types[] = {INT4OID, TEXTOID, TEXTOID, BOOLOID, INTERVALOID
 constexpr Oid privilege_types[] = {INT4OID, REGROLEOID, TEXTOID};
 constexpr Oid subscription_types[] = {INT4OID,   INT4OID,     TEXTOID,   BOOLOID,     INT4OID,  INTERVALOID,
                                       FLOAT8OID, INTERVALOID, FLOAT8OID, INTERVALOID, JSONBOID, TIMESTAMPTZOID};
-constexpr Oid notification_types[] = {INT8OID,  TIMESTAMPTZOID, INT4OID,        INT2OID, INT2OID, JSONBOID, TEXTOID, JSONBOID,
-                                      INT4OID,  TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID,  TEXTOID, TEXTOID};
+constexpr Oid notification_types[] = {INT8OID, TIMESTAMPTZOID, INT4OID, INT2OID,        INT2OID,        JSONBOID,
+                                      TEXTOID, JSONBOID,       INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
+                                      INT8OID, INT8OID,        TEXTOID, TEXTOID};
 constexpr Oid archive_types[] = {INT8OID, TIMESTAMPTZOID, INT4OID, INT2OID,        INT2OID,        JSONBOID,
                                  TEXTOID, JSONBOID,       INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
 constexpr Oid broadcast_types[] = {INT4OID, INT8OID, JSONBOID, TIMESTAMPTZOID};
 constexpr Oid stat_count_types[] = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID};
 
-static_assert(std::size(channel_types) == channel_column::count && std::size(privilege_types) == privilege_column::count);
-static_assert(std::size(subscription_types) == subscription_column::count && std::size(notification_types) == column::count);
+static_assert(std::size(channel_types) == channel_column::count &&
+              std::size(privilege_types) == privilege_column::count);
+static_assert(std::size(subscription_types) == subscription_column::count &&
+              std::size(notification_types) == column::count);
 static_assert(std::size(archive_types) == archive_column::dead_letter_count);
-static_assert(std::size(broadcast_types) == broadcast_column::count && std::size(stat_count_types) == stat_count_column::count);
+static_assert(std::size(broadcast_types) == broadcast_column::count &&
+              std::size(stat_count_types) == stat_count_column::count);
 
 constexpr table_types types[] = {
-    {&catalog::notification, notification_types}, {&catalog::channel, channel_types},
+    {&catalog::notification, notification_types},   {&catalog::channel, channel_types},
     {&catalog::channel_privilege, privilege_types}, {&catalog::subscription, subscription_types},
-    {&catalog::dead_letter, archive_types},       {&catalog::processed, archive_types},
-    {&catalog::broadcast, broadcast_types},       {&catalog::stat_count, stat_count_types},
+    {&catalog::dead_letter, archive_types},         {&catalog::processed, archive_types},
+    {&catalog::broadcast, broadcast_types},         {&catalog::stat_count, stat_count_types},
 };
 
 constexpr int most_index_columns = 3;
@@ -94,14 +98,30 @@ constexpr table_index indexes[] = {
      "subscription_name_key",
      &catalog::subscription_name_key,
      {subscription_column::channel_id, subscription_column::name}},
-    {&catalog::notification, "notification_ready", &catalog::notification_ready, {row::subscription_id, row::priority, row::id}, row::priority},
+    {&catalog::notification,
+     "notification_ready",
+     &catalog::notification_ready,
+     {row::subscription_id, row::priority, row::id},
+     row::priority},
     {&catalog::notification, "notification_due", &catalog::notification_due, {row::subscription_id, row::due_at}},
     {&catalog::notification, "notification_leased", &catalog::notification_leased, {row::id}},
     {&catalog::notification, "notification_waiting", &catalog::notification_waiting, {row::subscription_id, row::id}},
-    {&catalog::notification, "notification_ordered", &catalog::notification_ordered, {row::subscription_id, row::order_key, row::id}},
-    {&catalog::notification, "notification_held", &catalog::notification_held, {row::subscription_id, row::order_key, row::id}},
-    {&catalog::notification, "notification_in_flight", &catalog::notification_in_flight, {row::subscription_id, row::order_key}},
-    {&catalog::notification, "notification_dedup", &catalog::notification_dedup, {row::subscription_id, row::dedup_key}},
+    {&catalog::notification,
+     "notification_ordered",
+     &catalog::notification_ordered,
+     {row::subscription_id, row::order_key, row::id}},
+    {&catalog::notification,
+     "notification_held",
+     &catalog::notification_held,
+     {row::subscription_id, row::order_key, row::id}},
+    {&catalog::notification,
+     "notification_in_flight",
+     &catalog::notification_in_flight,
+     {row::subscription_id, row::order_key}},
+    {&catalog::notification,
+     "notification_dedup",
+     &catalog::notification_dedup,
+     {row::subscription_id, row::dedup_key}},
     {&catalog::dead_letter, "dead_letter_id", &catalog::dead_letter_id, {kept::subscription_id, kept::id}},
     {&catalog::processed, "processed_at", &catalog::processed_at, {kept::subscription_id, kept::archived_at}},
     {&catalog::broadcast, "broadcast_id", &catalog::broadcast_id, {broadcast_column::channel_id, broadcast_column::id}},
@@ -109,7 +129,10 @@ constexpr table_index indexes[] = {
      "broadcast_expires_at",
      &catalog::broadcast_expires_at,
      {broadcast_column::channel_id, broadcast_column::expires_at}},
-    {&catalog::stat_count, "stat_count_at", &catalog::stat_count_at, {stat_count_column::subscription_id, stat_count_column::counted_at}},
+    {&catalog::stat_count,
+     "stat_count_at",
+     &catalog::stat_count_at,
+     {stat_count_column::subscription_id, stat_count_column::counted_at}},
 };
 
 template <std::size_t N>
@@ -148,21 +171,24 @@ template <std::size_t N>
 void check_found(const member (&wanted)[N], const catalog& found, const char* kind, int sqlstate) {
     for (const member& m : wanted)
         if (!OidIsValid(found.*m.place))
-            ereport(ERROR, errcode(sqlstate), errmsg("%s \"%s\" of extension \"pgpubsub\" does not exist", kind, m.name),
-                    errdetail("The extension in this database is not of a version that this library knows, or was changed by hand."),
+            ereport(ERROR, errcode(sqlstate),
+                    errmsg("%s \"%s\" of extension \"pgpubsub\" does not exist", kind, m.name),
+                    errdetail("The extension in this database is not of a version that this library knows, or was "
+                              "changed by hand."),
                     errhint("Run ALTER EXTENSION pgpubsub UPDATE."));
 }
 
 bool is_btree(Oid index) {
     const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-    const bool result = HeapTupleIsValid(tuple) && reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+    const bool result =
+        HeapTupleIsValid(tuple) && reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relam == BTREE_AM_OID;
     if (HeapTupleIsValid(tuple))
         ReleaseSysCache(tuple);
     return result;
 }
 
-// The columns of the B-tree, and their order. Of the notifications each index has a part, by its WHERE; of the other tables,
-// all rows.
+// The columns of the B-tree, and their order. Of the notifications each index has a part, by its WHERE; of the other
+// tables, all rows.
 bool is_as_known(HeapTuple tuple, const table_index& wanted) {
     const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
     if (facts.indnatts > most_index_columns || !is_btree(facts.indexrelid) ||
@@ -209,23 +235,25 @@ Oid look_for_index(Oid table, const table_index& wanted) {
     const bool is_valid = facts.indisvalid;
     ReleaseSysCache(tuple);
     if (is_of_table && !is_usable)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("index \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
-                       wanted.name),
-                errdetail("It must be a B-tree of the same columns, in the same order, with the same WHERE."),
-                errhint("Drop it, and make it again by CREATE INDEX as in the extension's script."));
+        ereport(
+            ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("index \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
+                   wanted.name),
+            errdetail("It must be a B-tree of the same columns, in the same order, with the same WHERE."),
+            errhint("Drop it, and make it again by CREATE INDEX as in the extension's script."));
     if (is_of_table && !is_valid && !can_be_without(wanted))
         not_valid(found);
     return is_of_table && is_valid ? found : InvalidOid;
 }
 
 [[noreturn]] void no_index(Oid table, const char* name) {
-    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-            errmsg("index \"%s\" of extension \"pgpubsub\" does not exist", name),
-            errdetail("It belongs to table \"%s\". It was dropped or renamed by hand, or the library is newer than the "
-                      "extension in this database.",
-                      get_rel_name(table)),
-            errhint("Make it again, by CREATE INDEX as in the extension's script, or run ALTER EXTENSION pgpubsub UPDATE."));
+    ereport(
+        ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index \"%s\" of extension \"pgpubsub\" does not exist", name),
+        errdetail("It belongs to table \"%s\". It was dropped or renamed by hand, or the library is newer than the "
+                  "extension in this database.",
+                  get_rel_name(table)),
+        errhint(
+            "Make it again, by CREATE INDEX as in the extension's script, or run ALTER EXTENSION pgpubsub UPDATE."));
 }
 
 [[noreturn]] void not_installed() {
@@ -267,8 +295,8 @@ const char* find_problem(Relation table, int columns) {
         if (i < columns && c.attisdropped)
             return psprintf("Its column number %d was dropped.", i + 1);
         if (i < columns && std::size_t(i) < known_types.size() && !is_alike(c.atttypid, known_types[i]))
-            return psprintf("Its column \"%s\" is of type %s instead of %s.", NameStr(c.attname), format_type_be(c.atttypid),
-                            format_type_be(known_types[i]));
+            return psprintf("Its column \"%s\" is of type %s instead of %s.", NameStr(c.attname),
+                            format_type_be(c.atttypid), format_type_be(known_types[i]));
         if (i >= columns && !c.attisdropped && c.attnotnull)
             return psprintf("Its column \"%s\" is not known, and must not be null.", NameStr(c.attname));
     }
@@ -277,8 +305,8 @@ const char* find_problem(Relation table, int columns) {
 
 }  // namespace
 
-// Not get_extension_oid(): from 19 on that may still find, in a cache, what somebody else is just dropping, when its members are
-// gone already.
+// Not get_extension_oid(): from 19 on that may still find, in a cache, what somebody else is just dropping, when its
+// members are gone already.
 Oid our_extension() {
     InvalidateCatalogSnapshot();
     const Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
@@ -342,13 +370,15 @@ Relation open_our_table(Oid table, LOCKMODE mode, int columns) {
     if (rel == nullptr)
         was_dropped();
     if (const char* const problem = find_problem(rel, columns))
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("table \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
-                       RelationGetRelationName(rel)),
-                errdetail("%s", problem),
-                errhint("A column whose type was changed by hand must get its own back; one that was added must be nullable, or go again; one "
-                        "that was dropped can't be put back: "
-                        "dump the notifications, and restore them into an extension that was made anew."));
+        ereport(
+            ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("table \"%s\" of extension \"pgpubsub\" is not of the form that this version of the library knows",
+                   RelationGetRelationName(rel)),
+            errdetail("%s", problem),
+            errhint("A column whose type was changed by hand must get its own back; one that was added must be "
+                    "nullable, or go again; one "
+                    "that was dropped can't be put back: "
+                    "dump the notifications, and restore them into an extension that was made anew."));
     return rel;
 }
 

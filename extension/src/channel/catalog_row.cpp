@@ -19,8 +19,8 @@ TM_Result try_to_lock(Relation catalog, Oid object, LockWaitPolicy policy, Trans
         TupleTableSlot* const slot = table_slot_create(catalog, nullptr);
         TM_FailureData failure;
         ItemPointerData place = tuple->t_self;
-        outcome = table_tuple_lock(catalog, &place, snapshot, slot, GetCurrentCommandId(true),
-                                   LockTupleNoKeyExclusive, policy, 0, &failure);
+        outcome = table_tuple_lock(catalog, &place, snapshot, slot, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
+                                   policy, 0, &failure);
         ExecDropSingleTupleTableSlot(slot);
     }
     systable_endscan(scan);

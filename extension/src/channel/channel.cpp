@@ -11,7 +11,8 @@ problem problem_of_name(std::string_view name, const char* what) {
                 psprintf("A %s name has 1 to %d bytes.", what, NAMEDATALEN - 1)};
     if (name.size() > max_channel_bytes)
         return {ERRCODE_NAME_TOO_LONG, psprintf("%s name \"%s\" is too long", what, c_string(name)),
-                psprintf("It has %d bytes; the limit is %d bytes.", static_cast<int>(name.size()), NAMEDATALEN - 1), nullptr};
+                psprintf("It has %d bytes; the limit is %d bytes.", static_cast<int>(name.size()), NAMEDATALEN - 1),
+                nullptr};
     return {};
 }
 
@@ -46,10 +47,10 @@ const char* similar_name(std::string_view name) {
         channel c;
         if (!find_channel(id, &c))
             continue;
-        const int distance =
-            varstr_levenshtein_less_equal(c.name, static_cast<int>(strlen(c.name)), name.data(), static_cast<int>(name.size()), 1,
-                                          1, 1, best_distance, true);
-        if (distance < best_distance && (has_privilege(c.id, role, privilege::publish) || has_privilege(c.id, role, privilege::consume))) {
+        const int distance = varstr_levenshtein_less_equal(c.name, static_cast<int>(strlen(c.name)), name.data(),
+                                                           static_cast<int>(name.size()), 1, 1, 1, best_distance, true);
+        if (distance < best_distance &&
+            (has_privilege(c.id, role, privilege::publish) || has_privilege(c.id, role, privilege::consume))) {
             best_distance = distance;
             best = pstrdup(c.name);
         }
@@ -61,12 +62,12 @@ const char* similar_name(std::string_view name) {
     char* const text = c_string(name);
     const char* const similar = advice == if_missing::look_for_another ? similar_name(name) : nullptr;
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("channel \"%s\" does not exist", text),
-            advice == if_missing::make_it
-                ? errhint("SELECT name FROM pgpubsub.channels lists those that there are; SELECT pgpubsub.create_channel(%s) makes "
-                          "this one, and so does a capture trigger when it first fires.",
-                          quote_literal_cstr(text))
-            : similar != nullptr ? errhint("Perhaps you meant channel \"%s\".", similar)
-                                 : errhint("SELECT name FROM pgpubsub.channels lists those that there are."));
+            advice == if_missing::make_it ? errhint("SELECT name FROM pgpubsub.channels lists those that there are; "
+                                                    "SELECT pgpubsub.create_channel(%s) makes "
+                                                    "this one, and so does a capture trigger when it first fires.",
+                                                    quote_literal_cstr(text))
+            : similar != nullptr          ? errhint("Perhaps you meant channel \"%s\".", similar)
+                                          : errhint("SELECT name FROM pgpubsub.channels lists those that there are."));
 }
 
 }  // namespace

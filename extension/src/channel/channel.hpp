@@ -53,8 +53,8 @@ enum class privilege { publish, consume, owner };
 // Registers the callback that keeps the memory of channels up to date. Called once, when the library is loaded.
 void watch_channels();
 
-// Another number than before: what was read of channels, subscriptions and rights may be out of date. Whoever keeps any of it
-// while other code runs (a function of a user's, that may drop it) looks again.
+// Another number than before: what was read of channels, subscriptions and rights may be out of date. Whoever keeps any
+// of it while other code runs (a function of a user's, that may drop it) looks again.
 uint64 channels_generation();
 
 // Why a name can't be a channel's or, as `what` says, a subscription's: name_too_long (42622),
@@ -96,7 +96,8 @@ enum class made_by { this_transaction, worker };
 // The channel of that name, made as a queue channel of `owner` if there is none. `created`: by this transaction. A
 // session that makes the same channel at the same time waits for the other one's transaction to end, then uses what it
 // left.
-channel get_or_create_channel(std::string_view name, Oid owner, bool* created, made_by maker = made_by::this_transaction);
+channel get_or_create_channel(std::string_view name, Oid owner, bool* created,
+                              made_by maker = made_by::this_transaction);
 
 // Makes it, unless it is there, or somebody else is making it. For the worker.
 void create_channel_if_free(std::string_view name, Oid owner);

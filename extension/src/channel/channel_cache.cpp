@@ -135,7 +135,8 @@ void read_subscriptions(remembered_channel* entry, Relation subscriptions, Snaps
 bool read_tables(Oid catalog::*index, ScanKeyData key, remembered_channel* result) {
     const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
-    const Relation subscriptions = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
+    const Relation subscriptions =
+        open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);
     const Snapshot snapshot = RegisterSnapshot(newest_snapshot(channels));
     const SysScanDesc scan = systable_beginscan(channels, our_catalog().*index, true, snapshot, 1, &key);
     const HeapTuple tuple = systable_getnext(scan);
@@ -147,8 +148,7 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered_channel* resul
         row.copy_name(channel_column::name, c.name);
         c.kind = row.get_text(channel_column::kind) == "broadcast" ? channel_kind::broadcast : channel_kind::queue;
         c.ordered = DatumGetBool(row.get(channel_column::ordered));
-        c.retention =
-            row.is_null(channel_column::retention) ? 0 : row.get_microseconds(channel_column::retention);
+        c.retention = row.is_null(channel_column::retention) ? 0 : row.get_microseconds(channel_column::retention);
         read_grants(result, rights, snapshot);
         read_subscriptions(result, subscriptions, snapshot);
     }
@@ -160,9 +160,9 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered_channel* resul
     return HeapTupleIsValid(tuple);
 }
 
-// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read may be
-// from before the change, and nothing would tell of it again: so it serves this look-up, as if that had come first, but is not
-// found by the next one, which reads anew.
+// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
+// may be from before the change, and nothing would tell of it again: so it serves this look-up, as if that had come
+// first, but is not found by the next one, which reads anew.
 const remembered_channel* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     remembered_channel read;
     start_memory();
@@ -176,7 +176,8 @@ const remembered_channel* read_channel(Oid catalog::*index, const ScanKeyData& k
     named->id = read.id;
     for (int i = 0; i < read.subscription_count; ++i) {
         const int32 id = read.subscriptions[i].id;
-        static_cast<channel_of_subscription*>(hash_search(by_subscription, &id, HASH_ENTER, nullptr))->channel_id = read.id;
+        static_cast<channel_of_subscription*>(hash_search(by_subscription, &id, HASH_ENTER, nullptr))->channel_id =
+            read.id;
     }
     return entry;
 }

@@ -20,8 +20,8 @@ struct remembered_channel {
 };
 static_assert(survives_longjmp<remembered_channel>);
 
-// A channel from the memory, or from the tables; null where there is none. It holds until the next look-up of any kind, which
-// may forget everything. A name is not too long for one.
+// A channel from the memory, or from the tables; null where there is none. It holds until the next look-up of any kind,
+// which may forget everything. A name is not too long for one.
 const remembered_channel* look_up_channel(int32 id);
 const remembered_channel* look_up_channel(std::string_view name);
 

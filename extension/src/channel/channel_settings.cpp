@@ -37,8 +37,12 @@ const char* subscription_settings::first_given() const {
         const optional_argument& argument;
         const char* name;
     } all[] = {
-        {max_attempts, "max_attempts"}, {backoff_base, "backoff_base"},     {backoff_factor, "backoff_factor"},
-        {backoff_max, "backoff_max"},   {backoff_jitter, "backoff_jitter"}, {history, "history"},
+        {max_attempts, "max_attempts"},
+        {backoff_base, "backoff_base"},
+        {backoff_factor, "backoff_factor"},
+        {backoff_max, "backoff_max"},
+        {backoff_jitter, "backoff_jitter"},
+        {history, "history"},
         {filter, "filter"},
     };
     for (const auto& one : all)
@@ -69,7 +73,8 @@ void check_settings(const subscription_settings& settings, const subscription& p
     if (base > max)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                 errmsg("\"backoff_base\" must not be more than \"backoff_max\""),
-                errdetail("They would be %s and %s.", shown(settings.backoff_base, base), shown(settings.backoff_max, max)));
+                errdetail("They would be %s and %s.", shown(settings.backoff_base, base),
+                          shown(settings.backoff_max, max)));
 }
 
 void store_settings(const subscription_settings& s, int32 subscription_id) {
@@ -87,14 +92,15 @@ void store_settings(const subscription_settings& s, int32 subscription_id) {
         if (one.argument.is_given)
             changes[count++] = {one.column, one.argument.value};
     if (s.filter.is_given)
-        changes[count++] = {subscription_column::filter, s.filter.value, is_empty_object(DatumGetJsonbP(s.filter.value))};
+        changes[count++] = {subscription_column::filter, s.filter.value,
+                            is_empty_object(DatumGetJsonbP(s.filter.value))};
     if (count > 0)
         update_subscription(subscription_id, {changes, count});
 }
 
 void contradicting_arguments(const char* one, const char* other, const char* why) {
-    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("arguments \"%s\" and \"%s\" contradict each other", one, other),
-            errdetail("%s", why));
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+            errmsg("arguments \"%s\" and \"%s\" contradict each other", one, other), errdetail("%s", why));
 }
 
 }  // namespace pgpubsub

@@ -1,5 +1,5 @@
-// The extension's tables, column by column, in the order in which its script makes them. What reads or writes a row names its
-// columns from here. test/lib/check-catalog.pl compares them with the script.
+// The extension's tables, column by column, in the order in which its script makes them. What reads or writes a row
+// names its columns from here. test/lib/check-catalog.pl compares them with the script.
 #pragma once
 
 #include "pg/postgres.hpp"

@@ -27,7 +27,8 @@ namespace result_column {
 enum { id, channel, payload, key, headers, created_at, deliver_at, priority, attempts, db_version, receipt, count };
 }
 
-// Random numbers are drawn for several receipts at once, for the generator's set-up costs more than they do. Each is given out once.
+// Random numbers are drawn for several receipts at once, for the generator's set-up costs more than they do. Each is
+// given out once.
 uint64 new_token() {
     static uint64 drawn[64];
     static int left = 0;
@@ -74,8 +75,8 @@ row_values attempted(const row_values& row) {
     return result;
 }
 
-// Walks and hands out, and tells the worker how that went, so that it wakes no more consumers than there is work for. What a
-// filter passes over may be for others.
+// Walks and hands out, and tells the worker how that went, so that it wakes no more consumers than there is work for.
+// What a filter passes over may be for others.
 template <typename HandOut>
 void hand_out_rows(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out) {
     if (request.s.paused)
@@ -180,6 +181,7 @@ PGPUBSUB_FUNCTION(pgpubsub_claim_support) {
     const Node* const max_count = estimate_expression_value(rows->root, static_cast<Node*>(lsecond(arguments)));
     if (!IsA(max_count, Const) || reinterpret_cast<const Const*>(max_count)->constisnull)
         return not_supported;
-    rows->rows = static_cast<double>(Max(DatumGetInt64(reinterpret_cast<const Const*>(max_count)->constvalue), int64{1}));
+    rows->rows =
+        static_cast<double>(Max(DatumGetInt64(reinterpret_cast<const Const*>(max_count)->constvalue), int64{1}));
     PG_RETURN_POINTER(request);
 }

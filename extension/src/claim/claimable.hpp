@@ -1,9 +1,9 @@
 // The rows of a subscription that may be claimed, in the order in which they are to be claimed.
 //
 // Two indexes hold them: ready rows, by priority and id; and rows that waited for a time which is over, by that time.
-// They are merged: of the second kind, a chunk at a time is read ahead and sorted, so that a row whose delay has ended takes
-// its place by priority and age among the ready ones. Only where more than a chunk have become due does the
-// time they were due at decide between chunks.
+// They are merged: of the second kind, a chunk at a time is read ahead and sorted, so that a row whose delay has ended
+// takes its place by priority and age among the ready ones. Only where more than a chunk have become due does the time
+// they were due at decide between chunks.
 #pragma once
 
 #include "claim/due_walk.hpp"

@@ -43,13 +43,14 @@ inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, i
     return request;
 }
 
-// Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes or
-// leases a row and, if that is TM_Ok, hands it out.
+// Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes
+// or leases a row and, if that is TM_Ok, hands it out.
 template <typename HandOut>
 class claimer {
 public:
     // `looks_further`: whether to find out, when there are enough, if there are more.
-    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out, bool looks_further = false)
+    claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out,
+            bool looks_further = false)
         : table_(table),
           request_(request),
           mode_(mode),
@@ -60,10 +61,11 @@ public:
             order_ = key_order::begin(table, request.s.id, mode);
     }
 
-    // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction has a key.
+    // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction
+    // has a key.
     bool run() {
-        // What this statement did before is seen: a row that another call in it has taken is not tried again, and what it has
-        // published is not passed over as if it were gone (place.hpp).
+        // What this statement did before is seen: a row that another call in it has taken is not tried again, and what
+        // it has published is not passed over as if it were gone (place.hpp).
         CommandCounterIncrement();
         PushCopiedSnapshot(GetActiveSnapshot());
         UpdateActiveSnapshotCommandId();
@@ -90,8 +92,8 @@ public:
 private:
     enum class walk_result { done, too_many_blocked };
 
-    // How many rows of blocked keys a walk by age steps over before the walk by key is the cheaper one; and before it ends, when
-    // no further key can be locked.
+    // How many rows of blocked keys a walk by age steps over before the walk by key is the cheaper one; and before it
+    // ends, when no further key can be locked.
     static constexpr int blocked_limit = 1000;
     static constexpr int blocked_limit_without_room = 100;
 
@@ -125,8 +127,8 @@ private:
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
     }
 
-    // The walk by key does not meet them. They are among the rows whose time has come: so those are looked at, and not all leases that are
-    // out, unless very many wait for something else than that time.
+    // The walk by key does not meet them. They are among the rows whose time has come: so those are looked at, and not
+    // all leases that are out, unless very many wait for something else than that time.
     void walk_ended_leases() {
         known_place known = known_place::recall(table_.heap(), request_.c, request_.s.id, GetActiveSnapshot());
         due_walk due = due_walk::begin(table_, request_.s.id, GetActiveSnapshot(), &known);
@@ -175,12 +177,14 @@ private:
 
     // Hands the row out if that is possible now; false if not.
     bool try_row(ItemPointer tid, const row_values& row) {
-        const bool ok = with_context(per_row_, [&] { return request_.c.ordered ? try_ordered(tid, row) : try_plain(tid, row); });
+        const bool ok =
+            with_context(per_row_, [&] { return request_.c.ordered ? try_ordered(tid, row) : try_plain(tid, row); });
         MemoryContextReset(per_row_);
         return ok;
     }
 
-    // Whether the row is to become a dead letter instead of being handed out, and its error then; null: the one that it has.
+    // Whether the row is to become a dead letter instead of being handed out, and its error then; null: the one that it
+    // has.
     bool is_dead(const row_values& row, const char** error) const {
         if (is_used_up(row, request_.s)) {
             *error = error_if_leased(row, lease_is_over);

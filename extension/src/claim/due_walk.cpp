@@ -4,7 +4,8 @@
 
 namespace pgpubsub {
 
-due_walk due_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known) {
+due_walk due_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
+                         const known_place* known) {
     due_walk walk{};
     walk.subscription_id_ = subscription_id;
     walk.snapshot_ = snapshot;
@@ -19,7 +20,8 @@ due_walk due_walk::begin(const notification_table& table, int32 subscription_id,
     walk.passed_busy_ = passed.is_busy;
     walk.recorder_.skip(passed.from, passed.to);
     ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, passed.to), until_time(2, known->now())};
-    walk.scan_ = notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, notification_scan::with_keys);
+    walk.scan_ =
+        notification_scan::begin(table, our_catalog().notification_due, snapshot, keys, notification_scan::with_keys);
     return walk;
 }
 

@@ -1,5 +1,5 @@
-// A walk over the rows of a subscription whose time has come, by that time, that passes over what place.hpp remembers to be gone, and
-// tells it what it finds.
+// A walk over the rows of a subscription whose time has come, by that time, that passes over what place.hpp remembers
+// to be gone, and tells it what it finds.
 //
 // The caller may read ahead, and tells later what became of each row that it was given.
 #pragma once
@@ -11,7 +11,8 @@ namespace pgpubsub {
 class due_walk {
 public:
     // `known` outlives the walk. At most `most_ahead` rows are read ahead.
-    static due_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known);
+    static due_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
+                          const known_place* known);
     // Moves to the next row; false at the end.
     bool next();
     bool is_at_end() const { return is_at_end_; }
@@ -34,8 +35,8 @@ public:
     row_values values() const { return scan_.values(); }
 
 private:
-    // What the walk has come by since the first row that is not settled: a row; entries next to each other of which the same is to be
-    // said; or a range that it has passed over.
+    // What the walk has come by since the first row that is not settled: a row; entries next to each other of which the
+    // same is to be said; or a range that it has passed over.
     struct event {
         enum what : uint8 { row, entries, known_range };
         what kind;

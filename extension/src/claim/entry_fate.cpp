@@ -9,7 +9,8 @@ fate_finder fate_finder::begin(const notification_table& table, Snapshot snapsho
     fate_finder finder{};
     finder.table_ = &table;
     finder.snapshot_ = snapshot;
-    // What was removed in a sub-transaction that has ended since depends on the one that it has become a part of: so on ours too.
+    // What was removed in a sub-transaction that has ended since depends on the one that it has become a part of: so on
+    // ours too.
     if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
         finder.writer_ = own_transaction();
     return finder;
@@ -33,9 +34,9 @@ entry_fate fate_finder::busy_with(TransactionId xid, entry_fate::what kind) {
     return {kind, whole_number(xid, next_)};
 }
 
-// Whether a version that is gone may have a new one whose entry the walk does not meet. What was there by the walk's snapshot had its
-// entries then, before the walk read the index. But of a row that came later, the walk may have read the page for the new entry
-// too early. So a version of such a row tells nothing, unless the row was deleted.
+// Whether a version that is gone may have a new one whose entry the walk does not meet. What was there by the walk's
+// snapshot had its entries then, before the walk read the index. But of a row that came later, the walk may have read
+// the page for the new entry too early. So a version of such a row tells nothing, unless the row was deleted.
 bool fate_finder::may_have_moved(ItemPointer tid) {
     if (!table_tuple_fetch_row_version(table_->heap(), tid, SnapshotAny, slot()))
         return true;  // the first version is not there any more, but others of its chain are
@@ -44,11 +45,12 @@ bool fate_finder::may_have_moved(ItemPointer tid) {
     const TransactionId inserter = HeapTupleHeaderGetXmin(tuple);
     const bool has_new_version = !ItemPointerEquals(&tuple->t_ctid, tid);
     ExecClearTuple(slot_);
-    return has_new_version && !TransactionIdIsCurrentTransactionId(inserter) && XidInMVCCSnapshot(inserter, snapshot_) &&
-           TransactionIdDidCommit(inserter);
+    return has_new_version && !TransactionIdIsCurrentTransactionId(inserter) &&
+           XidInMVCCSnapshot(inserter, snapshot_) && TransactionIdDidCommit(inserter);
 }
 
-// It may lead to a row that somebody is inserting, or has committed since the snapshot, or that this transaction has removed.
+// It may lead to a row that somebody is inserting, or has committed since the snapshot, or that this transaction has
+// removed.
 entry_fate fate_finder::of_entry(ItemPointer tid, bool is_dead) {
     if (is_dead)
         return {entry_fate::gone, 0};
@@ -80,7 +82,8 @@ entry_fate fate_finder::of_row(ItemPointer tid) {
     if (table_tuple_fetch_row_version(table_->heap(), tid, &dirty, slot()) && TransactionIdIsValid(dirty.xmax)) {
         bool must_free;
         const HeapTuple tuple = ExecFetchSlotHeapTuple(slot_, false, &must_free);
-        const bool is_deleted = ItemPointerEquals(&tuple->t_data->t_ctid, tid) && !HeapTupleHeaderIndicatesMovedPartitions(tuple->t_data);
+        const bool is_deleted =
+            ItemPointerEquals(&tuple->t_data->t_ctid, tid) && !HeapTupleHeaderIndicatesMovedPartitions(tuple->t_data);
         if (is_deleted)
             fate = busy_with(dirty.xmax, entry_fate::removed);
     }

@@ -1,4 +1,5 @@
-// What is behind an entry of an index, or a row that another transaction is at, as a walk over what can be claimed asks it.
+// What is behind an entry of an index, or a row that another transaction is at, as a walk over what can be claimed asks
+// it.
 #pragma once
 
 #include "pure/finished_ranges.hpp"
@@ -9,7 +10,12 @@ namespace pgpubsub {
 // What is to be said of an entry.
 struct entry_fate {
     // The first three are those of a range.
-    enum what : uint8 { gone = finished_range::finished, removed = finished_range::removed, inserted = finished_range::inserted, stays };
+    enum what : uint8 {
+        gone = finished_range::finished,
+        removed = finished_range::removed,
+        inserted = finished_range::inserted,
+        stays
+    };
     what kind;
     uint64 owner;  // the transaction that has removed it, or is inserting it
 
@@ -17,7 +23,8 @@ struct entry_fate {
     bool operator==(const entry_fate&) const = default;
 };
 
-// Tells the fates of entries for which a walk by a snapshot has found no row, and of rows that another transaction is at.
+// Tells the fates of entries for which a walk by a snapshot has found no row, and of rows that another transaction is
+// at.
 class fate_finder {
 public:
     // The snapshot is that of the walk.

@@ -11,8 +11,9 @@ namespace {
 // theirs. The rest of the table is for everybody else.
 int key_limit() { return 2 * max_locks_per_xact; }
 
-// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives its locks
-// back. Only levels that have locked some are here, so there are no more of them than keys; the deepest one is the last.
+// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives
+// its locks back. Only levels that have locked some are here, so there are no more of them than keys; the deepest one
+// is the last.
 struct level_locks {
     int level;
     int keys;
@@ -67,8 +68,8 @@ void release(const LOCKTAG& tag) {
     with_transaction_owner([&tag] { return LockRelease(&tag, ExclusiveLock, false); });
 }
 
-// Locks a key for the transaction without waiting. Refused when another transaction has it, or when this one holds as many as
-// it may.
+// Locks a key for the transaction without waiting. Refused when another transaction has it, or when this one holds as
+// many as it may.
 lock_outcome lock_key(int32 subscription_id, int64 order_key) {
     const LOCKTAG tag = key_lock(subscription_id, order_key);
     if (levels == nullptr)
@@ -76,16 +77,13 @@ lock_outcome lock_key(int32 subscription_id, int64 order_key) {
     if (!key_order::has_room() && !holds_lock(&tag, ExclusiveLock))
         return lock_outcome::refused;
     switch (with_transaction_owner([&tag] { return acquire_lock_if_free(&tag, ExclusiveLock); })) {
-        case LOCKACQUIRE_OK:
-            count_locked();
-            return lock_outcome::locked;
+        case LOCKACQUIRE_OK: count_locked(); return lock_outcome::locked;
         case LOCKACQUIRE_ALREADY_HELD:
         case LOCKACQUIRE_ALREADY_CLEAR:
             // It is held once more; once is enough.
             release(tag);
             return lock_outcome::had_it;
-        case LOCKACQUIRE_NOT_AVAIL:
-            break;
+        case LOCKACQUIRE_NOT_AVAIL: break;
     }
     return lock_outcome::refused;
 }
@@ -98,7 +96,8 @@ void unlock_key(int32 subscription_id, int64 order_key) {
 }  // namespace
 
 LOCKTAG key_lock(int32 subscription_id, int64 order_key) {
-    const uint64 place = hash_combine64(static_cast<uint64>(order_key), murmurhash32(static_cast<uint32>(subscription_id)));
+    const uint64 place =
+        hash_combine64(static_cast<uint64>(order_key), murmurhash32(static_cast<uint32>(subscription_id)));
     return lock_tag(lock_class::key, place);
 }
 
@@ -108,7 +107,7 @@ struct key_order::key_state {
     bool was_locked_here;  // and not by this transaction before
     bool was_handed_out;
     bool is_blocked;
-    int64 next_held;  // the first held row behind the last that was passed, when it was last looked at
+    int64 next_held;    // the first held row behind the last that was passed, when it was last looked at
     int64 passed_over;  // the first row that was not admitted: none behind it may be, since the walk does not come back
 };
 
@@ -213,8 +212,8 @@ void key_order::handed_out(int64 order_key, int64 id) {
 
 void key_order::block(int64 order_key) { state_of(order_key)->is_blocked = true; }
 
-// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over. Who is at it
-// counts as one who has the key: the lease is over if they roll back.
+// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over.
+// Who is at it counts as one who has the key: the lease is over if they roll back.
 bool key_order::is_in_flight(int64 order_key) {
     const auto open = [&](Snapshot snapshot) -> notification_scan& {
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};
@@ -238,7 +237,8 @@ bool key_order::is_in_flight(int64 order_key) {
         return found->is_busy || found->is_running;
     };
     const lease found = with_context(context_, [&] {
-        return look_at_rows<lease>(key_name_of(table_->heap(), key_index::held, subscription_id_, order_key), &reader_, open, matches, add);
+        return look_at_rows<lease>(key_name_of(table_->heap(), key_index::held, subscription_id_, order_key), &reader_,
+                                   open, matches, add);
     });
     has_met_locks_ = has_met_locks_ || found.is_busy;
     return found.is_busy || found.is_running;
@@ -248,7 +248,8 @@ int64 key_order::next_held(int64 order_key, int64 after) {
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     key_start start = key_start::recall(key_name_of(table_->heap(), key_index::held, subscription_id_, order_key),
                                         after == before_all ? before_all : after + 1);
-    const int64 id = start.first() == none ? none : with_context(context_, [&] { return first_held(&start, order_key, snapshot); });
+    const int64 id =
+        start.first() == none ? none : with_context(context_, [&] { return first_held(&start, order_key, snapshot); });
     UnregisterSnapshot(snapshot);
     return id;
 }
@@ -257,8 +258,10 @@ int64 key_order::first_held(key_start* start, int64 order_key, Snapshot snapshot
     int64 id = none;
     for (bool begins_again = true; begins_again;) {
         begins_again = false;
-        ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key), from_int8(3, start->first())};
-        notification_scan& held = held_.begin(*table_, our_catalog().notification_held, snapshot, keys, notification_scan::with_keys);
+        ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key),
+                              from_int8(3, start->first())};
+        notification_scan& held =
+            held_.begin(*table_, our_catalog().notification_held, snapshot, keys, notification_scan::with_keys);
         while (id == none && !begins_again && held.next_entry()) {
             CHECK_FOR_INTERRUPTS();
             const int64 at = DatumGetInt64(held.entry_key(3));

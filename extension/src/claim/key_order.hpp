@@ -1,17 +1,18 @@
 // Order by key: which rows of an ordered channel may be handed out now.
 //
-// Guarantee: the notifications of one key are handed out in the order of their ids, and those of one key are never in the
-// hands of two consumers. A row may be handed out if all of these hold:
-// 1. The caller's transaction holds the lock of the key. A consumer that takes keeps it until its transaction ends; one that
-//    leases needs it while it claims. It is asked for without waiting: who does not get it leaves the key to the other.
-// 2. No row of the key is leased, and no transaction is just changing a lease, as it is found after the lock was got. Neither
-//    take nor claim nor extend() can change that while we hold the lock.
-// 3. No row of the key that stands before it is held, in a snapshot that was taken after the lock: waits for its next attempt or
-//    its deliver_at, or has been given back. Such a row so holds back the whole key, and no other.
+// Guarantee: the notifications of one key are handed out in the order of their ids, and those of one key are never in
+// the hands of two consumers. A row may be handed out if all of these hold:
+// 1. The caller's transaction holds the lock of the key. A consumer that takes keeps it until its transaction ends; one
+//    that leases needs it while it claims. It is asked for without waiting: who does not get it leaves the key to the
+//    other.
+// 2. No row of the key is leased, and no transaction is just changing a lease, as it is found after the lock was got.
+//    Neither take nor claim nor extend() can change that while we hold the lock.
+// 3. No row of the key that stands before it is held, in a snapshot that was taken after the lock: waits for its next
+//    attempt or its deliver_at, or has been given back. Such a row so holds back the whole key, and no other.
 // 4. Each other row of the key that stands before it was handed out by the same walk, which has met them all.
 //
-// For 3 and 4 to cover all rows, a row of an ordered channel whose due_at is null has not been handed out before: whatever is
-// given back to such a channel keeps a due_at, if only that of now, and so stays among the held ones.
+// For 3 and 4 to cover all rows, a row of an ordered channel whose due_at is null has not been handed out before:
+// whatever is given back to such a channel keeps a due_at, if only that of now, and so stays among the held ones.
 //
 // The lock is one of PostgreSQL's advisory locks, in a class that SQL can't reach: it needs no row, vanishes with the
 // transaction, goes with a prepared one, and is shown by pg_locks (objsubid 3).

@@ -50,7 +50,8 @@ bool key_walk::enter_key(int64 order_key) {
         return false;
     key_ = order_key;
     has_key_ = is_before_first_ = true;
-    start_ = key_start::recall(key_name_of(table_->heap(), key_index::ordered, subscription_id_, order_key), before_all);
+    start_ =
+        key_start::recall(key_name_of(table_->heap(), key_index::ordered, subscription_id_, order_key), before_all);
     return true;
 }
 

@@ -1,11 +1,12 @@
-// Steps in a session's life: a lease that it gets is counted, one that it ends is taken off when the transaction commits. With
-// the first one the session registers what it does when it ends: if it has leases in hand then, it tells the worker.
+// Steps in a session's life: a lease that it gets is counted, one that it ends is taken off when the transaction
+// commits. With the first one the session registers what it does when it ends: if it has leases in hand then, it tells
+// the worker.
 //
-// The count may be too high (a claim was rolled back, or somebody else acked what this session had claimed), which costs a look
-// for nothing; it is never too low. So what a sub-transaction ends is not taken off at all.
+// The count may be too high (a claim was rolled back, or somebody else acked what this session had claimed), which
+// costs a look for nothing; it is never too low. So what a sub-transaction ends is not taken off at all.
 //
-// A prepared transaction is not a session's any more: what it leased gets no owner, so that it is not released when the session
-// that prepared it ends before COMMIT PREPARED.
+// A prepared transaction is not a session's any more: what it leased gets no owner, so that it is not released when the
+// session that prepared it ends before COMMIT PREPARED.
 #include "claim/lease_owner.hpp"
 
 #include "channel/catalog.hpp"
@@ -26,8 +27,8 @@ int64 ended_in_transaction = 0;
 bool tells_at_exit = false;
 
 int64 owner_of(int32 process_id, TimestampTz started_at) {
-    const uint64 hash = DatumGetUInt64(
-        hash_any_extended(reinterpret_cast<const unsigned char*>(&started_at), sizeof started_at, 0));
+    const uint64 hash =
+        DatumGetUInt64(hash_any_extended(reinterpret_cast<const unsigned char*>(&started_at), sizeof started_at, 0));
     return static_cast<int64>(hash << 32 | static_cast<uint32>(process_id));
 }
 
@@ -53,7 +54,8 @@ void at_exit(int, Datum) {
         tell_worker_of_dead_session();
 }
 
-// Remembers of which notification the transaction got a lease. Only disown() asks, and where nothing can be prepared it never does.
+// Remembers of which notification the transaction got a lease. Only disown() asks, and where nothing can be prepared it
+// never does.
 void remember_lease(int64 id) {
     if (max_prepared_xacts == 0)
         return;
@@ -88,7 +90,8 @@ void disown(notification_table& table, int64 id, Snapshot snapshot) {
     scan.end();
 }
 
-// Leases that this transaction got lose their owner. They are looked up one by one: all others of the database may be many more.
+// Leases that this transaction got lose their owner. They are looked up one by one: all others of the database may be
+// many more.
 void disown_all() {
     notification_table table = notification_table::open();
     CommandCounterIncrement();
@@ -106,7 +109,8 @@ void disown_all() {
 void at_transaction_end(XactEvent event, void*) {
     switch (event) {
         case XACT_EVENT_PRE_PREPARE:
-            if (got_in_transaction > 0 && leased_ids != nullptr && is_installed())  // the extension may have been dropped
+            if (got_in_transaction > 0 && leased_ids != nullptr &&
+                is_installed())  // the extension may have been dropped
                 disown_all();
             break;
         case XACT_EVENT_COMMIT:
@@ -114,14 +118,11 @@ void at_transaction_end(XactEvent event, void*) {
             forget_transaction();
             break;
         case XACT_EVENT_PREPARE:
-        case XACT_EVENT_ABORT:
-            forget_transaction();
-            break;
+        case XACT_EVENT_ABORT: forget_transaction(); break;
         case XACT_EVENT_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_COMMIT:
-        case XACT_EVENT_PARALLEL_ABORT:
-            break;
+        case XACT_EVENT_PARALLEL_ABORT: break;
     }
 }
 

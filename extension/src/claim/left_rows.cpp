@@ -28,9 +28,12 @@ bool has_waiting(const notification_table& table, const subscription& s) {
     };
     const auto matches = [&s](TupleTableSlot* slot) {
         bool null;
-        return DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) == s.id && !slot_attisnull(slot, column::due_at);
+        return DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) == s.id &&
+               !slot_attisnull(slot, column::due_at);
     };
-    const auto add = [](bool* found, TupleTableSlot*, const SnapshotData& dirty) { return *found = !TransactionIdIsValid(dirty.xmin); };
+    const auto add = [](bool* found, TupleTableSlot*, const SnapshotData& dirty) {
+        return *found = !TransactionIdIsValid(dirty.xmin);
+    };
     const bool found = look_at_rows<bool>(name_of_waiting(table.heap(), s.id), &reader, open, matches, add);
     scan.end();
     reader.end();
@@ -40,7 +43,8 @@ bool has_waiting(const notification_table& table, const subscription& s) {
 // A session's own memory of what is gone may be a guess (place.hpp, 1).
 bool has_any(const notification_table& table, const subscription& s) {
     ScanKeyData keys[] = {equals_int4(1, s.id)};
-    return has_row(table, our_catalog().notification_ready, keys) || has_row(table, our_catalog().notification_due, keys);
+    return has_row(table, our_catalog().notification_ready, keys) ||
+           has_row(table, our_catalog().notification_due, keys);
 }
 
 void remove_ready(notification_table& table, const channel& c, const subscription& s, bool wait) {

@@ -9,8 +9,8 @@ using namespace pgpubsub;
 
 namespace {
 
-// Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the search
-// took too long, or another transaction has a key of an ordered channel, there may be one.
+// Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the
+// search took too long, or another transaction has a key of an ordered channel, there may be one.
 bool find_claimable(notification_table& table, const claim_request& request, busy_rows busy, Datum* since) {
     bool found = false;
     const auto look = [&](ItemPointer tid, const row_values& row) {
@@ -30,12 +30,13 @@ bool find_claimable(notification_table& table, const claim_request& request, bus
 // So many entries are looked at for the next wait: a few milliseconds. Most may be of leases that were acked.
 constexpr int64 entry_limit = 10'000;
 
-// When the next wait of the subscription ends that has not ended yet, or a time before which none does; false when none waits.
+// When the next wait of the subscription ends that has not ended yet, or a time before which none does; false when none
+// waits.
 bool find_waiting(const notification_table& table, int32 subscription_id, Datum* until) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, GetCurrentTimestamp())};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    bounded_scan waiting = bounded_scan::begin(table.heap(), our_catalog().notification_due, snapshot, keys, entry_limit,
-                                               bounded_scan::with_keys);
+    bounded_scan waiting = bounded_scan::begin(table.heap(), our_catalog().notification_due, snapshot, keys,
+                                               entry_limit, bounded_scan::with_keys);
     const bool found = waiting.next() || waiting.was_cut();
     if (found)
         *until = waiting.key(2);
@@ -68,7 +69,8 @@ bool pgpubsub::find_next_due(const claim_request& request, busy_rows busy, Times
 
 PGPUBSUB_FUNCTION(pgpubsub_next_due) {
     PreventCommandIfReadOnly("pgpubsub.next_due()");
-    // In a transaction that has all its locks already, nothing else would have a pause, or a setting, seen that others have committed.
+    // In a transaction that has all its locks already, nothing else would have a pause, or a setting, seen that others
+    // have committed.
     AcceptInvalidationMessages();
     TimestampTz at;
     if (!find_next_due(request_arguments(fcinfo, 1, 1, channel_use::looks), busy_rows::count, &at))

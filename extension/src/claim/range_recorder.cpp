@@ -16,8 +16,8 @@ void range_recorder::enter(int32 lane, int64 from) {
     has_present_ = false;
 }
 
-// Several entries may have one number: versions of a row, or rows that are due at the same time. The least that can be said of one
-// of them holds for all.
+// Several entries may have one number: versions of a row, or rows that are due at the same time. The least that can be
+// said of one of them holds for all.
 void range_recorder::note(int64 at, entry_fate fate, uint32 entries) {
     if (has_present_ && at_ == at) {
         present_entries_ += entries;

@@ -1,7 +1,7 @@
 // What a walk tells of the rows that it comes by, and the ranges that follow from it (place.hpp).
 //
-// Of each entry of the index the walk says, in the order of the lane, what is behind it. Entries next to each other of which the same
-// is to be said are one range. A row that stays ends a range, and is in none.
+// Of each entry of the index the walk says, in the order of the lane, what is behind it. Entries next to each other of
+// which the same is to be said are one range. A row that stays ends a range, and is in none.
 #pragma once
 
 #include "claim/entry_fate.hpp"
@@ -33,9 +33,9 @@ private:
     const known_place* known_;
     bool has_lane_;
     int32 lane_;
-    int64 from_;          // of the range that is being made
-    entry_fate fate_;     // of that
-    uint32 entries_;      // in that; 0: nothing is known of it yet
+    int64 from_;       // of the range that is being made
+    entry_fate fate_;  // of that
+    uint32 entries_;   // in that; 0: nothing is known of it yet
     bool has_present_;
     int64 at_;            // the number of the entries that were noted last
     entry_fate present_;  // of all of these

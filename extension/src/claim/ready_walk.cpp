@@ -4,7 +4,8 @@
 
 namespace pgpubsub {
 
-ready_walk ready_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known) {
+ready_walk ready_walk::begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
+                             const known_place* known) {
     ready_walk walk{};
     walk.subscription_id_ = subscription_id;
     walk.snapshot_ = snapshot;
@@ -13,7 +14,8 @@ ready_walk ready_walk::begin(const notification_table& table, int32 subscription
     walk.lanes_.enter(lane_of_lanes, bottom);
     walk.fates_ = fate_finder::begin(table, snapshot);
     ScanKeyData none[] = {equals_int4(1, subscription_id), until_int2(2, PG_INT16_MAX), from_int2(2, PG_INT16_MIN)};
-    walk.scan_ = notification_scan::begin(table, our_catalog().notification_ready, snapshot, none, notification_scan::with_keys);
+    walk.scan_ =
+        notification_scan::begin(table, our_catalog().notification_ready, snapshot, none, notification_scan::with_keys);
     walk.scan_lanes(first_lane);
     return walk;
 }
@@ -36,7 +38,8 @@ void ready_walk::scan_lanes(int64 from) {
     is_at_end_ = from > last_lane;
     if (is_at_end_)
         return;
-    ScanKeyData keys[] = {equals_int4(1, subscription_id_), until_int2(2, static_cast<int16>(-from)), from_int2(2, PG_INT16_MIN)};
+    ScanKeyData keys[] = {equals_int4(1, subscription_id_), until_int2(2, static_cast<int16>(-from)),
+                          from_int2(2, PG_INT16_MIN)};
     scan_.restart(snapshot_, keys);
     is_in_one_lane_ = false;
 }

@@ -1,5 +1,5 @@
-// A walk over the ready rows of a subscription, by priority and id, that passes over what place.hpp remembers to be gone, and tells
-// it what it finds: of the ids in each lane, and of the lanes.
+// A walk over the ready rows of a subscription, by priority and id, that passes over what place.hpp remembers to be
+// gone, and tells it what it finds: of the ids in each lane, and of the lanes.
 #pragma once
 
 #include "claim/range_recorder.hpp"
@@ -9,7 +9,8 @@ namespace pgpubsub {
 class ready_walk {
 public:
     // `known` outlives the walk.
-    static ready_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot, const known_place* known);
+    static ready_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
+                            const known_place* known);
     // Moves to the next row; false at the end.
     bool next();
     // Tells that the present row is gone when this transaction commits. Else it stays.

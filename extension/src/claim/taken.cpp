@@ -19,8 +19,8 @@ struct newest_of_key {
     int64 index;
 };
 
-// In TopTransactionContext, which goes away with the transaction. What finds the entries of an id, or of a key, is only made, and
-// brought up to date, when something is looked up: most takes never are.
+// In TopTransactionContext, which goes away with the transaction. What finds the entries of an id, or of a key, is only
+// made, and brought up to date, when something is looked up: most takes never are.
 taken_notification* list = nullptr;
 int64 list_size = 0;
 int64 list_capacity = 0;
@@ -41,8 +41,7 @@ void forget_at_end(XactEvent event, void*) {
             break;
         case XACT_EVENT_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
-        case XACT_EVENT_PRE_PREPARE:
-            break;
+        case XACT_EVENT_PRE_PREPARE: break;
     }
 }
 
@@ -95,8 +94,8 @@ void note_taken(const row_values& row, ItemPointer tid, Relation heap, const pro
     if (list_size == list_capacity) {
         const int64 capacity = list_capacity == 0 ? 64 : list_capacity * 2;
         const Size bytes = capacity * sizeof(taken_notification);
-        list = static_cast<taken_notification*>(
-            list == nullptr ? MemoryContextAllocHuge(TopTransactionContext, bytes) : repalloc_huge(list, bytes));
+        list = static_cast<taken_notification*>(list == nullptr ? MemoryContextAllocHuge(TopTransactionContext, bytes)
+                                                                : repalloc_huge(list, bytes));
         list_capacity = capacity;
     }
     const bool is_ordered = !row.is_null(column::order_key);

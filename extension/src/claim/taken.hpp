@@ -27,12 +27,12 @@ void watch_taken();
 
 void note_taken(const row_values& row, ItemPointer tid, Relation heap, const processed_place& kept_at);
 
-// The newest entry of that id; of those before `newer`, where that is given. Null: none. There are several of one id where it was taken
-// for several subscriptions, or put back and taken again.
+// The newest entry of that id; of those before `newer`, where that is given. Null: none. There are several of one id
+// where it was taken for several subscriptions, or put back and taken again.
 taken_notification* find_taken(int64 id, const taken_notification* newer);
 
-// The next entry after `taken`, in the order of taking, that has the same key in the same ordered channel. Null: none. After
-// find_taken(), with nothing taken since.
+// The next entry after `taken`, in the order of taking, that has the same key in the same ordered channel. Null: none.
+// After find_taken(), with nothing taken since.
 taken_notification* find_taken_behind(const taken_notification* taken);
 
 // Whether it is still taken: neither the take was rolled back to a savepoint, nor was it put back.

@@ -1,11 +1,12 @@
-// CALL pgpubsub.wait(): waiting for work without LISTEN, as through a pooler that gives each transaction another session.
+// CALL pgpubsub.wait(): waiting for work without LISTEN, as through a pooler that gives each transaction another
+// session.
 //
-// Guarantee: it returns as soon as there may be work, and holds no snapshot and no lock while it waits. A hint that comes
-// between the caller's last look and this call is not lost: the session is noted first, and then it looks.
+// Guarantee: it returns as soon as there may be work, and holds no snapshot and no lock while it waits. A hint that
+// comes between the caller's last look and this call is not lost: the session is noted first, and then it looks.
 //
-// Steps: note that this session waits; look into each channel; sleep until woken by the worker (notifier.cpp), until something is
-// due, or until the time is over; look again. Who is woken but finds that another one has taken the work goes on waiting.
-// Without a worker it looks again after pauses that grow.
+// Steps: note that this session waits; look into each channel; sleep until woken by the worker (notifier.cpp), until
+// something is due, or until the time is over; look again. Who is woken but finds that another one has taken the work
+// goes on waiting. Without a worker it looks again after pauses that grow.
 #include "channel/arguments.hpp"
 #include "claim/next_due.hpp"
 #include "pure/steady_clock.hpp"
@@ -108,7 +109,8 @@ int wait_for_work(const waited_channels& channels, int64 deadline) {
         const int64 now = steady_now();
         if (ready >= 0 || now >= deadline)
             return ready;
-        const bool is_woken_by_worker = has_shared_memory() && our_database() != nullptr && expects_worker(our_database());
+        const bool is_woken_by_worker =
+            has_shared_memory() && our_database() != nullptr && expects_worker(our_database());
         const int64 longest = is_woken_by_worker ? longest_sleep : pause;
         const int64 look_at = now + Max(Min(next - GetCurrentTimestamp(), longest), 0);
         pause = Min(2 * pause, longest_pause);
@@ -147,9 +149,7 @@ PGPUBSUB_FUNCTION(pgpubsub_wait) {
         ready = wait_for_work(channels, deadline);
     }
     PG_FINALLY();
-    {
-        end_wait();
-    }
+    { end_wait(); }
     PG_END_TRY();
     SPI_finish();
     MemoryContextSwitchTo(context);

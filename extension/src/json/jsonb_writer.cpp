@@ -1,6 +1,6 @@
-// The value is written from front to back. A container's entries come before the bytes of its parts, so room is left for
-// them, and each is filled in when its part is complete. The whole is the only part of a level of its own, whose entry is
-// written where the length word will be.
+// The value is written from front to back. A container's entries come before the bytes of its parts, so room is left
+// for them, and each is filled in when its part is complete. The whole is the only part of a level of its own, whose
+// entry is written where the length word will be.
 #include "json/jsonb_writer.hpp"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace layout = jsonb_layout;
 static_assert(layout::length_mask == JENTRY_OFFLENMASK && layout::ends_here == JENTRY_HAS_OFF);
 static_assert(layout::stride == JB_OFFSET_STRIDE && layout::entry_size == sizeof(JEntry));
 static_assert(uint32(layout::part::string) == JENTRY_ISSTRING && uint32(layout::part::number) == JENTRY_ISNUMERIC);
-static_assert(uint32(layout::part::is_false) == JENTRY_ISBOOL_FALSE && uint32(layout::part::is_true) == JENTRY_ISBOOL_TRUE);
+static_assert(uint32(layout::part::is_false) == JENTRY_ISBOOL_FALSE &&
+              uint32(layout::part::is_true) == JENTRY_ISBOOL_TRUE);
 static_assert(uint32(layout::part::null) == JENTRY_ISNULL && uint32(layout::part::container) == JENTRY_ISCONTAINER);
 static_assert(uint32(layout::part::mask) == JENTRY_TYPEMASK);
 static_assert(uint32(layout::container::scalar) == JB_FSCALAR && uint32(layout::container::object) == JB_FOBJECT);
@@ -72,7 +73,8 @@ const object_shape* make_object_shape(std::span<const std::string_view> names) {
     memcpy(shape->head_, &first, word);
     for (int i = 0; i < count; ++i) {
         const std::string_view name = names[shape->source_[i]];
-        const uint32 entry = layout::entry(layout::part::string, i, shape->ends_[i] - shape->length(i), shape->ends_[i]);
+        const uint32 entry =
+            layout::entry(layout::part::string, i, shape->ends_[i] - shape->length(i), shape->ends_[i]);
         memcpy(shape->head_ + (i + 1) * word, &entry, word);
         memcpy(keys, name.data(), name.size());
         keys += name.size();
@@ -207,7 +209,8 @@ bool jsonb_writer::begin_array(int count) {
 void jsonb_writer::value(std::string_view bytes) {
     // A container's text has at least a quarter of its bytes: a digit with its separator is stored in twelve.
     const bool is_container = (word_at(bytes.data()) & uint32(layout::container::scalar)) == 0;
-    const bool is_string = !is_container && (word_at(bytes.data() + word) & uint32(layout::part::mask)) == JENTRY_ISSTRING;
+    const bool is_string =
+        !is_container && (word_at(bytes.data() + word) & uint32(layout::part::mask)) == JENTRY_ISSTRING;
     const std::size_t strings = is_container ? bytes.size() / 4 : is_string ? bytes.size() - scalar_head_size : 0;
     if (strings > strings_left_ || !reserve(bytes.size() + max_padding) ||
         (!is_uncounted(worst_of_jsonb * bytes.size()) && !has_text_room(json_text_size_of(bytes), bytes.size())))

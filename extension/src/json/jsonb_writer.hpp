@@ -1,5 +1,5 @@
-// Writes a jsonb value directly, in the order and with the bytes that it is stored with: the same bytes that the server's
-// own functions make.
+// Writes a jsonb value directly, in the order and with the bytes that it is stored with: the same bytes that the
+// server's own functions make.
 //
 //     jsonb_writer json = jsonb_writer::make();
 //     json.begin_object(shape);   // then a value for each of its keys, in the order of the shape
@@ -8,13 +8,13 @@
 //     json.end();
 //     const Jsonb* result = json.finish();
 //
-// What would make the whole larger than jsonb can be is left out, with null in its place, and is_truncated() tells so: a
-// capture must not fail the user's INSERT. The same of what would make the text of the whole longer than the server can make one:
-// a few bytes may stand for a long text, and who takes it could not read it.
+// What would make the whole larger than jsonb can be is left out, with null in its place, and is_truncated() tells so:
+// a capture must not fail the user's INSERT. The same of what would make the text of the whole longer than the server
+// can make one: a few bytes may stand for a long text, and who takes it could not read it.
 //
-// After an ERROR, as at any other time, clear() starts a new value. A writer is used for one value at a time: whoever keeps
-// one for long must have another one ready for what may run while a value is being written (a user's cast to json may run
-// SQL, that captures).
+// After an ERROR, as at any other time, clear() starts a new value. A writer is used for one value at a time: whoever
+// keeps one for long must have another one ready for what may run while a value is being written (a user's cast to json
+// may run SQL, that captures).
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -27,7 +27,8 @@
 
 namespace pgpubsub {
 
-// The keys of an object in the order of jsonb, and all bytes of the object before its first value, but the values' entries.
+// The keys of an object in the order of jsonb, and all bytes of the object before its first value, but the values'
+// entries.
 class object_shape {
 public:
     int count() const { return count_; }
@@ -62,8 +63,8 @@ public:
     // Starts a new value. The buffer is kept, unless it has become huge.
     void clear();
 
-    // An object, or array; after its values comes end(). Without the room for it null is in its place, the result is false,
-    // and neither values nor end() may follow.
+    // An object, or array; after its values comes end(). Without the room for it null is in its place, the result is
+    // false, and neither values nor end() may follow.
     bool begin_object(const object_shape& shape);
     // With those members only that are included, indexed as the names that the shape was made of.
     bool begin_object(const object_shape& shape, const bool* included);
@@ -110,7 +111,8 @@ public:
 
     // The same of what follows the length word of a numeric or a jsonb, which need not be aligned.
     void numeric(std::string_view bytes) {
-        if (!reserve(bytes.size() + VARHDRSZ + max_padding) || !has_text_room(numeric_text_size(bytes.data()), bytes.size()))
+        if (!reserve(bytes.size() + VARHDRSZ + max_padding) ||
+            !has_text_room(numeric_text_size(bytes.data()), bytes.size()))
             return leave_out();
         const std::uint32_t begin = used_;
         pad();
@@ -151,12 +153,13 @@ public:
 private:
     static constexpr std::uint32_t max_padding = 3;
 
-    // Of all numbers, names, words and separators the text has less than twice as many bytes as jsonb, but for what is counted
-    // in excess_: of a number with many zeros, of a string with escapes. Of the latter so much is not counted, since looking
-    // at each string would cost more than all else.
+    // Of all numbers, names, words and separators the text has less than twice as many bytes as jsonb, but for what is
+    // counted in excess_: of a number with many zeros, of a string with escapes. Of the latter so much is not counted,
+    // since looking at each string would cost more than all else.
     static constexpr std::uint64_t max_text = 1000 * 1024 * 1024;
     static constexpr std::uint64_t max_uncounted = 256 * 1024 * 1024;
-    // So many bytes of text for a byte: of a control character in a string; of a number in jsonb, with all the zeros that it can have.
+    // So many bytes of text for a byte: of a control character in a string; of a number in jsonb, with all the zeros
+    // that it can have.
     static constexpr std::uint64_t worst_of_string = 6;
     static constexpr std::uint64_t worst_of_jsonb = 12 * 1024;
 

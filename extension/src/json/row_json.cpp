@@ -1,6 +1,6 @@
-// From a column's value to JSON, by the rules of to_jsonb (PostgreSQL documentation, 9.16): numbers and booleans as they are,
-// dates and times in ISO 8601, json and jsonb as JSON, arrays as arrays, composites as objects, what has a cast to json by that
-// cast, and all else by its text output.
+// From a column's value to JSON, by the rules of to_jsonb (PostgreSQL documentation, 9.16): numbers and booleans as
+// they are, dates and times in ISO 8601, json and jsonb as JSON, arrays as arrays, composites as objects, what has a
+// cast to json by that cast, and all else by its text output.
 #include "json/row_json.hpp"
 
 #include "pg/element_memory.hpp"
@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t around_the_rows = 64 * 1024;
 
 // An array that is being added, with all that is inside: its elements share what functions remember between calls. Its
-// number is no other array's, so what was kept for an array in whose midst an ERROR came, or another capture, is not taken
-// for that of the next.
+// number is no other array's, so what was kept for an array in whose midst an ERROR came, or another capture, is not
+// taken for that of the next.
 struct outer_array {
     uint64 number;
     MemoryContext memory;
@@ -42,8 +42,8 @@ std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cas
 // Without its length word, aligned or not.
 std::string_view unpacked(Datum value) { return bytes_of(PG_DETOAST_DATUM_PACKED(value)); }
 
-// A copy to call the output function, or cast, by: what it remembers between calls goes into the memory context instead of
-// staying for the session, and is not disturbed by a call that comes while another one runs.
+// A copy to call the output function, or cast, by: what it remembers between calls goes into the memory context instead
+// of staying for the session, and is not disturbed by a call that comes while another one runs.
 FmgrInfo copy_of_function(const type_facts& type, MemoryContext memory) {
     FmgrInfo function = type.function;
     function.fn_mcxt = memory;
@@ -227,8 +227,8 @@ void add_array(jsonb_writer& json, Datum value, const type_facts& type, const ou
     Datum* values;
     bool* nulls;
     int count;
-    deconstruct_array(array, ARR_ELEMTYPE(array), type.element_length, type.element_by_value, type.element_alignment, &values,
-                      &nulls, &count);
+    deconstruct_array(array, ARR_ELEMTYPE(array), type.element_length, type.element_by_value, type.element_alignment,
+                      &values, &nulls, &count);
     array_values rest = {values, nulls};
     element_memory memory = element_memory::begin(elements);
     if (element.has_text_of_any_size && !has_room_for_texts(json, rest, count, element, &memory))
@@ -249,8 +249,8 @@ const bool* included_members(const row_columns& columns, const bool* chosen) {
     return included;
 }
 
-void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen,
-                 const outer_array* outer) {
+void add_members(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls,
+                 const bool* chosen, const outer_array* outer) {
     if (!(chosen == nullptr ? json.begin_object(*columns.shape)
                             : json.begin_object(*columns.shape, included_members(columns, chosen))))
         return;
@@ -281,12 +281,9 @@ void add_composite(jsonb_writer& json, Datum value, const type_facts& type, cons
 Size characters_per_byte(const type_facts& type) {
     switch (type.base) {
         case BITOID:
-        case VARBITOID:
-            return BITS_PER_BYTE;
-        case BYTEAOID:
-            return 2;
-        default:
-            return 1;
+        case VARBITOID: return BITS_PER_BYTE;
+        case BYTEAOID: return 2;
+        default: return 1;
     }
 }
 
@@ -305,7 +302,8 @@ Datum call(const type_facts& type, F f) {
     return with_settings(text_settings, f);
 }
 
-// A cast may give null. Its function may take more than the value: the type's modifier, and whether the cast is an explicit one.
+// A cast may give null. Its function may take more than the value: the type's modifier, and whether the cast is an
+// explicit one.
 Datum call_cast(FmgrInfo* cast, Datum value, bool* null) {
     LOCAL_FCINFO(call, 3);
     InitFunctionCallInfoData(*call, cast, cast->fn_nargs, InvalidOid, nullptr, nullptr);
@@ -327,42 +325,18 @@ void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* o
             read_type(&type);
             add(json, value, type, outer);
             return;
-        case json_form::boolean:
-            json.boolean(DatumGetBool(value));
-            return;
-        case json_form::int2:
-            json.integer(DatumGetInt16(value));
-            return;
-        case json_form::int4:
-            json.integer(DatumGetInt32(value));
-            return;
-        case json_form::int8:
-            json.integer(DatumGetInt64(value));
-            return;
-        case json_form::numeric:
-            add_numeric(json, value);
-            return;
-        case json_form::real:
-            add_real(json, value, type);
-            return;
-        case json_form::date_time:
-            add_date_time(json, value, type);
-            return;
-        case json_form::time_with_zone:
-            add_time_with_zone(json, value, type);
-            return;
-        case json_form::uuid:
-            add_uuid(json, value);
-            return;
-        case json_form::json:
-            add_json_text(json, unpacked(value));
-            return;
-        case json_form::jsonb:
-            json.value(unpacked(value));
-            return;
-        case json_form::string:
-            json.string(unpacked(value));
-            return;
+        case json_form::boolean: json.boolean(DatumGetBool(value)); return;
+        case json_form::int2: json.integer(DatumGetInt16(value)); return;
+        case json_form::int4: json.integer(DatumGetInt32(value)); return;
+        case json_form::int8: json.integer(DatumGetInt64(value)); return;
+        case json_form::numeric: add_numeric(json, value); return;
+        case json_form::real: add_real(json, value, type); return;
+        case json_form::date_time: add_date_time(json, value, type); return;
+        case json_form::time_with_zone: add_time_with_zone(json, value, type); return;
+        case json_form::uuid: add_uuid(json, value); return;
+        case json_form::json: add_json_text(json, unpacked(value)); return;
+        case json_form::jsonb: json.value(unpacked(value)); return;
+        case json_form::string: json.string(unpacked(value)); return;
         case json_form::array:
         case json_form::composite:
             // Nested deeper than the stack lets us follow, though whoever made the value could.
@@ -400,7 +374,8 @@ void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* o
 
 }  // namespace
 
-void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls, const bool* chosen) {
+void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls,
+             const bool* chosen) {
     json.keep_back(around_the_rows);
     add_members(json, columns, values, nulls, chosen, nullptr);
     json.keep_back(0);

@@ -1,6 +1,6 @@
-// Facts come from the system caches. So that not every CREATE TABLE anywhere in the database (each makes a type) has all
-// captured tables described anew, the hash values of the cache entries that facts came from are remembered, in a set that
-// may take others for them, but never misses one. Built-in types and functions don't change.
+// Facts come from the system caches. So that not every CREATE TABLE anywhere in the database (each makes a type) has
+// all captured tables described anew, the hash values of the cache entries that facts came from are remembered, in a
+// set that may take others for them, but never misses one. Built-in types and functions don't change.
 #include "json/type_facts.hpp"
 
 #include "pg/compat.hpp"
@@ -37,42 +37,30 @@ Oid cast_to_json(Oid type) {
         return InvalidOid;
     known_casts.add(GetSysCacheHashValue2(CASTSOURCETARGET, ObjectIdGetDatum(type), ObjectIdGetDatum(JSONOID)));
     Oid function = InvalidOid;
-    return find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC ? function : InvalidOid;
+    return find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC ? function
+                                                                                                    : InvalidOid;
 }
 
 // Of built-in types that need no look-up; output of all others.
 json_form known_form(Oid type) {
     switch (type) {
-        case BOOLOID:
-            return json_form::boolean;
-        case INT2OID:
-            return json_form::int2;
-        case INT4OID:
-            return json_form::int4;
-        case INT8OID:
-            return json_form::int8;
-        case NUMERICOID:
-            return json_form::numeric;
+        case BOOLOID: return json_form::boolean;
+        case INT2OID: return json_form::int2;
+        case INT4OID: return json_form::int4;
+        case INT8OID: return json_form::int8;
+        case NUMERICOID: return json_form::numeric;
         case FLOAT4OID:
-        case FLOAT8OID:
-            return json_form::real;
+        case FLOAT8OID: return json_form::real;
         case DATEOID:
-        case TIMESTAMPOID:
-            return json_form::date_time;
-        case TIMESTAMPTZOID:
-            return json_form::time_with_zone;
-        case UUIDOID:
-            return json_form::uuid;
-        case JSONOID:
-            return json_form::json;
-        case JSONBOID:
-            return json_form::jsonb;
+        case TIMESTAMPOID: return json_form::date_time;
+        case TIMESTAMPTZOID: return json_form::time_with_zone;
+        case UUIDOID: return json_form::uuid;
+        case JSONOID: return json_form::json;
+        case JSONBOID: return json_form::jsonb;
         case TEXTOID:
         case VARCHAROID:
-        case BPCHAROID:
-            return json_form::string;
-        default:
-            return json_form::output;
+        case BPCHAROID: return json_form::string;
+        default: return json_form::output;
     }
 }
 
@@ -93,13 +81,10 @@ bool type_is_varlena(json_form form, Oid base) {
         case json_form::jsonb:
         case json_form::string:
         case json_form::array:
-        case json_form::composite:
-            return true;
+        case json_form::composite: return true;
         case json_form::cast_to_json:
-        case json_form::output:
-            return get_typlen(base) == -1;
-        default:
-            return false;
+        case json_form::output: return get_typlen(base) == -1;
+        default: return false;
     }
 }
 
@@ -109,7 +94,8 @@ void read_function(type_facts* facts, Oid function) {
     fmgr_info_cxt(function, &facts->function, facts->graph->memory);
 }
 
-// With the call as an expression, in which a function for many types (anyenum, ...) finds the one that it is called for.
+// With the call as an expression, in which a function for many types (anyenum, ...) finds the one that it is called
+// for.
 void read_cast(type_facts* facts, Oid function) {
     read_function(facts, function);
     with_context(facts->graph->memory, [facts, function] {
@@ -143,10 +129,8 @@ bool output_depends_on_settings(Oid base) {
         case NUMRANGEOID:
         case INT4MULTIRANGEOID:
         case INT8MULTIRANGEOID:
-        case NUMMULTIRANGEOID:
-            return false;
-        default:
-            return get_typtype(base) != TYPTYPE_ENUM;
+        case NUMMULTIRANGEOID: return false;
+        default: return get_typtype(base) != TYPTYPE_ENUM;
     }
 }
 
@@ -206,9 +190,7 @@ void read_type(type_facts* unread) {
     facts.form = form_of(facts.base);
     facts.is_varlena = type_is_varlena(facts.form, facts.base);
     switch (facts.form) {
-        case json_form::array:
-            read_element(&facts);
-            break;
+        case json_form::array: read_element(&facts); break;
         case json_form::composite:
             facts.row = facts.base == RECORDOID ? nullptr : row_type_of(facts.graph, facts.base);
             break;
@@ -225,8 +207,7 @@ void read_type(type_facts* unread) {
             facts.depends_on_settings = output_depends_on_settings(facts.base);
             break;
         }
-        default:
-            break;
+        default: break;
     }
     *unread = facts;
 }

@@ -1,9 +1,9 @@
 // What is known of a type that matters when its values become JSON, and of a row type the same for its columns.
 //
-// It is read when a value first needs it: a type that a user has nested in others any number of times is described once, and
-// none of which there are no values. So these facts change while they are in use, from unread to read; nobody else changes or
-// frees them: they are in the memory context of their graph. They stay usable while an invalidation arrives, and
-// type_generation() says that all of a graph should be made anew before the next use.
+// It is read when a value first needs it: a type that a user has nested in others any number of times is described
+// once, and none of which there are no values. So these facts change while they are in use, from unread to read; nobody
+// else changes or frees them: they are in the memory context of their graph. They stay usable while an invalidation
+// arrives, and type_generation() says that all of a graph should be made anew before the next use.
 #pragma once
 
 #include "json/jsonb_writer.hpp"
@@ -53,8 +53,8 @@ static_assert(survives_longjmp<row_type>);
 
 struct type_facts {
     json_form form;
-    Oid base;           // the type below all domains; of what is unread, the type itself
-    bool is_varlena;    // false where it is unread
+    Oid base;         // the type below all domains; of what is unread, the type itself
+    bool is_varlena;  // false where it is unread
     type_graph* graph;
     FmgrInfo function;  // the output function, or the cast to json; where the form needs one
     FmgrInfo* called;   // the copy of it that is in use for the array of this number (see row_json.cpp)
@@ -86,8 +86,8 @@ static_assert(survives_longjmp<row_columns>);
 // Registers the callbacks that keep type_generation() up to date. Called once, when the library is loaded.
 void watch_types();
 
-// Another number than before: something has changed of a type that facts have been read of. Ask before making a graph, since
-// a change may arrive meanwhile.
+// Another number than before: something has changed of a type that facts have been read of. Ask before making a graph,
+// since a change may arrive meanwhile.
 uint64 type_generation();
 
 // Has type_generation() change with this type too.
@@ -105,8 +105,8 @@ void read_type(type_facts* facts);
 // The columns with these numbers; all that are not dropped, where none are given. In the memory context of the graph.
 const row_columns* describe_columns(type_graph* graph, TupleDesc desc, std::span<const AttrNumber> which);
 
-// The columns of a composite value, as they are now; those of a record in the current memory context. *desc is the row type's
-// description, for the moment.
+// The columns of a composite value, as they are now; those of a record in the current memory context. *desc is the row
+// type's description, for the moment.
 const row_columns* columns_of(const type_facts& facts, HeapTupleHeader value, TupleDesc* desc);
 
 }  // namespace pgpubsub

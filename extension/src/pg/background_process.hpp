@@ -1,5 +1,6 @@
-// What the background processes have in common: they are connected to a database, or to none, begin once the server has recovered,
-// unless they say otherwise are not started again by the postmaster, and end without a word in the log where they can.
+// What the background processes have in common: they are connected to a database, or to none, begin once the server has
+// recovered, unless they say otherwise are not started again by the postmaster, and end without a word in the log where
+// they can.
 #pragma once
 
 #include "pg/compat.hpp"
@@ -20,9 +21,12 @@ inline BackgroundWorker background_process(const char* type, const char* functio
     return process;
 }
 
-inline void set_own_setting(const char* name, const char* value) { SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE); }
+inline void set_own_setting(const char* name, const char* value) {
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
 
-// A database may have settings that are not made for a process of ours. Of these, the ones that all of them need otherwise.
+// A database may have settings that are not made for a process of ours. Of these, the ones that all of them need
+// otherwise.
 inline void set_own_settings() {
     set_own_setting("role", "none");
     set_own_setting("search_path", "pg_catalog, pg_temp");
@@ -43,7 +47,8 @@ inline int64 steady_time_of(TimestampTz time) {
     return time <= now ? at_once : steady_now() + Min(time - now, USECS_PER_DAY);
 }
 
-// Set while a process is at what may take long. Else it looks at ShutdownRequestPending soon, and so ends without a FATAL in the log.
+// Set while a process is at what may take long. Else it looks at ShutdownRequestPending soon, and so ends without a
+// FATAL in the log.
 inline volatile sig_atomic_t ends_at_once = false;
 
 // The handler of SIGTERM.

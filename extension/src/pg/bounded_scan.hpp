@@ -28,8 +28,8 @@ public:
         return scan;
     }
 
-    // For an index of one bigint column: passes over the entries of that id up to that place, and counts none of them, since no row is
-    // looked at. Those of one id are in the order of their places.
+    // For an index of one bigint column: passes over the entries of that id up to that place, and counts none of them,
+    // since no row is looked at. Those of one id are in the order of their places.
     void skip(int64 id, const ItemPointerData& until) {
         skipped_id_ = id;
         skipped_until_ = until;
@@ -82,8 +82,8 @@ private:
 };
 static_assert(survives_longjmp<bounded_scan>);
 
-// A snapshot of SERIALIZABLE takes predicate locks on all that it reads, and a monitor would make the transactions of publishers
-// and consumers fail. There the newest state of each row is read, one after the other.
+// A snapshot of SERIALIZABLE takes predicate locks on all that it reads, and a monitor would make the transactions of
+// publishers and consumers fail. There the newest state of each row is read, one after the other.
 inline Snapshot snapshot_without_locks() { return IsolationIsSerializable() ? SnapshotSelf : GetActiveSnapshot(); }
 
 }  // namespace pgpubsub

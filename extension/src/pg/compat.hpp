@@ -1,5 +1,6 @@
-// Every difference between the versions of PostgreSQL, each behind a function or a constant. The comment beside a version's
-// number names the commit or the header that has changed it. test/lib/postgresql-versions lists the versions that are tested.
+// Every difference between the versions of PostgreSQL, each behind a function or a constant. The comment beside a
+// version's number names the commit or the header that has changed it. test/lib/postgresql-versions lists the versions
+// that are tested.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -124,7 +125,8 @@ inline bool acquire_lock_if_room(const LOCKTAG* tag, LOCKMODE mode) {
     constexpr bool dont_wait = false;
     constexpr bool error_when_full = false;
 #if PG_VERSION_NUM >= 180000  // as above
-    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr, false) != LOCKACQUIRE_NOT_AVAIL;
+    return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr, false) !=
+           LOCKACQUIRE_NOT_AVAIL;
 #else
     return LockAcquireExtended(tag, mode, for_session, dont_wait, error_when_full, nullptr) != LOCKACQUIRE_NOT_AVAIL;
 #endif
@@ -223,7 +225,8 @@ inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute& column) {
 inline Node* prepared_trigger_condition(const Node* condition, [[maybe_unused]] Relation table) {
     Node* const copy = static_cast<Node*>(copyObjectImpl(condition));
 #if PG_VERSION_NUM >= 180000  // 83ea6c54025b
-    return expand_generated_columns_in_expr(expand_generated_columns_in_expr(copy, table, PRS2_OLD_VARNO), table, PRS2_NEW_VARNO);
+    return expand_generated_columns_in_expr(expand_generated_columns_in_expr(copy, table, PRS2_OLD_VARNO), table,
+                                            PRS2_NEW_VARNO);
 #else
     return copy;
 #endif

@@ -5,14 +5,15 @@
 
 namespace pgpubsub {
 
-// Each element's memory is emptied after it. A few elements stay in the memory context of the call: making one would take
-// longer than they do.
+// Each element's memory is emptied after it. A few elements stay in the memory context of the call: making one would
+// take longer than they do.
 class element_memory {
 public:
     static element_memory begin(int elements) {
         constexpr int few = 32;
-        return {elements <= few ? nullptr
-                                : AllocSetContextCreate(CurrentMemoryContext, "pgpubsub element", ALLOCSET_DEFAULT_SIZES)};
+        return {elements <= few
+                    ? nullptr
+                    : AllocSetContextCreate(CurrentMemoryContext, "pgpubsub element", ALLOCSET_DEFAULT_SIZES)};
     }
     // f must leave nothing there that is used later.
     template <typename F>

@@ -5,13 +5,15 @@
 
 namespace pgpubsub {
 
-// Calls act(class, object) for each member, by the dependencies: so no name of a schema plays a part, nor a right on one.
+// Calls act(class, object) for each member, by the dependencies: so no name of a schema plays a part, nor a right on
+// one.
 template <typename Act>
 void for_each_member(Oid extension, Act act) {
     static_assert(survives_longjmp<Act>);
     const Relation depend = table_open(DependRelationId, AccessShareLock);
     ScanKeyData keys[2];
-    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ExtensionRelationId));
+    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(ExtensionRelationId));
     ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
     const SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, lengthof(keys), keys);
     HeapTuple tuple;

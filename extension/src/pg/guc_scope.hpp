@@ -18,10 +18,17 @@ inline constexpr fixed_setting bytea_settings[] = {{"bytea_output", "hex"}};
 // All that the text of a value of a type of PostgreSQL's own depends on. Where a value is an identity, it is made with
 // these.
 inline constexpr fixed_setting text_settings[] = {
-    {"search_path", "pg_catalog, pg_temp"}, {"TimeZone", "UTC"},       {"DateStyle", "ISO, MDY"},
-    {"IntervalStyle", "postgres"},          {"bytea_output", "hex"},   {"extra_float_digits", "1"},
-    {"lc_monetary", "C"},                   {"xmlbinary", "base64"},   {"quote_all_identifiers", "off"},
-    {"lc_numeric", "C"},                    {"lc_time", "C"},
+    {"search_path", "pg_catalog, pg_temp"},
+    {"TimeZone", "UTC"},
+    {"DateStyle", "ISO, MDY"},
+    {"IntervalStyle", "postgres"},
+    {"bytea_output", "hex"},
+    {"extra_float_digits", "1"},
+    {"lc_monetary", "C"},
+    {"xmlbinary", "base64"},
+    {"quote_all_identifiers", "off"},
+    {"lc_numeric", "C"},
+    {"lc_time", "C"},
 };
 
 // Runs f with the settings; after an ERROR the end of the (sub)transaction puts them back.

@@ -15,7 +15,8 @@ class index_entries {
 public:
     // The table must stay open and locked.
     static index_entries open(Relation table);
-    // Makes the entries of the row in the slot, which is stored. only_summarizing: those of indexes that sum up many rows.
+    // Makes the entries of the row in the slot, which is stored. only_summarizing: those of indexes that sum up many
+    // rows.
     void insert(TupleTableSlot* slot, bool only_summarizing = false);
     void close();
 

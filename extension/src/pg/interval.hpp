@@ -22,7 +22,9 @@ inline Datum interval_of(int64 microseconds) {
 }
 
 // For a message: as the session writes it.
-inline const char* shown_interval(Datum interval) { return DatumGetCString(DirectFunctionCall1(interval_out, interval)); }
+inline const char* shown_interval(Datum interval) {
+    return DatumGetCString(DirectFunctionCall1(interval_out, interval));
+}
 
 // The same of a number of microseconds, where the longest is what was too long to be one.
 inline const char* shown_span(int64 microseconds) {

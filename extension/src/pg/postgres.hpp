@@ -154,11 +154,11 @@ extern "C" bool pq_check_connection(void);
 
 // Defines an SQL-callable function. The prototype comes first with its visibility, since PG_FUNCTION_INFO_V1
 // declares it without before PostgreSQL 16 (upstream commit 089480c077056).
-#define PGPUBSUB_FUNCTION(name)                                        \
-    extern "C" {                                                       \
-    PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                          \
-    PG_FUNCTION_INFO_V1(name);                                         \
-    }                                                                  \
+#define PGPUBSUB_FUNCTION(name)               \
+    extern "C" {                              \
+    PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+    PG_FUNCTION_INFO_V1(name);                \
+    }                                         \
     Datum name([[maybe_unused]] PG_FUNCTION_ARGS)
 
 namespace pgpubsub {

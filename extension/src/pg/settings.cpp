@@ -1,10 +1,10 @@
 // Settings: what they accept, and notification_context parsed once for each value it takes.
 //
 // A check hook must not report an ERROR of its own making (it also runs for configuration files and ALTER ROLE), so it
-// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp. What a file, a
-// role or a database sets, it judges alike in the postmaster and in every session.
-// The value is converted when a notification first needs it, and the result kept until the assign hook says that
-// the value has changed.
+// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp.
+// What a file, a role or a database sets, it judges alike in the postmaster and in every session. The value is
+// converted when a notification first needs it, and the result kept until the assign hook says that the value has
+// changed.
 #include "pg/settings.hpp"
 
 #include <climits>
@@ -65,8 +65,9 @@ bool fits_jsonb(std::string_view json, bool utf8) {
     return json_text_fits_jsonb(json, utf8, max_jsonb_bytes, max_jsonb_depth);
 }
 
-// A value of a configuration file, of a role or a database is for databases of any encoding, and the postmaster, which knows none,
-// hands it to all sessions: so it is refused only where it is good for none of them. A session is told of what it sets itself.
+// A value of a configuration file, of a role or a database is for databases of any encoding, and the postmaster, which
+// knows none, hands it to all sessions: so it is refused only where it is good for none of them. A session is told of
+// what it sets itself.
 bool check_context(char** value, void**, GucSource source) {
     const std::string_view json = *value == nullptr ? "" : *value;
     if (json.empty())
@@ -104,7 +105,8 @@ const char* usable_context() {
         return context_setting;
     ereport(WARNING, errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
             errmsg("the value of parameter \"pgpubsub.notification_context\" cannot be used in this database"),
-            errdetail("It holds an escape or a character that the encoding \"%s\" does not have. Captured changes carry an empty context.",
+            errdetail("It holds an escape or a character that the encoding \"%s\" does not have. Captured changes "
+                      "carry an empty context.",
                       GetDatabaseEncodingName()),
             errhint("Set another one for this database, with ALTER DATABASE."));
     return "{}";
@@ -112,8 +114,8 @@ const char* usable_context() {
 
 void assign_context(const char*, void*) { context_stale = true; }
 
-// What was given for a setting, and not reset, before the library was loaded, when PostgreSQL takes any value. Where that is no good, PostgreSQL
-// warns of it, and does not say what holds.
+// What was given for a setting, and not reset, before the library was loaded, when PostgreSQL takes any value. Where
+// that is no good, PostgreSQL warns of it, and does not say what holds.
 class given_before {
 public:
     explicit given_before(const char* name) : name_(name) {
@@ -160,22 +162,27 @@ void define_settings() {
     const given_before shared_channels_given("pgpubsub.shared_channels");
     const given_before storage_interval_given("pgpubsub.storage_interval");
     const given_before max_workers_given("pgpubsub.max_workers");
-    DefineCustomEnumVariable("pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
-                             "auto: the worker where there is one, else transaction; worker: a background worker sends NOTIFY "
-                             "after the commit; transaction: NOTIFY at commit; off: consumers find the work when they poll.",
-                             &wakeup_setting, static_cast<int>(wakeup_mode::automatic), wakeup_options, PGC_USERSET, 0,
-                             check_wakeup, nullptr, nullptr);
-    DefineCustomIntVariable("pgpubsub.wakeup_delay", "How long the worker may collect hints before it sends the next ones.",
-                            "The first hint after a pause is sent at once.", &wakeup_delay_setting, 2, 0, 1000, PGC_SIGHUP,
-                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    // It is known without preload too, where it means nothing: so it may stay in postgresql.conf, or be set before the restart.
-    DefineCustomIntVariable("pgpubsub.shared_channels", "How many channels and subscriptions shared memory has room for.",
-                            "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16, 10'000'000,
-                            is_preloaded ? PGC_POSTMASTER : PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-    DefineCustomEnumVariable("pgpubsub.lease_scope", "What ends a lease that is neither acked nor extended.",
-                             "session: its time is over, or the session that claimed or last extended it is gone; time: its time is over.",
-                             &lease_scope_setting, static_cast<int>(lease_scope_mode::session), lease_scope_options, PGC_USERSET,
-                             0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "pgpubsub.wakeup", "How a transaction that publishes wakes the consumers.",
+        "auto: the worker where there is one, else transaction; worker: a background worker sends NOTIFY "
+        "after the commit; transaction: NOTIFY at commit; off: consumers find the work when they poll.",
+        &wakeup_setting, static_cast<int>(wakeup_mode::automatic), wakeup_options, PGC_USERSET, 0, check_wakeup,
+        nullptr, nullptr);
+    DefineCustomIntVariable("pgpubsub.wakeup_delay",
+                            "How long the worker may collect hints before it sends the next ones.",
+                            "The first hint after a pause is sent at once.", &wakeup_delay_setting, 2, 0, 1000,
+                            PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    // It is known without preload too, where it means nothing: so it may stay in postgresql.conf, or be set before the
+    // restart.
+    DefineCustomIntVariable("pgpubsub.shared_channels",
+                            "How many channels and subscriptions shared memory has room for.",
+                            "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16,
+                            10'000'000, is_preloaded ? PGC_POSTMASTER : PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "pgpubsub.lease_scope", "What ends a lease that is neither acked nor extended.",
+        "session: its time is over, or the session that claimed or last extended it is gone; time: its time is over.",
+        &lease_scope_setting, static_cast<int>(lease_scope_mode::session), lease_scope_options, PGC_USERSET, 0, nullptr,
+        nullptr, nullptr);
     DefineCustomIntVariable("pgpubsub.db_version", "The version of the schema that notifications are stamped with.",
                             "-1 stamps none.", &db_version_setting, db_version_unset, db_version_unset, INT_MAX,
                             PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -183,21 +190,24 @@ void define_settings() {
                             "How often the worker looks whether the notifications take more space than they need.",
                             "0 leaves that to autovacuum.", &storage_interval_setting, 10'000, 0, 3'600'000, PGC_SIGHUP,
                             GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pgpubsub.max_workers",
-                            "How many places of max_worker_processes the workers and the processes that pack take at most.",
-                            "0 is half of them.", &max_workers_setting, 0, 0, 1024, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "pgpubsub.max_workers",
+        "How many places of max_worker_processes the workers and the processes that pack take at most.",
+        "0 is half of them.", &max_workers_setting, 0, 0, 1024, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomStringVariable("pgpubsub.notification_context",
                                "A JSON object that captured changes carry as their \"context\".",
                                "An empty string stands for an empty object.", &context_setting, "", PGC_USERSET, 0,
                                check_context, assign_context, nullptr);
     DefineCustomIntVariable("pgpubsub.max_skip_time",
-                            "Without preload, the longest time for which claims may pass over a notification that they have no reason to expect.",
+                            "Without preload, the longest time for which claims may pass over a notification that they "
+                            "have no reason to expect.",
                             "0 makes each claim look at the whole index.", &max_skip_time_setting, 10'000, 0, INT_MAX,
                             PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("pgpubsub.max_join_time",
-                            "The time after which a notification that waits, and was joined by its dedup_key, is not joined again.",
-                            "-1 joins it for as long as it waits.", &max_join_time_setting, 1000, -1, INT_MAX, PGC_USERSET,
-                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(
+        "pgpubsub.max_join_time",
+        "The time after which a notification that waits, and was joined by its dedup_key, is not joined again.",
+        "-1 joins it for as long as it waits.", &max_join_time_setting, 1000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+        nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("pgpubsub");
     wakeup_given.tell_if_refused(wakeup_given.is_word(word_of(wakeup_options, wakeup_setting)));
     lease_scope_given.tell_if_refused(lease_scope_given.is_word(word_of(lease_scope_options, lease_scope_setting)));

@@ -29,10 +29,12 @@ int wakeup_delay();
 // pgpubsub.shared_channels: how many channels and subscriptions shared memory has room for.
 int shared_channels();
 
-// pgpubsub.max_skip_time: for how many milliseconds a claim may rely on what earlier ones have seen (place.hpp); 0: not at all.
+// pgpubsub.max_skip_time: for how many milliseconds a claim may rely on what earlier ones have seen (place.hpp); 0: not
+// at all.
 int max_skip_time();
 
-// pgpubsub.max_join_time: for how many milliseconds a notification that waits may be joined by its dedup_key (dedup.cpp); -1: always.
+// pgpubsub.max_join_time: for how many milliseconds a notification that waits may be joined by its dedup_key
+// (dedup.cpp); -1: always.
 int max_join_time();
 
 // pgpubsub.max_workers: how many background processes there may be beside the launcher; 0: see worker_places.hpp.

@@ -97,35 +97,28 @@ size_bound bound_of(Datum value, Oid type) {
         return too_large;
     const Oid base = getBaseType(type);
     switch (base) {
-        case NUMERICOID:
-            return {numeric_text_size(VARDATA_ANY(PG_DETOAST_DATUM_PACKED(value))), 0};
+        case NUMERICOID: return {numeric_text_size(VARDATA_ANY(PG_DETOAST_DATUM_PACKED(value))), 0};
         case JSONBOID: {
             const uint64 bytes = json_text_size(DatumGetJsonbP(value), max_jsonb_bytes);
             return {bytes, bytes};
         }
         case BITOID:
-        case VARBITOID:
-            return bound_of_varlena(value, BITS_PER_BYTE, 0);
+        case VARBITOID: return bound_of_varlena(value, BITS_PER_BYTE, 0);
         case TEXTOID:
         case VARCHAROID:
         case BPCHAROID:
         case JSONOID:
-        case XMLOID:
-            return bound_of_varlena(value, 1, 1);
-        default:
-            break;
+        case XMLOID: return bound_of_varlena(value, 1, 1);
+        default: break;
     }
     if (const Oid element = get_element_type(base); OidIsValid(element))
         return bound_of_array(value, element);
     switch (get_typtype(base)) {
         case TYPTYPE_RANGE:
             return bound_of_range(lookup_type_cache(base, TYPECACHE_RANGE_INFO), DatumGetRangeTypeP(value));
-        case TYPTYPE_MULTIRANGE:
-            return bound_of_multirange(value, base);
-        case TYPTYPE_COMPOSITE:
-            return bound_of_row(value);
-        default:
-            break;
+        case TYPTYPE_MULTIRANGE: return bound_of_multirange(value, base);
+        case TYPTYPE_COMPOSITE: return bound_of_row(value);
+        default: break;
     }
     constexpr size_bound fixed_length = {4 * NAMEDATALEN, NAMEDATALEN};
     return get_typlen(base) == -1 ? bound_of_varlena(value, 4, 2) : fixed_length;

@@ -48,7 +48,9 @@ transaction_state state_of_transaction(uint64 transaction, Snapshot snapshot, ui
         return TransactionIdDidAbort(xid) ? transaction_state::aborted : transaction_state::running;
     bool is_known;
     const bool committed = did_commit(xid, &is_known);
-    return !is_known ? transaction_state::unknown : committed ? transaction_state::committed : transaction_state::aborted;
+    return !is_known   ? transaction_state::unknown
+           : committed ? transaction_state::committed
+                       : transaction_state::aborted;
 }
 
 }  // namespace pgpubsub

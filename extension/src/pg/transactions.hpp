@@ -1,4 +1,5 @@
-// What became of transactions, by their numbers. A number is kept with its epoch, so that one from long ago is not taken for one to come.
+// What became of transactions, by their numbers. A number is kept with its epoch, so that one from long ago is not
+// taken for one to come.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -19,7 +20,8 @@ uint64 own_transaction();
 // No lower one runs any more in any database, by this snapshot, but perhaps our own.
 uint64 oldest_running(Snapshot snapshot, uint64 next);
 
-// By this snapshot; a transaction of ours runs until it is rolled back, if only to a savepoint. Unknown: it is too long ago.
+// By this snapshot; a transaction of ours runs until it is rolled back, if only to a savepoint. Unknown: it is too long
+// ago.
 enum class transaction_state { running, committed, aborted, unknown };
 transaction_state state_of_transaction(uint64 transaction, Snapshot snapshot, uint64 next);
 

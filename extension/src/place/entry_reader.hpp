@@ -1,4 +1,5 @@
-// Reads what the entries of an index lead to, without a scan: the versions of a row that have the same values in all indexes.
+// Reads what the entries of an index lead to, without a scan: the versions of a row that have the same values in all
+// indexes.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -26,8 +27,8 @@ public:
         ExecClearTuple(slot_);
     }
 
-    // Whether no transaction, running or to come, can make anything of it: each version was never committed, or was removed or replaced by
-    // a transaction that has committed. An older snapshot may see it all the same.
+    // Whether no transaction, running or to come, can make anything of it: each version was never committed, or was
+    // removed or replaced by a transaction that has committed. An older snapshot may see it all the same.
     bool is_gone(const ItemPointerData& pointer);
 
     Relation heap_;

@@ -1,5 +1,6 @@
-// A table of sets of a few keys, each with a lock that is held for less than a microsecond. A set that is full forgets the key that was not
-// used for the longest time. A set that never had a key is told of nothing: most publishers of ordered channels find that.
+// A table of sets of a few keys, each with a lock that is held for less than a microsecond. A set that is full forgets
+// the key that was not used for the longest time. A set that never had a key is told of nothing: most publishers of
+// ordered channels find that.
 #include "place/key_memory.hpp"
 
 #include "pg/settings.hpp"
@@ -86,7 +87,8 @@ key_slot* find(key_set& set, const key_name& name, uint64 generation) {
 key_slot* make(key_set& set, const key_name& name, uint64 generation) {
     key_slot* oldest = &set.slots[0];
     for (key_slot& slot : set.slots)
-        if (slot.generation != generation || (oldest->generation == generation && set.uses - slot.used > set.uses - oldest->used))
+        if (slot.generation != generation ||
+            (oldest->generation == generation && set.uses - slot.used > set.uses - oldest->used))
             oldest = &slot;
     *oldest = {};
     oldest->name = name;
@@ -140,7 +142,9 @@ key_name key_name_of(Relation heap, int32 subscription_id, const text* dedup_key
     return name;
 }
 
-key_name name_of_waiting(Relation heap, int32 subscription_id) { return key_name_of(heap, key_index::due, subscription_id, 0); }
+key_name name_of_waiting(Relation heap, int32 subscription_id) {
+    return key_name_of(heap, key_index::due, subscription_id, 0);
+}
 
 void key_is_stored(const key_name& name, int64 id, ItemPointer pointer) {
     pg_memory_barrier();  // the entry is there before this is read; begin_learning() has it the other way round
@@ -252,18 +256,18 @@ void known_key::learned(std::span<const ItemPointerData> pointers) {
     });
 }
 
-const shared_part key_memory_part = {
-    "pgpubsub keys", [] { return offsetof(key_table, sets) + set_count() * sizeof(key_set); },
-    [](void* memory, bool is_new) {
-        table = static_cast<key_table*>(memory);
-        if (!is_new)
-            return;
-        memset(memory, 0, offsetof(key_table, sets) + set_count() * sizeof(key_set));
-        table->count = set_count();
-        for (uint32 i = 0; i < table->count; ++i) {
-            SpinLockInit(&table->sets[i].lock);
-            pg_atomic_init_u32(&table->sets[i].is_used, 0);
-        }
-    }};
+const shared_part key_memory_part = {"pgpubsub keys",
+                                     [] { return offsetof(key_table, sets) + set_count() * sizeof(key_set); },
+                                     [](void* memory, bool is_new) {
+                                         table = static_cast<key_table*>(memory);
+                                         if (!is_new)
+                                             return;
+                                         memset(memory, 0, offsetof(key_table, sets) + set_count() * sizeof(key_set));
+                                         table->count = set_count();
+                                         for (uint32 i = 0; i < table->count; ++i) {
+                                             SpinLockInit(&table->sets[i].lock);
+                                             pg_atomic_init_u32(&table->sets[i].is_used, 0);
+                                         }
+                                     }};
 
 }  // namespace pgpubsub

@@ -1,5 +1,6 @@
-// Two tables of places: most have room for a few ranges; one that outgrows it moves to a larger one. Each table is made of sets of a
-// few places with a lock, which is held for less than a microsecond. A set that is full forgets the place that was not used for the longest time.
+// Two tables of places: most have room for a few ranges; one that outgrows it moves to a larger one. Each table is made
+// of sets of a few places with a lock, which is held for less than a microsecond. A set that is full forgets the place
+// that was not used for the longest time.
 #include "place/place.hpp"
 
 #include "channel/catalog.hpp"
@@ -19,15 +20,15 @@ struct place_state {
     uint32 used;  // the higher, the later
     uint32 count;
     uint64 generation;
-    bool is_large;   // the ranges are in the other table
-    int64 highest_id;         // up to where something may be remembered
+    bool is_large;     // the ranges are in the other table
+    int64 highest_id;  // up to where something may be remembered
     TimestampTz highest_due;
     told_lanes told;  // only in the shared one
     // Only in the session's: see place.hpp, 1.
     stored_below safe;
     stored_below noted;
-    uint64 horizon;  // a transaction; 0: nothing is noted
-    bool is_guess;   // something is taken for finished that was not proved to be
+    uint64 horizon;       // a transaction; 0: nothing is noted
+    bool is_guess;        // something is taken for finished that was not proved to be
     uint32 stepped_over;  // by the last walk: entries that were not known
     TimestampTz made_at;
 };
@@ -184,13 +185,15 @@ void with_place(const place_key& key, F f) {
 
 // --- the number below which everything is stored, where other sessions can't be seen ---
 
-stored_below lower_of(const stored_below& a, const stored_below& b) { return {Min(a.id, b.id), Min(a.due_at, b.due_at), b.next_id}; }
+stored_below lower_of(const stored_below& a, const stored_below& b) {
+    return {Min(a.id, b.id), Min(a.due_at, b.due_at), b.next_id};
+}
 
 // So many entries are cheaper to step over in each walk than to make a guess.
 constexpr uint32 guess_limit = 500;
 
-// Takes over what was noted, if no transaction of then is left by this snapshot; and notes what is there now. `next` was read
-// after `stored`.
+// Takes over what was noted, if no transaction of then is left by this snapshot; and notes what is there now. `next`
+// was read after `stored`.
 stored_below safe_by_horizon(place_state& state, const stored_below& stored, uint64 oldest_running, uint64 next) {
     if (state.horizon != 0 && oldest_running >= state.horizon) {
         state.safe = state.noted;
@@ -207,7 +210,9 @@ TimestampTz forgotten_at(const place_state& state) { return state.made_at + int6
 
 bool is_too_old(const place_state& state, TimestampTz now) { return now < state.made_at || now >= forgotten_at(state); }
 
-place_key key_of(Relation heap, int32 subscription_id) { return {MyDatabaseId, subscription_id, heap->rd_rel->relfilenode}; }
+place_key key_of(Relation heap, int32 subscription_id) {
+    return {MyDatabaseId, subscription_id, heap->rd_rel->relfilenode};
+}
 
 }  // namespace
 
@@ -219,8 +224,8 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     stored_below stored;
     uint64 next = 0;
     uint64 oldest = 0;
-    // What the place had when it was first looked at, if that was more than what had been read before. It may be of somebody who has
-    // read later. So the numbers are read again: only if they are lower still, they were set back.
+    // What the place had when it was first looked at, if that was more than what had been read before. It may be of
+    // somebody who has read later. So the numbers are read again: only if they are lower still, they were set back.
     bool looks_again = true;
     int64 seen_id = bottom;
     TimestampTz seen_due = bottom;
@@ -228,7 +233,8 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     const bool is_standby = RecoveryInProgress();
     for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
         if (looks_again) {
-            place.generation_ = pg_atomic_read_u64(&table_to_use().generation);  // what is found by numbers from before it is forgotten too
+            place.generation_ = pg_atomic_read_u64(
+                &table_to_use().generation);  // what is found by numbers from before it is forgotten too
             place.now_ = GetCurrentTimestamp();
             stored = all_stored_below(c.id, place.now_);
             next = next_transaction();
@@ -282,8 +288,9 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     return place;
 }
 
-// What became of the transactions that ranges depend on. In an ordered channel, a row that somebody is removing must be met: if it is
-// back a moment later, it comes first of its key. And a transaction must meet what it has stored itself, which others can't see yet.
+// What became of the transactions that ranges depend on. In an ordered channel, a row that somebody is removing must be
+// met: if it is back a moment later, it comes first of its key. And a transaction must meet what it has stored itself,
+// which others can't see yet.
 void known_place::settle(Snapshot snapshot, uint64 next) {
     struct ended_transaction {
         uint64 number;
@@ -309,7 +316,9 @@ void known_place::settle(Snapshot snapshot, uint64 next) {
     }
     for (uint32 i = 0; i < ended_count; ++i) {
         const ended_transaction& t = ended[i];
-        const auto settle_in = [&t](finished_ranges all) { t.has_committed ? all.committed(t.number) : all.forget(t.number); };
+        const auto settle_in = [&t](finished_ranges all) {
+            t.has_committed ? all.committed(t.number) : all.forget(t.number);
+        };
         settle_in(ranges());
         if (!t.is_running)
             with_place(key_, [&](place_state&, finished_ranges all) { settle_in(all); });
@@ -318,7 +327,8 @@ void known_place::settle(Snapshot snapshot, uint64 next) {
 
 known_place::passage known_place::passage_through(const finished_range& first) const {
     passage result = {&first, &first, first.from, first.from, 0, false};
-    for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to; ++r) {
+    for (const finished_range* r = &first; r != ranges_ + count_ && r->lane == first.lane && r->from == result.to;
+         ++r) {
         result.end = r + 1;
         result.to = r->to;
         result.entries += r->entries;

@@ -1,38 +1,49 @@
-// Remembered places: what claims know to be gone, so that the next ones need not walk over it. Below the first row that can be claimed, the
-// indexes may hold millions of entries of removed rows that no VACUUM may remove yet, since somebody's snapshot is older.
+// Remembered places: what claims know to be gone, so that the next ones need not walk over it. Below the first row that
+// can be claimed, the indexes may hold millions of entries of removed rows that no VACUUM may remove yet, since
+// somebody's snapshot is older.
 //
-// A *lane* is what a claim walks through in the order of one number: the ready rows of one priority, by id; or the rows that have a
-// due_at, by that, as far as their time has come. Of a subscription's lanes, *ranges* are remembered that need not be walked
-// through (finished_ranges.hpp): what a walk has found to be gone (range_recorder.hpp), and what a claim has removed itself.
+// A *lane* is what a claim walks through in the order of one number: the ready rows of one priority, by id; or the rows
+// that have a due_at, by that, as far as their time has come. Of a subscription's lanes, *ranges* are remembered that
+// need not be walked through (finished_ranges.hpp): what a walk has found to be gone (range_recorder.hpp), and what a
+// claim has removed itself.
 //
-// Why a range that is finished stays so, though transactions commit in another order than they draw ids and read the clock:
-// 1. *Nothing is stored in it later.* A walk takes for finished only what is below a number for which this holds: each lower one
-//    that was ever drawn is stored already, and so the walk meets it, or was given up; and one that is drawn later is higher. Where the
-//    library is preloaded, unstored.hpp knows that number. Else it is found in two steps. A walk notes the last id, the time, and then
-//    the next transaction id H. Whoever stores a row has a transaction id before it draws the row's id, or reads the clock for its
-//    due_at. So what is below those two belongs to transactions below H. When none of them runs in a later snapshot, that sees all there is.
-//    A transaction that runs for long would stop that. So when a walk had to step over many entries, the next ones guess: they take for
-//    finished what is stored up to now. In ordered channels, where a row that is passed over would break the order of its key, they don't.
-// 2. *Nothing removed comes back.* A removed row counts as gone for good only if its transaction has committed: until then the range has that
-//    transaction's id, and whoever comes by asks what became of it (XID, then the commit log; never a snapshot alone: a transaction is not in
-//    its own one). What is given back (release, nack, requeue, redrive, recover) gets a due_at, now or later, so it comes back neither into the
-//    ready lanes nor into what is finished of the other one.
-// 3. *What changes and keeps its number* (a payload that its dedup_key replaces) is there all the time, as some version; a walk that meets a version that
-//    is being replaced takes the row for one that stays; and so it does where a row that came after its snapshot has been replaced already, since
-//    it may have read the index too early for the entry of the new version (entry_fate.cpp).
-// 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a sequence that is set back, another
-//    file of the table (TRUNCATE, VACUUM FULL), another database with the OID of a dropped one (utility_hook.cpp). Without preload no session knows of all of that, and some guess; there a place is forgotten each pgpubsub.max_skip_time.
+// Why a range that is finished stays so, though transactions commit in another order than they draw ids and read the
+// clock:
+// 1. *Nothing is stored in it later.* A walk takes for finished only what is below a number for which this holds: each
+//    lower one that was ever drawn is stored already, and so the walk meets it, or was given up; and one that is drawn
+//    later is higher. Where the library is preloaded, unstored.hpp knows that number. Else it is found in two steps. A
+//    walk notes the last id, the time, and then the next transaction id H. Whoever stores a row has a transaction id
+//    before it draws the row's id, or reads the clock for its due_at. So what is below those two belongs to
+//    transactions below H. When none of them runs in a later snapshot, that sees all there is. A transaction that runs
+//    for long would stop that. So when a walk had to step over many entries, the next ones guess: they take for
+//    finished what is stored up to now. In ordered channels, where a row that is passed over would break the order of
+//    its key, they don't.
+// 2. *Nothing removed comes back.* A removed row counts as gone for good only if its transaction has committed: until
+//    then the range has that transaction's id, and whoever comes by asks what became of it (XID, then the commit log;
+//    never a snapshot alone: a transaction is not in its own one). What is given back (release, nack, requeue, redrive,
+//    recover) gets a due_at, now or later, so it comes back neither into the ready lanes nor into what is finished of
+//    the other one.
+// 3. *What changes and keeps its number* (a payload that its dedup_key replaces) is there all the time, as some
+//    version; a walk that meets a version that is being replaced takes the row for one that stays; and so it does where
+//    a row that came after its snapshot has been replaced already, since it may have read the index too early for the
+//    entry of the new version (entry_fate.cpp).
+// 4. *What breaks the rules* makes everything forgotten: rows that are written by hand (a trigger tells), a clock or a
+//    sequence that is set back, another file of the table (TRUNCATE, VACUUM FULL), another database with the OID of a
+//    dropped one (utility_hook.cpp). Without preload no session knows of all of that, and some guess; there a place is
+//    forgotten each pgpubsub.max_skip_time.
 //
-// 5. *Of what is stored behind a lane's ranges, its publisher tells.* A range ends where ids begin that may still be drawn, so a claim looks
-//    behind it, and of a hundred lanes with nothing in them it would look into each. So there are ranges of lanes, too: as if lanes were
-//    numbers in a lane of their own, lane_of_lanes. Such a range has no limit. Instead, who stores a ready row tells, after its entry is in
-//    the index and before it commits: then nothing is known of that row's lane any more (lane_is_stored). A walk notes when it begins which
-//    number the last tale had. What was in the index by then, it meets; what was told of since is cut out of what it remembers
-//    (told_lanes.hpp). A walk whose snapshot sees a row reads the ranges after that snapshot was taken, so after that row was told of.
-//    It needs the memory of all, so it is done only where the library is preloaded; and not on a standby, where nobody tells.
+// 5. *Of what is stored behind a lane's ranges, its publisher tells.* A range ends where ids begin that may still be
+//    drawn, so a claim looks behind it, and of a hundred lanes with nothing in them it would look into each. So there
+//    are ranges of lanes, too: as if lanes were numbers in a lane of their own, lane_of_lanes. Such a range has no
+//    limit. Instead, who stores a ready row tells, after its entry is in the index and before it commits: then nothing
+//    is known of that row's lane any more (lane_is_stored). A walk notes when it begins which number the last tale had.
+//    What was in the index by then, it meets; what was told of since is cut out of what it remembers (told_lanes.hpp).
+//    A walk whose snapshot sees a row reads the ranges after that snapshot was taken, so after that row was told of. It
+//    needs the memory of all, so it is done only where the library is preloaded; and not on a standby, where nobody
+//    tells.
 //
-// A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that is
-// forgotten costs one walk.
+// A place is kept in shared memory where the library is preloaded, else in the session's. It is only a hint: one that
+// is forgotten costs one walk.
 #pragma once
 
 #include "channel/channel.hpp"

@@ -1,6 +1,7 @@
-// Why all_stored_below() is right: a session announces before it draws, and withdraws that after it has stored. Whoever has read the
-// sequence as X, and then the announcements, meets for each id up to X one of these: it was announced when they were read, and bounds
-// the result; or it was stored before, and an index that is read later has it. Ids above X do not count. The same goes for the clock.
+// Why all_stored_below() is right: a session announces before it draws, and withdraws that after it has stored. Whoever
+// has read the sequence as X, and then the announcements, meets for each id up to X one of these: it was announced when
+// they were read, and bounds the result; or it was stored before, and an index that is read later has it. Ids above X
+// do not count. The same goes for the clock.
 #include "place/unstored.hpp"
 
 #include "channel/catalog.hpp"

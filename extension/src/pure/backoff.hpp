@@ -7,8 +7,8 @@
 
 namespace pgpubsub {
 
-// Exponential: base × factor^(attempts - 1), at most max; of that, a random part of up to `jitter` is left out, so that what
-// failed together is not tried again together.
+// Exponential: base × factor^(attempts - 1), at most max; of that, a random part of up to `jitter` is left out, so that
+// what failed together is not tried again together.
 struct backoff {
     std::int64_t base;  // microseconds
     double factor;      // 1 or more

@@ -19,7 +19,8 @@ bool ends_before(const finished_range& r, std::int32_t lane, std::int64_t at) {
 
 std::uint32_t finished_ranges::first_behind(std::int32_t lane, std::int64_t at) const {
     return static_cast<std::uint32_t>(
-        std::partition_point(ranges_, ranges_ + *count_, [&](const finished_range& r) { return ends_before(r, lane, at); }) -
+        std::partition_point(ranges_, ranges_ + *count_,
+                             [&](const finished_range& r) { return ends_before(r, lane, at); }) -
         ranges_);
 }
 
@@ -153,8 +154,12 @@ void finished_ranges::committed(std::uint64_t owner) {
 }
 
 void finished_ranges::forget(std::uint64_t owner) {
-    *count_ = static_cast<std::uint32_t>(
-        std::remove_if(ranges_, ranges_ + *count_, [=](const finished_range& r) { return r.owner == owner && r.kind != finished_range::finished; }) - ranges_);
+    *count_ =
+        static_cast<std::uint32_t>(std::remove_if(ranges_, ranges_ + *count_,
+                                                  [=](const finished_range& r) {
+                                                      return r.owner == owner && r.kind != finished_range::finished;
+                                                  }) -
+                                   ranges_);
 }
 
 void finished_ranges::forget_lane(std::int32_t lane) {

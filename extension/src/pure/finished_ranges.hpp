@@ -1,10 +1,12 @@
-// A sorted set of ranges in which a claim need not look. Pure: no PostgreSQL header, tested by test/unit/finished_ranges.cpp.
+// A sorted set of ranges in which a claim need not look. Pure: no PostgreSQL header, tested by
+// test/unit/finished_ranges.cpp.
 //
-// A claim walks through *lanes* (place.hpp), each in the order of one number. A range says of a part of a lane what became of all that
-// is stored there, or ever will be:
+// A claim walks through *lanes* (place.hpp), each in the order of one number. A range says of a part of a lane what
+// became of all that is stored there, or ever will be:
 // - finished: nothing of it can be claimed, whoever asks;
 // - removed: it is finished if a transaction commits, which has removed what was left of it; else nothing is known;
-// - inserted: nothing can be claimed while a transaction runs, which has stored what is there; when it has ended, nothing is known.
+// - inserted: nothing can be claimed while a transaction runs, which has stored what is there; when it has ended,
+//   nothing is known.
 //
 // The set is a hint: to forget a range costs one walk. When it is full, the range that saves the least is forgotten.
 #pragma once
@@ -17,8 +19,8 @@ struct finished_range {
     enum fate : std::uint8_t { finished, removed, inserted };
 
     std::int64_t from;
-    std::int64_t to;           // behind it
-    std::uint64_t owner;       // the transaction; 0 where it is finished
+    std::int64_t to;      // behind it
+    std::uint64_t owner;  // the transaction; 0 where it is finished
     std::int32_t lane;
     std::uint32_t entries : 30;  // of the index that a walk through it would meet, about
     std::uint32_t kind : 2;      // fate

@@ -28,8 +28,8 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool number_fits_numeric(std::string_view text, std::size_t& at) {
     if (at < text.size() && text[at] == '-')
         ++at;
-    long integer_digits = 0;   // without leading zeros
-    long leading_zeros = 0;    // of the whole mantissa, counted in the fraction
+    long integer_digits = 0;  // without leading zeros
+    long leading_zeros = 0;   // of the whole mantissa, counted in the fraction
     long fraction_digits = 0;
     bool nonzero = false;
     for (; at < text.size() && is_digit(text[at]); ++at) {

@@ -1,10 +1,10 @@
 // How the parts of a jsonb value are stored: entries, padding, the order of keys.
 //
-// A container is a count, an entry for each of its parts (an object's keys first, then its values), and the bytes of the
-// parts. An entry says of which type its part is, and how long, or every 32nd time where it ends: so an array is read by
-// its index without adding up all lengths. Numbers and containers start at multiples of four; the padding before them
-// counts to their length. (PostgreSQL's utils/jsonb.h; jsonb_writer.cpp asserts that the numbers are the same there.)
-// Pure: no PostgreSQL header, tested by test/unit/jsonb_layout.cpp.
+// A container is a count, an entry for each of its parts (an object's keys first, then its values), and the bytes of
+// the parts. An entry says of which type its part is, and how long, or every 32nd time where it ends: so an array is
+// read by its index without adding up all lengths. Numbers and containers start at multiples of four; the padding
+// before them counts to their length. (PostgreSQL's utils/jsonb.h; jsonb_writer.cpp asserts that the numbers are the
+// same there.) Pure: no PostgreSQL header, tested by test/unit/jsonb_layout.cpp.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ enum class part : std::uint32_t {
 
 enum class container : std::uint32_t { scalar = 0x10000000, object = 0x20000000, array = 0x40000000 };
 
-// The entry of a container's part number `index`, whose bytes are from `begin` to `end`, counted from where the bytes of
-// the first part are.
+// The entry of a container's part number `index`, whose bytes are from `begin` to `end`, counted from where the bytes
+// of the first part are.
 constexpr std::uint32_t entry(part type, std::uint32_t index, std::uint32_t begin, std::uint32_t end) {
     return static_cast<std::uint32_t>(type) | (index % stride == 0 ? ends_here | end : end - begin);
 }
@@ -40,7 +40,8 @@ constexpr std::uint32_t padding(std::uint32_t position) { return -position & 3; 
 
 // The order of an object's keys: the shorter first, those of one length by their bytes.
 constexpr bool key_precedes(std::string_view a, std::string_view b) {
-    return a.size() != b.size() ? a.size() < b.size() : std::char_traits<char>::compare(a.data(), b.data(), a.size()) < 0;
+    return a.size() != b.size() ? a.size() < b.size()
+                                : std::char_traits<char>::compare(a.data(), b.data(), a.size()) < 0;
 }
 
 }  // namespace pgpubsub::jsonb_layout

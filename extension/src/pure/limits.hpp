@@ -15,8 +15,8 @@ inline constexpr std::size_t max_jsonb_bytes = 0x0fffffff;
 // a server would run with. What is nested deeper is kept as text.
 inline constexpr int max_jsonb_depth = 1000;
 
-// While jsonb is built, its parts are in arrays that double their size and may not exceed 1 GB: 32 bytes for an element, 72
-// for a member of an object.
+// While jsonb is built, its parts are in arrays that double their size and may not exceed 1 GB: 32 bytes for an
+// element, 72 for a member of an object.
 inline constexpr int max_jsonb_elements = 1 << 24;
 inline constexpr int max_jsonb_members = 1 << 23;
 

@@ -1,9 +1,9 @@
 // A number as the type numeric stores it, made without PostgreSQL's own arithmetic.
 //
-// Digits to the base of 10,000, the first one never zero, nor the last one; before them a word or two with the sign, the
-// count of decimal digits after the point, and the weight: the power of the base that the first digit is multiplied by.
-// The one-word form is taken whenever the numbers fit, as PostgreSQL does, so equal numbers have equal bytes.
-// Pure: no PostgreSQL header, tested by test/unit/numeric_bytes.cpp.
+// Digits to the base of 10,000, the first one never zero, nor the last one; before them a word or two with the sign,
+// the count of decimal digits after the point, and the weight: the power of the base that the first digit is multiplied
+// by. The one-word form is taken whenever the numbers fit, as PostgreSQL does, so equal numbers have equal bytes. Pure:
+// no PostgreSQL header, tested by test/unit/numeric_bytes.cpp.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ public:
         std::size_t at = 0;
         const bool negative = at < decimal.size() && decimal[at] == '-';
         at += negative;
-        // The digits without zeros at the front, and how many of all stand before the point, or how many zeros after it.
+        // The digits without zeros at the front, and how many of all stand before the point, or how many zeros after
+        // it.
         char digits[max_digits] = {};
         int count = 0, point = 0, scale = 0;
         bool after_point = false;

@@ -1,12 +1,13 @@
-// When to try again what has failed, as background processes do. Pure: no PostgreSQL header, tested by test/unit/retry.cpp.
+// When to try again what has failed, as background processes do. Pure: no PostgreSQL header, tested by
+// test/unit/retry.cpp.
 #pragma once
 
 #include "pure/steady_clock.hpp"
 
 namespace pgpubsub {
 
-// An attempt counts as failed from its beginning until it says otherwise: an ERROR leaves it by longjmp and tells nobody. After each
-// failure in a row the pause is twice as long.
+// An attempt counts as failed from its beginning until it says otherwise: an ERROR leaves it by longjmp and tells
+// nobody. After each failure in a row the pause is twice as long.
 class retry {
 public:
     // In microseconds.
@@ -23,7 +24,8 @@ public:
     int failures() const { return failures_; }
     std::int64_t not_before() const { return not_before_; }
 
-    // Runs f(), unless it is too early. f returns whether it has done what it is there for: if not, it says nothing of whether it could.
+    // Runs f(), unless it is too early. f returns whether it has done what it is there for: if not, it says nothing of
+    // whether it could.
     template <typename F>
     void attempt(std::int64_t now, F f) {
         if (!may_try(now))

@@ -1,5 +1,5 @@
-// A clock that nobody sets, for pauses and intervals; what is due at a time of day goes by PostgreSQL's clock. Pure: no PostgreSQL
-// header.
+// A clock that nobody sets, for pauses and intervals; what is due at a time of day goes by PostgreSQL's clock. Pure: no
+// PostgreSQL header.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
-// In which lanes rows were stored lately, as publishers tell it, for walks that are to find out which lanes have nothing left
-// (place.hpp, 5). Pure: no PostgreSQL header, tested by test/unit/told_lanes.cpp.
+// In which lanes rows were stored lately, as publishers tell it, for walks that are to find out which lanes have
+// nothing left (place.hpp, 5). Pure: no PostgreSQL header, tested by test/unit/told_lanes.cpp.
 //
-// Whatever is told gets a number, each a higher one. A walk notes the last number when it begins. What it has found of a lane counts if
-// nothing was told of that lane since. So many lanes are kept as one walk may be told of; where it was more, nothing counts.
+// Whatever is told gets a number, each a higher one. A walk notes the last number when it begins. What it has found of
+// a lane counts if nothing was told of that lane since. So many lanes are kept as one walk may be told of; where it was
+// more, nothing counts.
 #pragma once
 
 #include <algorithm>
@@ -19,9 +20,11 @@ public:
     bool has_all_after(std::uint64_t number) const { return has_begun() && since_ <= number; }
 
     void add(std::int32_t lane, std::uint64_t number) {
-        told* place = std::find_if(lanes_, lanes_ + capacity, [lane](const told& t) { return t.number != 0 && t.lane == lane; });
+        told* place =
+            std::find_if(lanes_, lanes_ + capacity, [lane](const told& t) { return t.number != 0 && t.lane == lane; });
         if (place == lanes_ + capacity) {
-            place = std::min_element(lanes_, lanes_ + capacity, [](const told& a, const told& b) { return a.number < b.number; });
+            place = std::min_element(lanes_, lanes_ + capacity,
+                                     [](const told& a, const told& b) { return a.number < b.number; });
             since_ = std::max(since_, place->number);
         }
         *place = {number, lane};

@@ -63,8 +63,8 @@ void forget_processed(const processed_place& place, int32 subscription_id, int64
     TupleTableSlot* const slot = table_slot_create(rel, nullptr);
     ItemPointerData tid = place.tid;
     bool null;
-    // This transaction may have swept it already, where the history is kept for a moment only; or it has truncated the table twice,
-    // and the file is the same, but not what is in it.
+    // This transaction may have swept it already, where the history is kept for a moment only; or it has truncated the
+    // table twice, and the file is the same, but not what is in it.
     if (place.file == rel->rd_rel->relfilenode && fetch_if_there(rel, tid, SnapshotSelf, slot) &&
         DatumGetInt64(slot_getattr(slot, archive_column::id, &null)) == id &&
         DatumGetInt32(slot_getattr(slot, archive_column::subscription_id, &null)) == subscription_id)
@@ -76,19 +76,20 @@ void forget_processed(const processed_place& place, int32 subscription_id, int64
 plain_scan scan_dead_letters(int32 subscription_id) {
     ScanKeyData keys[] = {equals_int4(archive_column::subscription_id, subscription_id)};
     return plain_scan::begin(our_catalog().dead_letter, archive_column::dead_letter_count, our_catalog().dead_letter_id,
-                               keys);
+                             keys);
 }
 
 plain_scan scan_dead_letter(int32 subscription_id, int64 id) {
     ScanKeyData keys[] = {equals_int4(archive_column::subscription_id, subscription_id),
                           equals_int8(archive_column::id, id)};
     return plain_scan::begin(our_catalog().dead_letter, archive_column::dead_letter_count, our_catalog().dead_letter_id,
-                               keys);
+                             keys);
 }
 
 int64 sweep_processed(const subscription& s, sweep_limits limits, TimestampTz* from) {
     const Relation rel = open_processed();
-    const int64 swept = sweep_rows(rel, our_catalog().processed_at, s.id, later_by(GetCurrentTimestamp(), -s.history), limits, from);
+    const int64 swept =
+        sweep_rows(rel, our_catalog().processed_at, s.id, later_by(GetCurrentTimestamp(), -s.history), limits, from);
     table_close(rel, NoLock);
     return swept;
 }

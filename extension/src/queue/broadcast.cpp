@@ -1,11 +1,11 @@
 // Broadcasting, and pgpubsub.read_broadcast().
 //
-// Guarantee: the message is a NOTIFY of the transaction, so PostgreSQL delivers it at commit, in the order of the commits, to
-// every session that listens on the channel, whatever driver it uses. The id makes each payload of NOTIFY a different one,
-// so none is taken for a repetition of another.
+// Guarantee: the message is a NOTIFY of the transaction, so PostgreSQL delivers it at commit, in the order of the
+// commits, to every session that listens on the channel, whatever driver it uses. The id makes each payload of NOTIFY a
+// different one, so none is taken for a repetition of another.
 //
-// Steps: the envelope, a JSON object whose member "pgpubsub" says what it is; where NOTIFY can't carry that, the envelope is
-// stored, and one is sent that refers to it.
+// Steps: the envelope, a JSON object whose member "pgpubsub" says what it is; where NOTIFY can't carry that, the
+// envelope is stored, and one is sent that refers to it.
 #include "queue/broadcast.hpp"
 
 #include "channel/arguments.hpp"
@@ -32,7 +32,7 @@ namespace member {
 enum { id, key, channel, headers, payload, kind, created_at, db_version, count };
 }
 constexpr std::string_view member_names[member::count] = {"id",      "key",      "channel",    "headers",
-                                                    "payload", "pgpubsub", "created_at", "db_version"};
+                                                          "payload", "pgpubsub", "created_at", "db_version"};
 
 const Jsonb* whole_envelope(const channel& c, int64 id, const new_notification& n) {
     const optional_int version = db_version();
@@ -81,8 +81,8 @@ void keep(const channel& c, int64 id, const Jsonb* envelope) {
     sweep_broadcasts(c, sweep_per_broadcast);
 }
 
-// The text of a jsonb is at least as long as its strings; so what is far too large is not turned into text at all, which
-// could be more than the server can allocate.
+// The text of a jsonb is at least as long as its strings; so what is far too large is not turned into text at all,
+// which could be more than the server can allocate.
 bool may_fit(const Jsonb* envelope) { return VARSIZE(envelope) <= 4 * notify_limit; }
 
 }  // namespace

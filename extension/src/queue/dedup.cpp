@@ -1,20 +1,22 @@
-// Guarantee: whoever handles a notification sees what was done by everybody who was given its id. So it is not handed out before
-// their transactions have ended, nor to a consumer whose snapshot is older than that. Of the notifications with one dedup_key that
-// have not been handed out yet, at most two wait, and mostly one.
+// Guarantee: whoever handles a notification sees what was done by everybody who was given its id. So it is not handed
+// out before their transactions have ended, nor to a consumer whose snapshot is older than that. Of the notifications
+// with one dedup_key that have not been handed out yet, at most two wait, and mostly one.
 //
-// Why two: publishers whose transactions overlap could join the one that waits for ever, so that nobody could have it. So one that
-// has waited for pgpubsub.max_join_time, and has been joined, is closed. The next publisher stores a second one beside it; all later
-// ones join that, however long it waits, until a consumer has got the first one. So a consumer gets one of them whenever that time,
-// and the transactions of those who have joined it, are over. One that was never joined has been free all the time, and one that waits
-// for its deliver_at is not kept from anybody: these are open. One's own row, or one that one has joined already, costs nobody anything.
+// Why two: publishers whose transactions overlap could join the one that waits for ever, so that nobody could have it.
+// So one that has waited for pgpubsub.max_join_time, and has been joined, is closed. The next publisher stores a second
+// one beside it; all later ones join that, however long it waits, until a consumer has got the first one. So a consumer
+// gets one of them whenever that time, and the transactions of those who have joined it, are over. One that was never
+// joined has been free all the time, and one that waits for its deliver_at is not kept from anybody: these are open.
+// One's own row, or one that one has joined already, costs nobody anything.
 //
-// A consumer with a snapshot of its whole transaction (REPEATABLE READ) may publish as well. A row that it could take, but which was joined
-// by somebody whom it doesn't see, it does not join, since its lock would take the place of theirs: it stores one of its own.
+// A consumer with a snapshot of its whole transaction (REPEATABLE READ) may publish as well. A row that it could take,
+// but which was joined by somebody whom it doesn't see, it does not join, since its lock would take the place of
+// theirs: it stores one of its own.
 //
 // Steps, as PostgreSQL itself enforces a unique index: look for rows with the key, those of transactions that are still
-// running included; if such a one has stored it, wait for its end and look again; else join the newest one or store one. A lock
-// on the key makes sure that only one session at a time does this; it is given back at once, so that a transaction may use
-// any number of keys. A row that a consumer is at is not waited for: it counts as handed out.
+// running included; if such a one has stored it, wait for its end and look again; else join the newest one or store
+// one. A lock on the key makes sure that only one session at a time does this; it is given back at once, so that a
+// transaction may use any number of keys. A row that a consumer is at is not waited for: it counts as handed out.
 #include "queue/dedup.hpp"
 
 #include "channel/catalog.hpp"
@@ -29,10 +31,10 @@ namespace {
 struct waiting_rows {
     int count;
     ItemPointerData newest;
-    int64 newest_id;          // 0: there is none
-    bool newest_is_ours;      // stored by this transaction
+    int64 newest_id;           // 0: there is none
+    bool newest_is_ours;       // stored by this transaction
     TimestampTz newest_since;  // when it could be handed out
-    TransactionId busy;       // has stored one, and is still running; then the others don't matter
+    TransactionId busy;        // has stored one, and is still running; then the others don't matter
 };
 
 // Whether the row in the slot is one that waits, with that key.
@@ -71,7 +73,8 @@ waiting_rows find_waiting(const notification_table& table, const subscription& s
         return scan.begin(table, our_catalog().notification_dedup, snapshot, keys);
     };
     const auto matches = [&](TupleTableSlot* slot) { return has_key(slot, s.id, dedup_key); };
-    const waiting_rows found = look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
+    const waiting_rows found =
+        look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
     scan.end();
     reader.end();
     return found;
@@ -95,7 +98,8 @@ bool is_open(const notification_table& table, waiting_rows* found) {
            GetCurrentTimestamp() - found->newest_since <= int64{max_join_time()} * 1000;
 }
 
-// Locks the row so that consumers leave it alone until this transaction ends. Those who joined it before are no hindrance.
+// Locks the row so that consumers leave it alone until this transaction ends. Those who joined it before are no
+// hindrance.
 TM_Result join(notification_table& table, ItemPointer tid, const new_notification& n, bool replace) {
     TupleTableSlot* const slot = table_slot_create(table.heap(), nullptr);
     TM_FailureData failure;
@@ -114,7 +118,8 @@ TM_Result join(notification_table& table, ItemPointer tid, const new_notificatio
 enum class attempt { joined, none_waits, changed };
 
 // Joins the newest row that waits, unless it is closed. `found` receives what was found.
-attempt try_to_join(notification_table& table, const subscription& s, const new_notification& n, bool replace, waiting_rows* found) {
+attempt try_to_join(notification_table& table, const subscription& s, const new_notification& n, bool replace,
+                    waiting_rows* found) {
     *found = find_waiting(table, s, n.dedup_key);
     if (TransactionIdIsValid(found->busy))
         return attempt::changed;
@@ -142,8 +147,8 @@ struct own_id {
 };
 
 // For one subscription: joins the row that waits, and gives its id; or stores one with an id of its own.
-void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n, bool replace,
-                   own_id* own, int64* waiting_id) {
+void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n,
+                   bool replace, own_id* own, int64* waiting_id) {
     momentary_lock lock;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
@@ -166,8 +171,9 @@ void join_or_store(notification_table& table, const channel& c, const subscripti
 
 LOCKTAG dedup_lock(int32 subscription_id, const text* dedup_key) {
     const std::string_view bytes = view_of(dedup_key);
-    const uint64 place = DatumGetUInt64(hash_any_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
-                                                          static_cast<int>(bytes.size()), static_cast<uint64>(subscription_id)));
+    const uint64 place =
+        DatumGetUInt64(hash_any_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
+                                         static_cast<int>(bytes.size()), static_cast<uint64>(subscription_id)));
     return lock_tag(lock_class::dedup, place);
 }
 

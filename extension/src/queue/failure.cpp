@@ -9,7 +9,8 @@
 namespace pgpubsub {
 namespace {
 
-// The error; of one that is too long the beginning and the end, cut between characters: programs say there what happened.
+// The error; of one that is too long the beginning and the end, cut between characters: programs say there what
+// happened.
 const text* storable(const text* error) {
     const std::string_view whole = view_of(error);
     if (whole.size() <= max_error_bytes)
@@ -18,8 +19,8 @@ const text* storable(const text* error) {
     const int size = static_cast<int>(whole.size());
     const int head = pg_mbcliplen(whole.data(), size, part);
     const int tail = pg_mbcliplen(whole.data(), size, size - part);
-    return cstring_to_text(psprintf("%.*s ... (%d bytes are cut out here) ... %.*s", head, whole.data(), tail - head, size - tail,
-                                    whole.data() + tail));
+    return cstring_to_text(psprintf("%.*s ... (%d bytes are cut out here) ... %.*s", head, whole.data(), tail - head,
+                                    size - tail, whole.data() + tail));
 }
 
 }  // namespace
@@ -50,10 +51,10 @@ bool is_used_up(const row_values& row, const subscription& s) {
 
 void prepare_retry(row_values* row, const subscription& s, const failure& f) {
     const TimestampTz now = GetCurrentTimestamp();
-    const TimestampTz retry_at =
-        f.has_delay ? f.retry_at
-                    : later_by(now, delay_after(s.back_off, DatumGetInt16(row->get(column::attempts)),
-                                                pg_prng_double(&pg_global_prng_state)));
+    const TimestampTz retry_at = f.has_delay
+                                     ? f.retry_at
+                                     : later_by(now, delay_after(s.back_off, DatumGetInt16(row->get(column::attempts)),
+                                                                 pg_prng_double(&pg_global_prng_state)));
     make_ready(row);
     set_due(row, retry_at);
     if (f.error != nullptr)

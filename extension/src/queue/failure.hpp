@@ -18,8 +18,7 @@ struct failure {
 // What is stored of an error, in bytes; of a longer one the middle is cut out, and it says so.
 inline constexpr int max_error_bytes = 8192;
 
-// Reads the arguments of those numbers.
-// Errors: invalid_parameter_value (22023) for a negative delay.
+// Reads the arguments of those numbers. Errors: invalid_parameter_value (22023) for a negative delay.
 failure read_failure(FunctionCallInfo fcinfo, int delay, int error, int reject);
 template <typename At>
 failure failure_arguments(FunctionCallInfo fcinfo) {
@@ -29,7 +28,8 @@ failure failure_arguments(FunctionCallInfo fcinfo) {
 // Whether the subscription allows no further attempt.
 bool is_used_up(const row_values& row, const subscription& s);
 
-// Whether the row, whose attempts count the failed one, becomes a dead letter. The caller removes it, and then stores that.
+// Whether the row, whose attempts count the failed one, becomes a dead letter. The caller removes it, and then stores
+// that.
 inline bool is_dead(const row_values& row, const subscription& s, const failure& f) {
     return f.reject || is_used_up(row, s);
 }
@@ -37,8 +37,9 @@ inline bool is_dead(const row_values& row, const subscription& s, const failure&
 // Makes the row what is to be stored for its next attempt.
 void prepare_retry(row_values* row, const subscription& s, const failure& f);
 
-// Makes a dead letter of a row: its attempts are used up, since its last consumer let the lease run out or the limit was
-// lowered, or it can't be handed out at all. Not TM_Ok: another transaction is or was at it. error: null for the one that it has.
+// Makes a dead letter of a row: its attempts are used up, since its last consumer let the lease run out or the limit
+// was lowered, or it can't be handed out at all. Not TM_Ok: another transaction is or was at it. error: null for the
+// one that it has.
 TM_Result bury(notification_table& table, ItemPointer tid, const row_values& row, const char* error);
 
 inline constexpr const char* lease_is_over = "the lease ended without an ack";

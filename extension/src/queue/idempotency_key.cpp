@@ -1,8 +1,10 @@
-// pgpubsub.idempotency_key(id, created_at): by which whoever does something outside the database recognises a repetition.
+// pgpubsub.idempotency_key(id, created_at): by which whoever does something outside the database recognises a
+// repetition.
 //
-// Guarantee: it is the same for each attempt of a notification, and for all its copies, and no other notification ever has it. The
-// id alone is not: after a fail-over to a standby that had not received all, and after a recovery to an earlier point in time,
-// ids are given a second time. The time is that of the transaction that published, and by then it is a later one.
+// Guarantee: it is the same for each attempt of a notification, and for all its copies, and no other notification ever
+// has it. The id alone is not: after a fail-over to a standby that had not received all, and after a recovery to an
+// earlier point in time, ids are given a second time. The time is that of the transaction that published, and by then
+// it is a later one.
 #include "channel/arguments.hpp"
 
 using namespace pgpubsub;
@@ -18,6 +20,6 @@ PGPUBSUB_FUNCTION(pgpubsub_idempotency_key) {
     const TimestampTz created_at = PG_GETARG_TIMESTAMPTZ(idempotency_key_arguments::created_at);
     if (TIMESTAMP_NOT_FINITE(created_at))
         ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("argument \"created_at\" must be finite"));
-    PG_RETURN_TEXT_P(cstring_to_text(
-        psprintf("%lld-%lld", static_cast<long long>(id), static_cast<long long>(created_at + epoch))));
+    PG_RETURN_TEXT_P(
+        cstring_to_text(psprintf("%lld-%lld", static_cast<long long>(id), static_cast<long long>(created_at + epoch))));
 }

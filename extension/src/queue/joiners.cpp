@@ -27,8 +27,8 @@ lock_mark mark_of(Relation heap, ItemPointer tid) {
 // A sub-transaction of ours that was rolled back.
 bool was_ours(TransactionId xid) {
     const TransactionId own = GetTopTransactionIdIfAny();
-    return TransactionIdIsValid(own) && TransactionIdFollows(xid, own) && TransactionIdFollowsOrEquals(xid, TransactionXmin) &&
-           SubTransGetTopmostTransaction(xid) == own;
+    return TransactionIdIsValid(own) && TransactionIdFollows(xid, own) &&
+           TransactionIdFollowsOrEquals(xid, TransactionXmin) && SubTransGetTopmostTransaction(xid) == own;
 }
 
 void add(joiners* all, TransactionId xid, Snapshot snapshot) {

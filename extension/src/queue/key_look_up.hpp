@@ -32,9 +32,9 @@ private:
 };
 static_assert(survives_longjmp<key_start>);
 
-// In one that has not: calls add(&found, slot, dirty) for each row of the key that a dirty snapshot sees, and returns what that has found, as it
-// begins by Found{}. add returns true when the others don't matter.
-// open(snapshot) begins a scan for all rows of the key; matches(slot): whether a row is one of them.
+// In one that has not: calls add(&found, slot, dirty) for each row of the key that a dirty snapshot sees, and returns
+// what that has found, as it begins by Found{}. add returns true when the others don't matter. open(snapshot) begins a
+// scan for all rows of the key; matches(slot): whether a row is one of them.
 template <typename Found, typename Open, typename Matches, typename Add>
 Found look_at_rows(const key_name& name, entry_reader* reader, Open open, Matches matches, Add add) {
     SnapshotData dirty;

@@ -35,7 +35,8 @@ row_values new_row(const channel& c, const subscription& s, int64 id, const new_
     return row;
 }
 
-void store_for(notification_table& table, const channel& c, const subscription& s, int64 id, const new_notification& n) {
+void store_for(notification_table& table, const channel& c, const subscription& s, int64 id,
+               const new_notification& n) {
     table.insert(new_row(c, s, id, n));
     count_published(s.id);
 }

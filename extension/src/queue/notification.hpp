@@ -10,12 +10,12 @@ namespace pgpubsub {
 // What the publisher gives; the rest of a new row is derived.
 struct new_notification {
     const Jsonb* payload;
-    const text* key;            // null: none
-    const Jsonb* headers;       // null: none
+    const text* key;       // null: none
+    const Jsonb* headers;  // null: none
     bool has_deliver_at;
     TimestampTz deliver_at;
     int16 priority;
-    const text* dedup_key;      // null: none
+    const text* dedup_key;  // null: none
 };
 
 // Whether the filter lets the payload pass, as payload @> filter; null lets all.

@@ -66,9 +66,7 @@ void notification_batch::all_are_stored() {
 
 void notification_batch::add_row(const row_values& row) {
     const TupleDesc columns = RelationGetDescr(table_->heap());
-    const HeapTuple tuple = with_context(tuples_, [&row, columns] {
-        return form_row(columns, row.values, row.nulls);
-    });
+    const HeapTuple tuple = with_context(tuples_, [&row, columns] { return form_row(columns, row.values, row.nulls); });
     if (count_ == capacity_)
         grow();
     ExecStoreHeapTuple(tuple, slots_[count_], false);

@@ -32,8 +32,8 @@ private:
     notification_table* table_;
     const channel* channel_;
     std::span<const subscription> subscriptions_;
-    uint64 generation_;  // of channels, when they were read
-    bool has_announced_;  // the ids of those that wait (unstored.hpp)
+    uint64 generation_;     // of channels, when they were read
+    bool has_announced_;    // the ids of those that wait (unstored.hpp)
     MemoryContext memory_;  // of the two arrays and the slots
     MemoryContext tuples_;  // the tuples that wait to be written
     row_values* rows_;

@@ -12,7 +12,9 @@ row_values row_values::of(TupleTableSlot* slot) {
     return row;
 }
 
-void set_due(row_values* row, TimestampTz at) { row->set(column::due_at, TimestampTzGetDatum(Max(at, announce_due()))); }
+void set_due(row_values* row, TimestampTz at) {
+    row->set(column::due_at, TimestampTzGetDatum(Max(at, announce_due())));
+}
 
 void make_ready(row_values* row) {
     row->set_null(column::lease_token);

@@ -39,16 +39,17 @@ struct row_values {
 // Makes the row due at that time, or now if it is past. Every due_at is stored by this: place.hpp needs it so.
 void set_due(row_values* row, TimestampTz at);
 
-// Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at: key_order.hpp
-// needs it so, and among the ready ones it would come back below what place.hpp remembers. It is told when it was given back.
+// Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at:
+// key_order.hpp needs it so, and among the ready ones it would come back below what place.hpp remembers. It is told
+// when it was given back.
 void make_ready(row_values* row);
 
-// When the row was given back, by the clock that its due_at was made by; DT_NOBEGIN for one that was not, or is leased again.
-// The column is that of the lease's owner, which a row without a lease has not.
+// When the row was given back, by the clock that its due_at was made by; DT_NOBEGIN for one that was not, or is leased
+// again. The column is that of the lease's owner, which a row without a lease has not.
 TimestampTz given_back_at(const row_values& row);
 
-// What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the same
-// hash would wait for each other, and nothing else. A notification without a key (null) waits for no other one.
+// What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the
+// same hash would wait for each other, and nothing else. A notification without a key (null) waits for no other one.
 int64 order_key_of(const text* key, int64 id);
 
 // Sets the row's order_key by its key, or to null where the channel is not ordered.

@@ -21,7 +21,7 @@ void notification_scan::restart(Snapshot snapshot, std::span<ScanKeyData> keys) 
 }
 
 notification_scan& repeated_scan::begin(const notification_table& table, Oid index, Snapshot snapshot,
-                                         std::span<ScanKeyData> keys, notification_scan::entry_keys wanted) {
+                                        std::span<ScanKeyData> keys, notification_scan::entry_keys wanted) {
     if (is_open_)
         scan_.restart(snapshot, keys);
     else

@@ -18,7 +18,8 @@ public:
     void restart(Snapshot snapshot, std::span<ScanKeyData> keys);
     // Moves to the next row; false at the end.
     bool next();
-    // The same in two steps: to the next entry of the index, and to the row that it stands for, if the snapshot sees one.
+    // The same in two steps: to the next entry of the index, and to the row that it stands for, if the snapshot sees
+    // one.
     bool next_entry() { return index_getnext_tid(scan_, ForwardScanDirection) != nullptr; }
     bool fetch() { return index_fetch_heap(scan_, slot_); }
     // By a snapshot that may see several versions of a row: whether the entry leads to more, for fetch() to find.
@@ -28,7 +29,8 @@ public:
         bool null;
         return index_getattr(scan_->xs_itup, column, scan_->xs_itupdesc, &null);
     }
-    // Where an entry leads to that was not fetched, or that fetch() found no row for; and whether nobody can see one there any more.
+    // Where an entry leads to that was not fetched, or that fetch() found no row for; and whether nobody can see one
+    // there any more.
     ItemPointer entry_tid() const { return &scan_->xs_heaptid; }
     bool is_entry_dead() const { return scan_->kill_prior_tuple; }
     void end();

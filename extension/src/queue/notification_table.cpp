@@ -17,8 +17,9 @@ namespace {
 enum own_index { ready, due, leased, ordered, held, in_flight, dedup, waiting, own_index_count };
 
 constexpr Oid catalog::*index_oids[] = {
-    &catalog::notification_ready, &catalog::notification_due,       &catalog::notification_leased, &catalog::notification_ordered,
-    &catalog::notification_held,  &catalog::notification_in_flight, &catalog::notification_dedup,  &catalog::notification_waiting,
+    &catalog::notification_ready,   &catalog::notification_due,     &catalog::notification_leased,
+    &catalog::notification_ordered, &catalog::notification_held,    &catalog::notification_in_flight,
+    &catalog::notification_dedup,   &catalog::notification_waiting,
 };
 static_assert(lengthof(index_oids) == own_index_count);
 
@@ -39,7 +40,8 @@ void notification_table::insert_index_entry(int which, std::span<const Datum> ke
 }
 
 notification_table notification_table::open() {
-    // So that what others have committed of channels and rights holds from the next call on, in a running transaction too.
+    // So that what others have committed of channels and rights holds from the next call on, in a running transaction
+    // too.
     AcceptInvalidationMessages();
     notification_table table{};
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
@@ -74,7 +76,8 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
     else
         insert_own_index_entries(row, &slot->tts_tid);
     if (row.is_null(column::due_at))
-        lane_is_stored(heap_, DatumGetInt32(row.get(column::subscription_id)), DatumGetInt16(row.get(column::priority)));
+        lane_is_stored(heap_, DatumGetInt32(row.get(column::subscription_id)),
+                       DatumGetInt16(row.get(column::priority)));
     if (knows_keys())
         tell_of_keys(row, &slot->tts_tid);
 }
@@ -188,8 +191,8 @@ TM_Result notification_table::lock(ItemPointer tid) {
     return outcome == TM_WouldBlock ? TM_BeingModified : outcome;
 }
 
-// Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With the lock
-// it has nobody to wait for.
+// Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With
+// the lock it has nobody to wait for.
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
     if (!wait) {
         if (const TM_Result locked = lock(tid); locked != TM_Ok) {
@@ -219,8 +222,8 @@ TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     return locked == TM_Ok ? delete_tuple(heap_, tid, true, &failure) : locked;
 }
 
-// A lock that only this transaction has, since it joined or leased the row, counts as being modified too; and a MultiXact, which its
-// sub-transactions make of their locks, stays when they roll back. Only lock() can tell.
+// A lock that only this transaction has, since it joined or leased the row, counts as being modified too; and a
+// MultiXact, which its sub-transactions make of their locks, stays when they roll back. Only lock() can tell.
 bool notification_table::may_be_only_ours(ItemPointer tid, const TM_FailureData& failure) {
     return TransactionIdIsCurrentTransactionId(failure.xmax) || has_multixact(tid);
 }
@@ -235,8 +238,8 @@ bool notification_table::has_multixact(ItemPointer tid) {
     return found;
 }
 
-// For one row version as it is in the table. It lives as long as the table is open, whatever context is current when it is
-// first needed.
+// For one row version as it is in the table. It lives as long as the table is open, whatever context is current when it
+// is first needed.
 TupleTableSlot* notification_table::version_slot() {
     if (version_slot_ == nullptr)
         version_slot_ = with_context(context_, [this] { return table_slot_create(heap_, nullptr); });

@@ -29,8 +29,8 @@ public:
     TM_Result update(ItemPointer tid, const row_values& row, bool wait);
     TM_Result remove(ItemPointer tid, bool wait);
 
-    // Locks the row version for this transaction alone, without waiting. Not TM_Ok: as for update() without `wait`. Who has
-    // the lock may update and remove with `wait` set: there is nobody to wait for.
+    // Locks the row version for this transaction alone, without waiting. Not TM_Ok: as for update() without `wait`. Who
+    // has the lock may update and remove with `wait` set: there is nobody to wait for.
     TM_Result lock(ItemPointer tid);
 
     // Whether the row version is there, and no other transaction is removing, changing or locking it just now.
@@ -58,7 +58,7 @@ private:
     MemoryContext context_;  // what was current at open()
     TupleTableSlot* slot_;
     TupleTableSlot* version_slot_;  // made when first needed
-    Relation indexes_[8];  // our own, opened when first needed
+    Relation indexes_[8];           // our own, opened when first needed
     IndexInfo* info_;
     bool has_other_indexes_;     // somebody has added some to ours
     index_entries all_indexes_;  // where that is so

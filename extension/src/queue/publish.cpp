@@ -38,7 +38,8 @@ const text* dedup_key_argument(FunctionCallInfo fcinfo, int index) {
                 errhint("Pass null, or leave it out, where the notification is to be stored whatever waits."));
     if (VARSIZE_ANY_EXHDR(key) > max_dedup_key_bytes)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"dedup_key\" is too long"),
-                errdetail("It has %d bytes; the limit is %d.", static_cast<int>(VARSIZE_ANY_EXHDR(key)), max_dedup_key_bytes));
+                errdetail("It has %d bytes; the limit is %d.", static_cast<int>(VARSIZE_ANY_EXHDR(key)),
+                          max_dedup_key_bytes));
     return key;
 }
 
@@ -191,7 +192,8 @@ PGPUBSUB_FUNCTION(pgpubsub_publish_batch) {
     check_contradictions(c, n);
     notification_batch batch = notification_batch::begin(&table, c);
     auto* const ids = static_cast<Datum*>(palloc(Max(payloads.count, 1) * sizeof(Datum)));
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub publish", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_row =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub publish", ALLOCSET_DEFAULT_SIZES);
     for (int i = 0; i < payloads.count; ++i) {
         CHECK_FOR_INTERRUPTS();
         if (payloads.nulls[i])

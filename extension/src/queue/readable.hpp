@@ -1,8 +1,8 @@
-// Whether a consumer can be sent a notification: PostgreSQL sends a row as one message, and can make none of 1 GB. A few
-// bytes may stand for such a text: numbers with many zeros, characters that are escaped.
+// Whether a consumer can be sent a notification: PostgreSQL sends a row as one message, and can make none of 1 GB. A
+// few bytes may stand for such a text: numbers with many zeros, characters that are escaped.
 //
-// publish() stores nothing else, and captures leave out what would be too long; but earlier versions did store it. Such a
-// row becomes a dead letter when it is its turn, so that it doesn't hold up what is behind it.
+// publish() stores nothing else, and captures leave out what would be too long; but earlier versions did store it. Such
+// a row becomes a dead letter when it is its turn, so that it doesn't hold up what is behind it.
 #pragma once
 
 #include "queue/notification.hpp"

@@ -9,8 +9,8 @@
 //   session counted after that waits in its memory for its next such transaction; after a minute it is dropped, for it
 //   says nothing any more about the last minute.
 // - The rows go to the table directly, below the executor, in a sub-transaction: an error ends that one, goes to the
-//   server's log, and the session doesn't try again for a minute. If the table is locked by somebody who wants it for themselves,
-//   the counts wait for the next time.
+//   server's log, and the session doesn't try again for a minute. If the table is locked by somebody who wants it for
+//   themselves, the counts wait for the next time.
 // - Who stores a subscription's counts also removes a few of its rows that nobody needs any more. A row that another
 //   transaction is at is left to that one.
 #include "queue/stat_count.hpp"
@@ -41,9 +41,7 @@ struct tally {
     int64 failed;
 
     bool is_zero() const { return published == 0 && processed == 0 && failed == 0; }
-    tally plus(const tally& t) const {
-        return {published + t.published, processed + t.processed, failed + t.failed};
-    }
+    tally plus(const tally& t) const { return {published + t.published, processed + t.processed, failed + t.failed}; }
 };
 
 struct entry {
@@ -194,9 +192,7 @@ void before_commit() {
 
 void at_transaction_end(XactEvent event, void*) {
     switch (event) {
-        case XACT_EVENT_PRE_COMMIT:
-            before_commit();
-            break;
+        case XACT_EVENT_PRE_COMMIT: before_commit(); break;
         case XACT_EVENT_COMMIT:
         case XACT_EVENT_PREPARE:
             if (is_written) {
@@ -206,14 +202,11 @@ void at_transaction_end(XactEvent event, void*) {
                 last_join = GetCurrentTransactionStopTimestamp();
             }
             break;
-        case XACT_EVENT_ABORT:
-            end_transaction_counts(false);
-            break;
+        case XACT_EVENT_ABORT: end_transaction_counts(false); break;
         case XACT_EVENT_PRE_PREPARE:  // a prepared transaction that stays open would keep its rows from being seen
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_COMMIT:
-        case XACT_EVENT_PARALLEL_ABORT:
-            break;
+        case XACT_EVENT_PARALLEL_ABORT: break;
     }
 }
 

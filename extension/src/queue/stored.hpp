@@ -23,8 +23,22 @@ stored_state state_of(const row_values& row, TimestampTz now);
 // The columns of the results, which are those of the view notifications.
 namespace shown_column {
 enum {
-    id, channel, payload, key, headers, created_at, deliver_at, priority, attempts, db_version, subscription, state,
-    due_at, dedup_key, last_error, count
+    id,
+    channel,
+    payload,
+    key,
+    headers,
+    created_at,
+    deliver_at,
+    priority,
+    attempts,
+    db_version,
+    subscription,
+    state,
+    due_at,
+    dedup_key,
+    last_error,
+    count
 };
 }
 

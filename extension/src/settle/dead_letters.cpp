@@ -1,8 +1,9 @@
 // pgpubsub.redrive() and purge_dead_letters(): what may become of a dead letter.
 //
-// They are for those whose payload contains the filter, that died long enough ago, and whose ids are given: each argument
-// restricts, and a null one does not, except for the ids, where null is none, as array_agg() has it. What another transaction is
-// at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything else.
+// They are for those whose payload contains the filter, that died long enough ago, and whose ids are given: each
+// argument restricts, and a null one does not, except for the ids, where null is none, as array_agg() has it. What
+// another transaction is at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything
+// else.
 #include "channel/arguments.hpp"
 #include "channel/channel_lock.hpp"
 #include "channel/table_columns.hpp"
@@ -46,7 +47,8 @@ int64 for_each_in(plain_scan scan, const selection& wanted, MemoryContext per_ro
 
 template <typename Act>
 int64 for_each_selected(const selection& wanted, Act act) {
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub dead letter", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_row =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub dead letter", ALLOCSET_DEFAULT_SIZES);
     // What this statement has done before is seen.
     CommandCounterIncrement();
     if (!wanted.by_ids)
@@ -89,15 +91,16 @@ void select_ids(FunctionCallInfo fcinfo, int ids_at, selection* wanted) {
     Datum* ids;
     bool* nulls;
     int count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(ids_at), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(ids_at), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls,
+                      &count);
     for (int i = 0; i < count; ++i)
         if (nulls[i])
             ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("notification id must not be null"));
     wanted->ids = {ids, static_cast<std::size_t>(count)};
 }
 
-// The default of the argument ids: an array that begins with element 0, which no driver makes of a list. Null, or an empty
-// array, could not be it: whoever looks for ids and finds none means none.
+// The default of the argument ids: an array that begins with element 0, which no driver makes of a list. Null, or an
+// empty array, could not be it: whoever looks for ids and finds none means none.
 bool is_left_out(FunctionCallInfo fcinfo, int ids_at) {
     if (PG_ARGISNULL(ids_at))
         return false;

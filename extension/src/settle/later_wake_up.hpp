@@ -1,4 +1,5 @@
-// Collects when the consumers are to be woken for rows that wait, so that a call with many rows of a channel tells it once.
+// Collects when the consumers are to be woken for rows that wait, so that a call with many rows of a channel tells it
+// once.
 #pragma once
 
 #include "channel/table_columns.hpp"

@@ -5,9 +5,10 @@
 // claims the row.
 //
 // Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
-// another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is the
-// same holder's other call (an extend beside an ack), or the release of a lease whose owner is gone, and it is waited for and the
-// row looked at again. So the receipts are taken in one order, whatever the order of the array: two calls never wait for each other.
+// another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is
+// the same holder's other call (an extend beside an ack), or the release of a lease whose owner is gone, and it is
+// waited for and the row looked at again. So the receipts are taken in one order, whatever the order of the array: two
+// calls never wait for each other.
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
 #include "channel/channel_lock.hpp"
@@ -98,10 +99,11 @@ struct extend_arguments {
 };
 using release_arguments = ack_arguments;
 
-// Calls change(table, leased, wait) for the row of each receipt in the argument receipts, again when that was changed meanwhile, and then
-// after_each(). Returns how many it changed.
+// Calls change(table, leased, wait) for the row of each receipt in the argument receipts, again when that was changed
+// meanwhile, and then after_each(). Returns how many it changed.
 template <typename At, typename Change, typename AfterEach = decltype(nothing_to_do)>
-int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change, AfterEach after_each = nothing_to_do) {
+int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change,
+                       AfterEach after_each = nothing_to_do) {
     PreventCommandIfReadOnly(function);
     // Null is what array_agg() makes of no receipts.
     if (PG_ARGISNULL(At::receipts))
@@ -130,7 +132,8 @@ int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change cha
     CommandCounterIncrement();
     int64 changed = 0;
     notification_table table = notification_table::open();
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub receipt", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_row =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub receipt", ALLOCSET_DEFAULT_SIZES);
     for (int i = 0; i < count; ++i) {
         CHECK_FOR_INTERRUPTS();
         with_context(per_row, [&] {
@@ -165,25 +168,27 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
     int64 kept = 0;
     subscription keeper{};  // the last one that keeps a history
     int32 hinted = 0;       // the last channel whose consumers were told
-    const int64 acked = for_each_receipt<ack_arguments>(fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
-        const TM_Result outcome = table.remove(&leased.tid, wait);
-        if (outcome != TM_Ok)
+    const int64 acked = for_each_receipt<ack_arguments>(
+        fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
+            const TM_Result outcome = table.remove(&leased.tid, wait);
+            if (outcome != TM_Ok)
+                return outcome;
+            count_processed(leased.s.id);
+            // The next one of the key can be handed out; nobody else would tell those who found the key taken. One hint
+            // is enough.
+            if (leased.c.ordered && hinted != leased.c.id &&
+                has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
+                             DatumGetInt64(leased.row.get(column::id)))) {
+                wake_consumers(leased.c);
+                hinted = leased.c.id;
+            }
+            if (leased.s.history > 0) {
+                store_processed(leased.row);
+                keeper = leased.s;
+                ++kept;
+            }
             return outcome;
-        count_processed(leased.s.id);
-        // The next one of the key can be handed out; nobody else would tell those who found the key taken. One hint is enough.
-        if (leased.c.ordered && hinted != leased.c.id &&
-            has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
-                         DatumGetInt64(leased.row.get(column::id)))) {
-            wake_consumers(leased.c);
-            hinted = leased.c.id;
-        }
-        if (leased.s.history > 0) {
-            store_processed(leased.row);
-            keeper = leased.s;
-            ++kept;
-        }
-        return outcome;
-    });
+        });
     if (kept > 0)
         sweep_processed(keeper, sweep_after(kept));
     PG_RETURN_INT64(acked);
@@ -192,65 +197,70 @@ PGPUBSUB_FUNCTION(pgpubsub_ack) {
 PGPUBSUB_FUNCTION(pgpubsub_nack) {
     const failure f = failure_arguments<nack_arguments>(fcinfo);
     later_wake_up wakes{};
-    const int64 nacked = for_each_receipt<nack_arguments>(fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
-        TM_Result outcome;
-        if (is_dead(leased.row, leased.s, f)) {
-            outcome = table.remove(&leased.tid, wait);
-            if (outcome == TM_Ok)
-                store_dead_letter(leased.row, f.error);
-        } else {
-            prepare_retry(&leased.row, leased.s, f);
-            outcome = table.update(&leased.tid, leased.row, wait);
-            if (outcome == TM_Ok)
-                wakes.add(leased.c, leased.row);
-        }
-        if (outcome == TM_Ok) {
-            count_failed(leased.s.id);
-            wake_consumers(leased.c);
-        }
-        return outcome;
-    });
+    const int64 nacked = for_each_receipt<nack_arguments>(
+        fcinfo, "pgpubsub.nack()", [&](notification_table& table, leased_row& leased, bool wait) {
+            TM_Result outcome;
+            if (is_dead(leased.row, leased.s, f)) {
+                outcome = table.remove(&leased.tid, wait);
+                if (outcome == TM_Ok)
+                    store_dead_letter(leased.row, f.error);
+            } else {
+                prepare_retry(&leased.row, leased.s, f);
+                outcome = table.update(&leased.tid, leased.row, wait);
+                if (outcome == TM_Ok)
+                    wakes.add(leased.c, leased.row);
+            }
+            if (outcome == TM_Ok) {
+                count_failed(leased.s.id);
+                wake_consumers(leased.c);
+            }
+            return outcome;
+        });
     wakes.flush();
     PG_RETURN_INT64(nacked);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_extend) {
-    const TimestampTz lease_end =
-        deadline_argument(fcinfo, extend_arguments::lease, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
+    const TimestampTz lease_end = deadline_argument(fcinfo, extend_arguments::lease, "lease", GetCurrentTimestamp(),
+                                                    smallest_interval::above_zero);
     later_wake_up wakes{};
     momentary_lock key;
-    const int64 extended = for_each_receipt<extend_arguments>(fcinfo, "pgpubsub.extend()", [&](notification_table& table, leased_row& leased, bool wait) {
-        if (leased.c.ordered) {
-            // Another one of the same key may have been handed out since; and nobody shall look for leases of the key while
-            // this one's end is moved.
-            if (lease_has_ended(leased))
-                return TM_Invisible;
-            if (!key.is_held()) {
-                key.acquire(key_lock(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))));
-                return TM_Updated;  // to be looked at again
+    const int64 extended = for_each_receipt<extend_arguments>(
+        fcinfo, "pgpubsub.extend()",
+        [&](notification_table& table, leased_row& leased, bool wait) {
+            if (leased.c.ordered) {
+                // Another one of the same key may have been handed out since; and nobody shall look for leases of the
+                // key while this one's end is moved.
+                if (lease_has_ended(leased))
+                    return TM_Invisible;
+                if (!key.is_held()) {
+                    key.acquire(key_lock(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))));
+                    return TM_Updated;  // to be looked at again
+                }
             }
-        }
-        set_due(&leased.row, lease_end);
-        set_lease_owner(&leased.row);
-        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
-        if (outcome == TM_Ok) {
-            count_lease(DatumGetInt64(leased.row.get(column::id)));
-            wakes.add(leased.c, lease_end);
-        }
-        return outcome;
-    }, [&] { key.release(); });
+            set_due(&leased.row, lease_end);
+            set_lease_owner(&leased.row);
+            const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+            if (outcome == TM_Ok) {
+                count_lease(DatumGetInt64(leased.row.get(column::id)));
+                wakes.add(leased.c, lease_end);
+            }
+            return outcome;
+        },
+        [&] { key.release(); });
     wakes.flush();
     PG_RETURN_INT64(extended);
 }
 
 PGPUBSUB_FUNCTION(pgpubsub_release) {
-    PG_RETURN_INT64(for_each_receipt<release_arguments>(fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
-        make_ready(&leased.row);
-        const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
-        leased.row.set(column::attempts, Int16GetDatum(attempts - 1));
-        const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
-        if (outcome == TM_Ok)
-            wake_consumers(leased.c);
-        return outcome;
-    }));
+    PG_RETURN_INT64(for_each_receipt<release_arguments>(
+        fcinfo, "pgpubsub.release()", [](notification_table& table, leased_row& leased, bool wait) {
+            make_ready(&leased.row);
+            const int16 attempts = DatumGetInt16(leased.row.get(column::attempts));
+            leased.row.set(column::attempts, Int16GetDatum(attempts - 1));
+            const TM_Result outcome = table.update(&leased.tid, leased.row, wait);
+            if (outcome == TM_Ok)
+                wake_consumers(leased.c);
+            return outcome;
+        }));
 }

@@ -1,12 +1,14 @@
 // pgpubsub.recover(): the sweep after which nothing waits that need not.
 //
-// Guarantee: it ends leases whose owner is gone, makes dead letters of what is over and has used up its attempts, wakes the consumers of
-// what is ready, and removes what is kept too long. A lease or a delay that is over with attempts left stays as it is: claims find it,
-// and the receipt of such a lease is good until one does. It works in chunks: memory does
-// not grow with the number of rows; the function does one chunk, and the procedure commits after each. What somebody else is at is
-// left to them. Claims look at the whole index once more, for what was written behind the triggers' back.
+// Guarantee: it ends leases whose owner is gone, makes dead letters of what is over and has used up its attempts, wakes
+// the consumers of what is ready, and removes what is kept too long. A lease or a delay that is over with attempts left
+// stays as it is: claims find it, and the receipt of such a lease is good until one does. It works in chunks: memory
+// does not grow with the number of rows; the function does one chunk, and the procedure commits after each. What
+// somebody else is at is left to them. Claims look at the whole index once more, for what was written behind the
+// triggers' back.
 //
-// Steps: the leases of all the channels, in one pass, for the index of the leases does not know channels; then channel by channel.
+// Steps: the leases of all the channels, in one pass, for the index of the leases does not know channels; then channel
+// by channel.
 #include "admin/role_rights.hpp"
 #include "channel/arguments.hpp"
 #include "place/place.hpp"
@@ -94,7 +96,8 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
                 CommandCounterIncrement();
         } while (done.has_more);
     };
-    lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN, .from_tid = {}, .from_file = InvalidOid};
+    lease_pass pass = {
+        .among = channels, .buries = false, .from_id = PG_INT64_MIN, .from_tid = {}, .from_file = InvalidOid};
     if (!channels.empty())
         in_chunks([&] { return recover_leases(&pass, chunk); });
     for (const channel& c : channels) {
@@ -126,7 +129,8 @@ PGPUBSUB_FUNCTION(pgpubsub_recover) {
     tidy_rights_if_all(fcinfo, recover_arguments::channel);
     if (channels.empty())
         PG_RETURN_INT64(0);
-    lease_pass pass = {.among = channels, .buries = false, .from_id = PG_INT64_MIN, .from_tid = {}, .from_file = InvalidOid};
+    lease_pass pass = {
+        .among = channels, .buries = false, .from_id = PG_INT64_MIN, .from_tid = {}, .from_file = InvalidOid};
     int64 ended = recover_leases(&pass, default_chunk).ended;
     CommandCounterIncrement();
     for (const channel& c : channels) {

@@ -13,8 +13,8 @@
 namespace pgpubsub {
 namespace {
 
-// Ends the lease of a row, or what a row waits for that has used up its attempts: it is ready, or a dead letter. False when another
-// transaction is at it.
+// Ends the lease of a row, or what a row waits for that has used up its attempts: it is ready, or a dead letter. False
+// when another transaction is at it.
 bool end_wait(notification_table& table, ItemPointer tid, row_values row, const subscription& s, const char* error) {
     if (is_used_up(row, s))
         return bury(table, tid, row, error_if_leased(row, error)) == TM_Ok;
@@ -72,22 +72,24 @@ private:
 };
 static_assert(survives_longjmp<lost_lease_finder>);
 
-// Walks the rows that may have something to end: those that are due; in an ordered channel those that are leased, for there a delay
-// that is over needs no end, whatever the attempts: the row stays among the held ones, and claims find it.
-notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s, TimestampTz from,
-                              TimestampTz now, Snapshot snapshot) {
+// Walks the rows that may have something to end: those that are due; in an ordered channel those that are leased, for
+// there a delay that is over needs no end, whatever the attempts: the row stays among the held ones, and claims find
+// it.
+notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s,
+                              TimestampTz from, TimestampTz now, Snapshot snapshot) {
     ScanKeyData keys[] = {equals_int4(1, s.id), from_time(2, from), until_time(2, now)};
     return c.ordered ? notification_scan::begin(table, our_catalog().notification_in_flight, snapshot, {keys, 1})
                      : notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
 }
 
-// Makes dead letters of what is over and has used up its attempts, from *from on, at most `limit` rows, and returns how many. Moves
-// *from to where it ended. What has attempts left stays as it is: claims find it there, and until one does, the receipt of a lease
-// is good.
+// Makes dead letters of what is over and has used up its attempts, from *from on, at most `limit` rows, and returns how
+// many. Moves *from to where it ended. What has attempts left stays as it is: claims find it there, and until one does,
+// the receipt of a lease is good.
 int64 bury_used_up(notification_table& table, const channel& c, const subscription& s, int64 limit, TimestampTz* from) {
     int64 ended = 0;
     const TimestampTz now = GetCurrentTimestamp();
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub recover", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_row =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub recover", ALLOCSET_DEFAULT_SIZES);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     notification_scan waits = begin_waits(table, c, s, *from, now, snapshot);
     while (ended < limit && waits.next()) {
@@ -132,12 +134,13 @@ bool has_ready(const notification_table& table, const subscription& s) {
 progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limits limits) {
     int64 ended = 0;
     int32 woken = 0;  // the last channel whose consumers were told
-    const MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub leases", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_row =
+        AllocSetContextCreate(CurrentMemoryContext, "pgpubsub leases", ALLOCSET_DEFAULT_SIZES);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     lost_lease_finder finder(*pass);
     ScanKeyData keys[] = {from_int8(1, pass->from_id)};
-    bounded_scan leases =
-        bounded_scan::begin(table.heap(), our_catalog().notification_leased, snapshot, keys, limits.entries, bounded_scan::with_keys);
+    bounded_scan leases = bounded_scan::begin(table.heap(), our_catalog().notification_leased, snapshot, keys,
+                                              limits.entries, bounded_scan::with_keys);
     const Oid file = table.heap()->rd_rel->relfilenode;
     if (pass->from_file == file)
         leases.skip(pass->from_id, pass->from_tid);

@@ -2,11 +2,11 @@
 //
 // It is to take() what nack() is to claim(): the handler of one notification of a batch failed and was rolled back to
 // its savepoint; the notification stays in the queue with its error, and the rest of the batch commits. In an ordered
-// channel, those that the transaction took behind it with the same key go back too, untried, even when it becomes a dead letter: who
-// works on a batch then need not know which of the two it was.
+// channel, those that the transaction took behind it with the same key go back too, untried, even when it becomes a
+// dead letter: who works on a batch then need not know which of the two it was.
 //
-// Steps: the copies that the ids name; each of them is put back as failed; then what was taken behind them. So each one that is
-// named has failed, wherever in the array it is named.
+// Steps: the copies that the ids name; each of them is put back as failed; then what was taken behind them. So each one
+// that is named has failed, wherever in the array it is named.
 #include "channel/arguments.hpp"
 #include "channel/table_columns.hpp"
 #include "claim/taken.hpp"
@@ -159,7 +159,8 @@ PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     Datum* ids;
     bool* nulls;
     int count;
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(at::ids), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls, &count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(at::ids), INT8OID, sizeof(int64), true, TYPALIGN_DOUBLE, &ids, &nulls,
+                      &count);
 
     // The catalog of 0.1.0 has no argument subscription.
     const char* const subscription_name = PG_NARGS() <= at::subscription || PG_ARGISNULL(at::subscription)

@@ -21,11 +21,12 @@ shared_databases* all = nullptr;
 shared_database* ours = nullptr;
 
 constexpr auto numbers = [](shared_database& d) {
-    return std::to_array({&d.is_wanted, &d.has_extension, &d.lacks_worker, &d.worker, &d.shall_leave, &d.left_in_order, &d.first_mark, &d.tasks,
-                          &d.storage_job, &d.storage_jobs_done});
+    return std::to_array({&d.is_wanted, &d.has_extension, &d.lacks_worker, &d.worker, &d.shall_leave, &d.left_in_order,
+                          &d.first_mark, &d.tasks, &d.storage_job, &d.storage_jobs_done});
 };
 constexpr auto long_numbers = [](shared_database& d) {
-    return std::to_array({&d.worked_at, &d.storage_job_took, &d.hints, &d.coalesced, &d.notifies, &d.woken, &d.latest_id});
+    return std::to_array(
+        {&d.worked_at, &d.storage_job_took, &d.hints, &d.coalesced, &d.notifies, &d.woken, &d.latest_id});
 };
 
 void clear(shared_database* d) {
@@ -118,7 +119,8 @@ void free_database(shared_database* d) {
     SpinLockRelease(&all->lock);
 }
 
-// Who asks for a worker writes is_wanted, and then looks whether the entry is still the database's; here it is the other way round.
+// Who asks for a worker writes is_wanted, and then looks whether the entry is still the database's; here it is the
+// other way round.
 void free_database_unless_wanted(shared_database* d) {
     if (pg_atomic_read_u32(&d->is_wanted) != 0)
         return;
@@ -144,7 +146,8 @@ void wake_launcher() {
 bool expects_worker(shared_database* d) {
     // One that has failed more often is not tried again soon.
     constexpr int few_failures = 2;
-    return has_worker(d) || (has_launcher() && pg_atomic_read_u32(&d->lacks_worker) == 0 && d->starts.failures() <= few_failures);
+    return has_worker(d) ||
+           (has_launcher() && pg_atomic_read_u32(&d->lacks_worker) == 0 && d->starts.failures() <= few_failures);
 }
 
 void wake_worker(shared_database* d) {

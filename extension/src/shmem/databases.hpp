@@ -1,7 +1,7 @@
 // What shared memory knows of each database: its worker, what the worker is to look at, and what it has done.
 //
-// Only where the library is preloaded. An entry belongs to a database from its first use until the database is dropped, or turns
-// out not to have the extension.
+// Only where the library is preloaded. An entry belongs to a database from its first use until the database is dropped,
+// or turns out not to have the extension.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -13,10 +13,10 @@ namespace pgpubsub {
 // What a worker is to look at besides the marks of channels.
 namespace task {
 enum : uint32 {
-    all_channels = 1,    // some channel has a hint that found no room among the marks
-    dead_session = 2,    // a session with leases has ended
-    prepared = 4,        // a transaction with hints has been prepared
-    extension = 8,       // the extension may be gone
+    all_channels = 1,  // some channel has a hint that found no room among the marks
+    dead_session = 2,  // a session with leases has ended
+    prepared = 4,      // a transaction with hints has been prepared
+    extension = 8,     // the extension may be gone
 };
 }
 
@@ -27,13 +27,14 @@ struct prepared_hint {
 };
 
 struct shared_database {
-    pg_atomic_uint32 database;     // its OID; 0: the entry is free
-    pg_atomic_uint32 is_wanted;    // whether it shall have a worker
-    pg_atomic_uint32 worker;       // the number of the worker's process and 1, from when it is connected until it ends; 0: none
+    pg_atomic_uint32 database;   // its OID; 0: the entry is free
+    pg_atomic_uint32 is_wanted;  // whether it shall have a worker
+    pg_atomic_uint32
+        worker;  // the number of the worker's process and 1, from when it is connected until it ends; 0: none
     pg_atomic_uint32 has_extension;  // a session or a worker has found it there
-    pg_atomic_uint32 lacks_worker;  // it is wanted, but can't be started
-    pg_atomic_uint32 holds;        // how many sessions want that it has no worker just now
-    pg_atomic_uint32 first_mark;   // of the list of marked channels (marks.hpp): place and 1; 0: empty
+    pg_atomic_uint32 lacks_worker;   // it is wanted, but can't be started
+    pg_atomic_uint32 holds;          // how many sessions want that it has no worker just now
+    pg_atomic_uint32 first_mark;     // of the list of marked channels (marks.hpp): place and 1; 0: empty
     pg_atomic_uint32 tasks;
 
     pg_atomic_uint64 hints;      // marks that were set while somebody listened or waited
@@ -42,17 +43,17 @@ struct shared_database {
     pg_atomic_uint64 woken;      // waiting sessions that were woken
     pg_atomic_uint64 latest_id;  // of a notification that was drawn, about; by any session
 
-    pg_atomic_uint32 shall_leave;  // the worker is to make room for another database's
+    pg_atomic_uint32 shall_leave;    // the worker is to make room for another database's
     pg_atomic_uint32 left_in_order;  // the last one did so, and has left nothing undone but what is marked here
-    pg_atomic_uint64 worked_at;  // when the worker last did something, by steady_now()
+    pg_atomic_uint64 worked_at;      // when the worker last did something, by steady_now()
 
     pg_atomic_uint32 storage_job;        // wanted or running (enum storage_job); 0: none
     pg_atomic_uint32 storage_jobs_done;  // how many have come to their end
     pg_atomic_uint64 storage_job_took;   // the last of these, in microseconds
 
-    slock_t lock;  // for what follows
-    int64 retry_at;  // no worker is started before; by steady_now()
-    retry starts;    // of the worker: one that ends before it is at work has failed
+    slock_t lock;        // for what follows
+    int64 retry_at;      // no worker is started before; by steady_now()
+    retry starts;        // of the worker: one that ends before it is at work has failed
     int64 needed_at;     // while it has no worker: when there will be something to do, by steady_now(), but for
     TimestampTz due_at;  // what is due at a time of day
     TimestampTz started_at;

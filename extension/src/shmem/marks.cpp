@@ -7,14 +7,14 @@
 namespace pgpubsub {
 
 struct channel_mark {
-    pg_atomic_uint64 channel;     // database and channel; 0: free; no_channel: was freed
-    pg_atomic_uint32 is_listed;   // whether it is in the list of its database
-    pg_atomic_uint32 wanted;      // of is_hint, is_hint_for_waiting and is_spread
+    pg_atomic_uint64 channel;       // database and channel; 0: free; no_channel: was freed
+    pg_atomic_uint32 is_listed;     // whether it is in the list of its database
+    pg_atomic_uint32 wanted;        // of is_hint, is_hint_for_waiting and is_spread
     pg_atomic_uint32 is_spreading;  // further consumers are about to be woken
-    uint32 next;                  // in the list: place and 1
-    uint32 hash;                  // name_hash()
-    pg_atomic_uint64 due_at;      // TimestampTz
-    pg_atomic_uint64 last_claim;  // by steady_now()
+    uint32 next;                    // in the list: place and 1
+    uint32 hash;                    // name_hash()
+    pg_atomic_uint64 due_at;        // TimestampTz
+    pg_atomic_uint64 last_claim;    // by steady_now()
 };
 
 namespace {
@@ -62,7 +62,9 @@ void attach(void* memory, bool is_new) {
 }
 
 // Where to begin to look for it.
-uint32 start_of(uint64 key) { return hash_combine(murmurhash32(static_cast<uint32>(key)), murmurhash32(static_cast<uint32>(key >> 32))); }
+uint32 start_of(uint64 key) {
+    return hash_combine(murmurhash32(static_cast<uint32>(key)), murmurhash32(static_cast<uint32>(key >> 32)));
+}
 
 channel_mark* find(uint64 key) {
     const uint32 start = start_of(key);
@@ -120,8 +122,8 @@ void put_into_list(shared_database* d, channel_mark* mark) {
 
 // False if that was wanted already.
 bool want(shared_database* d, channel_mark* mark, uint32 what) {
-    const bool is_new = (pg_atomic_read_u32(&mark->wanted) & what) == 0 &&
-                        (pg_atomic_fetch_or_u32(&mark->wanted, what) & what) == 0;
+    const bool is_new =
+        (pg_atomic_read_u32(&mark->wanted) & what) == 0 && (pg_atomic_fetch_or_u32(&mark->wanted, what) & what) == 0;
     pg_memory_barrier();
     put_into_list(d, mark);
     return is_new;
@@ -130,10 +132,12 @@ bool want(shared_database* d, channel_mark* mark, uint32 what) {
 }  // namespace
 
 const shared_part marks_part = {
-    "pgpubsub marks", [] { return add_size(offsetof(mark_table, marks), mul_size(sizeof(channel_mark), table_size())); }, attach};
+    "pgpubsub marks",
+    [] { return add_size(offsetof(mark_table, marks), mul_size(sizeof(channel_mark), table_size())); }, attach};
 
 uint32 name_hash(Oid database, const char* name) {
-    return hash_combine(hash_bytes(reinterpret_cast<const unsigned char*>(name), static_cast<int>(strlen(name))), database);
+    return hash_combine(hash_bytes(reinterpret_cast<const unsigned char*>(name), static_cast<int>(strlen(name))),
+                        database);
 }
 
 mark_place find_mark(int32 channel_id, const char* name) {
@@ -185,8 +189,7 @@ void set_due(shared_database* d, const mark_place& at, TimestampTz due_at) {
     }
     uint64 earliest = pg_atomic_read_u64(&at.mark->due_at);
     while (due_at < static_cast<TimestampTz>(earliest) &&
-           !pg_atomic_compare_exchange_u64(&at.mark->due_at, &earliest, static_cast<uint64>(due_at))) {
-    }
+           !pg_atomic_compare_exchange_u64(&at.mark->due_at, &earliest, static_cast<uint64>(due_at))) {}
     pg_memory_barrier();
     put_into_list(d, at.mark);
 }
@@ -210,7 +213,8 @@ bool next_mark(uint32* place, taken_mark* taken) {
                 put_into_list(other, &m);
             continue;
         }
-        // From here on it may come into the list again; what is set from here on is for the next time, or seen already now.
+        // From here on it may come into the list again; what is set from here on is for the next time, or seen already
+        // now.
         const uint32 wanted = pg_atomic_exchange_u32(&m.wanted, 0);
         *taken = {&m,
                   static_cast<int32>(channel & PG_UINT32_MAX),
@@ -265,7 +269,8 @@ void free_marks_of(shared_database* d) {
         if (database_of(pg_atomic_read_u64(&m.channel)) != database)
             continue;
         SpinLockAcquire(&table->lock);
-        if (const uint64 channel = pg_atomic_read_u64(&m.channel); channel > no_channel && database_of(channel) == database) {
+        if (const uint64 channel = pg_atomic_read_u64(&m.channel);
+            channel > no_channel && database_of(channel) == database) {
             pg_atomic_write_u64(&m.channel, no_channel);
             pg_atomic_fetch_sub_u32(&table->used, 1);
         }

@@ -1,8 +1,9 @@
 // The marks: for each (database, channel) in shared memory, whether its consumers are to be woken.
 //
-// Whoever commits a notification sets its channel's mark and puts it into the list of its database; the worker takes the whole
-// list at once. Setting a mark needs no lock, allocates nothing and can't fail. Where the table is full, the database's
-// task all_channels stands for the channels that found no room: a hint may then wake too many, and never too few.
+// Whoever commits a notification sets its channel's mark and puts it into the list of its database; the worker takes
+// the whole list at once. Setting a mark needs no lock, allocates nothing and can't fail. Where the table is full, the
+// database's task all_channels stands for the channels that found no room: a hint may then wake too many, and never too
+// few.
 #pragma once
 
 #include "shmem/databases.hpp"
@@ -27,7 +28,8 @@ enum class audience : uint8 { all, waiting };
 
 // Wakes consumers: sets the mark if anybody listens or waits, and wakes the worker if it has to be. Can't fail.
 void set_mark(shared_database* d, const mark_place& at, audience who);
-// Whether a claim that leaves something should wake others: not if nobody else is there, or others are about to be woken.
+// Whether a claim that leaves something should wake others: not if nobody else is there, or others are about to be
+// woken.
 bool may_spread(const mark_place& at);
 // It leaves something: has the worker wake some. Can't fail.
 void set_spread(shared_database* d, const mark_place& at);
@@ -56,8 +58,8 @@ bool next_mark(uint32* place, taken_mark* taken);
 int64 last_claim(const channel_mark* mark);
 // The channel is gone: its place is free for another one.
 void free_mark(channel_mark* mark, int32 channel_id);
-// Whether there is little room left, so that places of channels that are gone should be looked for; the next place of this
-// database from *place on, which moves behind it: false at the end.
+// Whether there is little room left, so that places of channels that are gone should be looked for; the next place of
+// this database from *place on, which moves behind it: false at the end.
 bool marks_are_scarce();
 bool marks_are_full();
 bool next_mark_of_ours(uint32* place, channel_mark** mark, int32* channel_id);

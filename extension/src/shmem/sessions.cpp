@@ -1,4 +1,5 @@
-// One record for each process of the server, written by that process, and counters that tell quickly that nobody is there.
+// One record for each process of the server, written by that process, and counters that tell quickly that nobody is
+// there.
 #include "shmem/sessions.hpp"
 
 #include "pure/steady_clock.hpp"
@@ -28,7 +29,8 @@ struct shared_sessions {
 shared_sessions* shared = nullptr;
 session_record* ours = nullptr;
 
-// The hashes of the names that this session listens to, and how many of them share a bit. Null where it listens to none.
+// The hashes of the names that this session listens to, and how many of them share a bit. Null where it listens to
+// none.
 HTAB* listened = nullptr;
 uint16 names_of_bit[name_bits];
 bool is_awaiting = false;
@@ -132,7 +134,8 @@ bool has_record() {
 
 const shared_part sessions_part = {
     "pgpubsub sessions",
-    [] { return add_size(offsetof(shared_sessions, records), mul_size(sizeof(session_record), record_count())); }, attach};
+    [] { return add_size(offsetof(shared_sessions, records), mul_size(sizeof(session_record), record_count())); },
+    attach};
 
 uint32 count_waiting(uint32 hash) { return pg_atomic_read_u32(&shared->waiting[hash % name_bits]); }
 uint32 count_interested(uint32 hash) {

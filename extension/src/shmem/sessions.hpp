@@ -1,8 +1,9 @@
 // Who listens, and who waits: the sessions that a hint may be for, in shared memory.
 //
-// A session that executes LISTEN is noted before it listens, and not forgotten before it has stopped: so whoever finds nobody here can
-// spare the hint. (LISTEN is noticed where utility commands are executed, see utility_hook.cpp.) Names are kept as bits of a
-// map, so there may be any number of them; two names may share a bit, which costs a hint in vain at times.
+// A session that executes LISTEN is noted before it listens, and not forgotten before it has stopped: so whoever finds
+// nobody here can spare the hint. (LISTEN is noticed where utility commands are executed, see utility_hook.cpp.) Names
+// are kept as bits of a map, so there may be any number of them; two names may share a bit, which costs a hint in vain
+// at times.
 #pragma once
 
 #include "shmem/databases.hpp"
@@ -19,7 +20,8 @@ bool is_anybody_there();
 
 // This session is about to listen to that name.
 void note_listen(const char* name);
-// It has asked not to listen to it any more (null: to none), which holds from commit on, unless that is taken back before.
+// It has asked not to listen to it any more (null: to none), which holds from commit on, unless that is taken back
+// before.
 void note_unlisten(const char* name);
 void unlisten_at_commit();
 void forget_unlisten();
@@ -62,14 +64,14 @@ struct interested_session {
 // The sessions that listen or wait in a database at present: an array in the current memory context.
 std::span<const interested_session> interested_sessions(Oid database);
 
-// A listening session has ended a transaction: before the next one it reads all NOTIFYs, and each NOTIFY that it reads is a transaction
-// too. So a session that has ended none since a NOTIFY was sent to it has not read that. Can't fail.
+// A listening session has ended a transaction: before the next one it reads all NOTIFYs, and each NOTIFY that it reads
+// is a transaction too. So a session that has ended none since a NOTIFY was sent to it has not read that. Can't fail.
 void note_read();
 // A NOTIFY is sent to those who listen in the database, now.
 void note_sent(std::span<const interested_session> sessions, int64 now);
 
 struct late_reader {
-    int pid;  // 0: none
+    int pid;      // 0: none
     int64 since;  // by steady_now()
 };
 // The session that has left a NOTIFY of the worker unread for the longest time, for a second or more.

@@ -1,9 +1,10 @@
-// Guarantee of an estimate: at 10 million entries it reads some hundred pages, most of them of the index's upper levels.
+// Guarantee of an estimate: at 10 million entries it reads some hundred pages, most of them of the index's upper
+// levels.
 //
 // Steps: down from the root to the level above the leaves; there along the pages that hold the key, counting their
-// children, the leaves, and keeping an even sample of them; then of each sampled leaf the entries with the key, and a few of
-// their rows, of which only those count that the snapshot sees. Without the last step a queue whose rows were just
-// taken would look full until it is vacuumed.
+// children, the leaves, and keeping an even sample of them; then of each sampled leaf the entries with the key, and a
+// few of their rows, of which only those count that the snapshot sees. Without the last step a queue whose rows were
+// just taken would look full until it is vacuumed.
 //
 // Others may change the index at any time, and pages are locked one at a time. A page that was split since its link was
 // read hides what moved right: at the upper levels the links to the right are followed, at the leaves it is part of
@@ -27,8 +28,8 @@ constexpr int sampled_rows_per_leaf = 16;
 
 // A range of this many leaves may hold few rows, and walking it takes no longer than sampling it.
 constexpr int64 short_range_leaves = 256;
-// In a longer one, walking is tried where a sample promises few rows; but for one so long that passing over its pages alone
-// takes time, even if all their entries are known to be those of removed rows.
+// In a longer one, walking is tried where a sample promises few rows; but for one so long that passing over its pages
+// alone takes time, even if all their entries are known to be those of removed rows.
 constexpr int64 long_range_leaves = 10'000;
 
 // Bounds of a page's keys; they are wider than the column's type, so that these two lie outside of it.
@@ -98,8 +99,8 @@ tree_root read_root(Relation index) {
     return root;
 }
 
-// The leaves that may hold a key: how many, and an even sample of them in their order. Once the sample is full, every second
-// one goes, and from then on only every second leaf comes in.
+// The leaves that may hold a key: how many, and an even sample of them in their order. Once the sample is full, every
+// second one goes, and from then on only every second leaf comes in.
 class leaf_pages {
 public:
     void add(BlockNumber leaf) {
@@ -199,8 +200,8 @@ void read_leaf(Relation index, BlockNumber block, int32 key, leaf_rows* rows) {
     page.close();
 }
 
-// A place in the i-th of n equal parts of `count` entries: any one of them, but always the same one. Were the places equally
-// far apart, a property of every fourth row could be seen in all rows of the sample or in none.
+// A place in the i-th of n equal parts of `count` entries: any one of them, but always the same one. Were the places
+// equally far apart, a property of every fourth row could be seen in all rows of the sample or in none.
 int sampled_place(BlockNumber leaf, int i, int n, int count) {
     const int begin = i * count / n;
     const int end = (i + 1) * count / n;

@@ -23,7 +23,8 @@ row_count count_rows(Relation heap, Oid index, int32 key, Snapshot snapshot);
 // Whether the rows lie so close together in the index that walking over them takes no longer than sampling them.
 bool is_short_range(Oid index, int32 key);
 
-// What is called for each row of a sample, and how many rows it stands for. It refers to a callable that must outlive it.
+// What is called for each row of a sample, and how many rows it stands for. It refers to a callable that must outlive
+// it.
 class row_visitor {
 public:
     template <typename F>
@@ -38,8 +39,8 @@ private:
     void (*call_)(void* object, TupleTableSlot* row, double stands_for);
 };
 
-// Visits some of those rows, taken evenly from the whole range. What the visited ones stand for adds up to the estimated
-// number, and of those with any property to the estimated number of rows with it.
+// Visits some of those rows, taken evenly from the whole range. What the visited ones stand for adds up to the
+// estimated number, and of those with any property to the estimated number of rows with it.
 void sample_rows(Relation heap, Oid index, int32 key, Snapshot snapshot, row_visitor visit);
 
 }  // namespace pgpubsub

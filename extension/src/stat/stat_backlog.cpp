@@ -1,11 +1,13 @@
 // pgpubsub.stat_backlog(): how many notifications are in each state, for the view pgpubsub.stat_channels.
 //
 // Guarantee: it is cheap at any size. What is few is counted; of what is many a sample is counted, and the result names
-// such columns as estimates. It waits for nobody who publishes or consumes, and writes nothing, so it works on a standby.
+// such columns as estimates. It waits for nobody who publishes or consumes, and writes nothing, so it works on a
+// standby.
 //
 // Steps for each subscription: the ready rows by their index; the rows that wait for a time by theirs, each looked at
-// for its state; the dead letters by theirs; the age of the oldest ready row. At last the leases, by the index that has only
-// them, where a sample had to stand for them: they are few beside a million delayed rows, and a sample would miss them.
+// for its state; the dead letters by theirs; the age of the oldest ready row. At last the leases, by the index that has
+// only them, where a sample had to stand for them: they are few beside a million delayed rows, and a sample would miss
+// them.
 #include "channel/catalog.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"
@@ -87,8 +89,8 @@ enum class part { overdue, to_come };
 bool walk_waiting(const context& c, part which, backlog* b, double (&rows)[state_count]) {
     const bool overdue = which == part::overdue;
     ScanKeyData keys[] = {equals_int4(1, b->subscription_id), overdue ? until_time(2, c.now) : after_time(2, c.now)};
-    bounded_scan scan = bounded_scan::begin(c.notification, our_catalog().notification_due, c.snapshot, keys,
-                                            walked_entries_limit);
+    bounded_scan scan =
+        bounded_scan::begin(c.notification, our_catalog().notification_due, c.snapshot, keys, walked_entries_limit);
     int64 count = 0;
     for (; count <= exact_limit && scan.next(); ++count) {
         const state s = state_of(scan.row(), c.now);
@@ -134,9 +136,8 @@ void find_oldest(const context& c, backlog* b) {
     ScanKeyData keys[] = {equals_int4(1, b->subscription_id), {}};
     int key_count = 1;
     for (int i = 0; i < priorities_limit; ++i) {
-        bounded_scan scan =
-            bounded_scan::begin(c.notification, our_catalog().notification_ready, c.snapshot,
-                                {keys, static_cast<std::size_t>(key_count)}, oldest_entries_limit);
+        bounded_scan scan = bounded_scan::begin(c.notification, our_catalog().notification_ready, c.snapshot,
+                                                {keys, static_cast<std::size_t>(key_count)}, oldest_entries_limit);
         const bool found = scan.next();
         const bool cut = !found && scan.was_cut();
         int16 priority = 0;

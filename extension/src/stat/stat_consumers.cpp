@@ -1,7 +1,7 @@
 // pgpubsub.stat_leases(): who has which leases in hand, for the view pgpubsub.stat_consumers.
 //
-// Steps: count the leases by subscription and owner; then look which of the owners are alive, so that one who came meanwhile counts
-// as alive.
+// Steps: count the leases by subscription and owner; then look which of the owners are alive, so that one who came
+// meanwhile counts as alive.
 #include "channel/catalog.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"
@@ -44,7 +44,8 @@ HTAB* make_table() {
 
 bool may_see(int32 subscription_id) {
     subscription s;
-    return find_subscription(subscription_id, &s) && has_privilege(s.channel_id, role_for_statistics(), privilege::consume);
+    return find_subscription(subscription_id, &s) &&
+           has_privilege(s.channel_id, role_for_statistics(), privilege::consume);
 }
 
 void count_row(HTAB* holders, TupleTableSlot* row, TimestampTz now) {

@@ -11,14 +11,10 @@ namespace {
 
 const char* name_of(wakeup_mode mode) {
     switch (mode) {
-        case wakeup_mode::automatic:
-            return "auto";
-        case wakeup_mode::worker:
-            return "worker";
-        case wakeup_mode::transaction:
-            return "transaction";
-        case wakeup_mode::off:
-            return "off";
+        case wakeup_mode::automatic: return "auto";
+        case wakeup_mode::worker: return "worker";
+        case wakeup_mode::transaction: return "transaction";
+        case wakeup_mode::off: return "off";
     }
     return "";
 }
@@ -53,8 +49,24 @@ const char* why_there_is_no_worker() {
 namespace {
 
 // The columns of 0.2.0; those of 0.1.0 are the ones without `since_0_2`.
-enum column { mode, worker_pid, started_at, hints, notifies, woken, coalesced, last_error, failed_at, listeners, unread_listener, unread_since, count };
-constexpr bool since_0_2(int column) { return column == coalesced || column == unread_listener || column == unread_since; }
+enum column {
+    mode,
+    worker_pid,
+    started_at,
+    hints,
+    notifies,
+    woken,
+    coalesced,
+    last_error,
+    failed_at,
+    listeners,
+    unread_listener,
+    unread_since,
+    count
+};
+constexpr bool since_0_2(int column) {
+    return column == coalesced || column == unread_listener || column == unread_since;
+}
 
 Datum wakeup_state(FunctionCallInfo fcinfo, bool is_of_0_1) {
     Datum values[count] = {};

@@ -5,20 +5,22 @@
 namespace pgpubsub {
 namespace {
 
-constexpr Oid catalog::*tables[] = {&catalog::channel,     &catalog::channel_privilege, &catalog::subscription, &catalog::notification,
-                                    &catalog::dead_letter, &catalog::processed,         &catalog::broadcast,    &catalog::stat_count};
+constexpr Oid catalog::*tables[] = {&catalog::channel,      &catalog::channel_privilege, &catalog::subscription,
+                                    &catalog::notification, &catalog::dead_letter,       &catalog::processed,
+                                    &catalog::broadcast,    &catalog::stat_count};
 
 // What makes two indexes of a table the same; an operator class has one access method.
-constexpr AttrNumber definition[] = {Anum_pg_index_indkey,      Anum_pg_index_indnkeyatts, Anum_pg_index_indclass,
-                                     Anum_pg_index_indoption,   Anum_pg_index_indcollation, Anum_pg_index_indisunique,
-                                     Anum_pg_index_indpred,     Anum_pg_index_indexprs};
+constexpr AttrNumber definition[] = {Anum_pg_index_indkey,    Anum_pg_index_indnkeyatts,  Anum_pg_index_indclass,
+                                     Anum_pg_index_indoption, Anum_pg_index_indcollation, Anum_pg_index_indisunique,
+                                     Anum_pg_index_indpred,   Anum_pg_index_indexprs};
 
-// The name of the index of which one with this name is a copy: that without "_ccnew" or "_ccold", and without the number behind it where there
-// was one already. Empty: it is not the name of a copy.
+// The name of the index of which one with this name is a copy: that without "_ccnew" or "_ccold", and without the
+// number behind it where there was one already. Empty: it is not the name of a copy.
 std::string_view name_of_original(std::string_view name) {
     name.remove_suffix(name.size() - 1 - name.find_last_not_of("0123456789"));
     constexpr std::size_t length = std::string_view("_ccnew").size();
-    return name.ends_with("_ccnew") || name.ends_with("_ccold") ? name.substr(0, name.size() - length) : std::string_view();
+    return name.ends_with("_ccnew") || name.ends_with("_ccold") ? name.substr(0, name.size() - length)
+                                                                : std::string_view();
 }
 
 Form_pg_index facts_of(HeapTuple index) { return reinterpret_cast<Form_pg_index>(GETSTRUCT(index)); }

@@ -1,9 +1,9 @@
 // The indexes that a REINDEX CONCURRENTLY which failed has left behind on the extension's tables.
 //
-// Such an index is a copy of another one, and has its name with "_ccnew" or "_ccold" behind it. At first it is not valid. That
-// does not last: REINDEX TABLE, REINDEX SCHEMA and VACUUM FULL make it a valid one, which each write must serve, and which the next
-// REINDEX TABLE CONCURRENTLY copies once more. So one that is valid is known by its name, and by being the same as the index that
-// its name is made of. What somebody made for their own queries is not.
+// Such an index is a copy of another one, and has its name with "_ccnew" or "_ccold" behind it. At first it is not
+// valid. That does not last: REINDEX TABLE, REINDEX SCHEMA and VACUUM FULL make it a valid one, which each write must
+// serve, and which the next REINDEX TABLE CONCURRENTLY copies once more. So one that is valid is known by its name, and
+// by being the same as the index that its name is made of. What somebody made for their own queries is not.
 #pragma once
 
 #include <span>

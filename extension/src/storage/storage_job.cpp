@@ -1,15 +1,17 @@
 // The process that vacuums and packs the storage of the notifications, and then ends.
 //
-// Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds: it takes a lock that stands in
-// their way only if it gets it within lock_patience, and for a bounded step. Whoever wants a lock that it holds for longer, as
-// drop_channel() and ALTER TABLE do, has it cancelled after deadlock_timeout. It may be ended at any moment.
+// Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds: it takes a lock that
+// stands in their way only if it gets it within lock_patience, and for a bounded step. Whoever wants a lock that it
+// holds for longer, as drop_channel() and ALTER TABLE do, has it cancelled after deadlock_timeout. It may be ended at
+// any moment.
 //
 // Steps: VACUUM, as any superuser may, beside everybody's work. Then, if the files are still far larger than needed:
 //   1. cut off the empty end of the table and of its TOAST table, a step at a time; while rows stand in the way, move
 //      them to the front and vacuum again;
 //   2. of a table that is small by now, VACUUM FULL: all of it is rewritten, in one short transaction that
 //      older snapshots survive;
-//   3. of a larger one, with bloated indexes, REINDEX CONCURRENTLY, which locks out nobody, but may have to wait for old
+//   3. of a larger one, with bloated indexes, REINDEX CONCURRENTLY, which locks out nobody, but may have to wait for
+//   old
 //      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
@@ -45,8 +47,8 @@ TransactionId begun_at;
 
 void set_lock_timeout(const char* value) { set_own_setting("lock_timeout", value); }
 
-// PostgreSQL treats it like an autovacuum worker: whoever waits for its lock for as long as deadlock_timeout cancels what it
-// does, and DROP DATABASE ends it.
+// PostgreSQL treats it like an autovacuum worker: whoever waits for its lock for as long as deadlock_timeout cancels
+// what it does, and DROP DATABASE ends it.
 void give_way_to_others() {
     LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
     MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
@@ -54,8 +56,8 @@ void give_way_to_others() {
     LWLockRelease(ProcArrayLock);
 }
 
-// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time. Where others want the table, the
-// process ends: it may be that they drop it.
+// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time. Where others want the
+// table, the process ends: it may be that they drop it.
 template <typename F>
 bool attempt(F f) {
     static_assert(survives_longjmp<F>);
@@ -128,7 +130,8 @@ bool run(const char* command) {
             statement->commandType = CMD_UTILITY;
             statement->canSetTag = true;
             statement->utilityStmt = linitial_node(RawStmt, raw_parser(command, RAW_PARSE_DEFAULT))->stmt;
-            ProcessUtility(statement, command, false, PROCESS_UTILITY_TOPLEVEL, nullptr, nullptr, None_Receiver, nullptr);
+            ProcessUtility(statement, command, false, PROCESS_UTILITY_TOPLEVEL, nullptr, nullptr, None_Receiver,
+                           nullptr);
         });
         if (ActiveSnapshotSet())
             PopActiveSnapshot();
@@ -208,14 +211,15 @@ bool drop_left_over() {
     while (measure(&size) && size.left_over_count > 0)
         for (const left_over_index& index : std::span(size.left_over, size.left_over_count))
             if (!attempt_often(index.table, [&] {
-                    return run(psprintf("DROP INDEX IF EXISTS %s", quote_qualified_identifier(NameStr(index.schema), NameStr(index.name))));
+                    return run(psprintf("DROP INDEX IF EXISTS %s",
+                                        quote_qualified_identifier(NameStr(index.schema), NameStr(index.name))));
                 }))
                 return false;
     return true;
 }
 
-// By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with them: a page that has
-// one is not empty, and can't be cut off.
+// By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with
+// them: a page that has one is not empty, and can't be cut off.
 void vacuum(const sizes& size, storage_job what) {
     const char* const cleans_indexes = what == storage_job::vacuum_and_pack ? ", INDEX_CLEANUP on" : "";
     run(psprintf("VACUUM (SKIP_LOCKED%s, TRUNCATE off, PARALLEL 0) %s", cleans_indexes, size.table_name()));
@@ -224,8 +228,8 @@ void vacuum(const sizes& size, storage_job what) {
 // Until nothing more comes off, or the table is locked for too long.
 void cut_off(Oid table) {
     BlockNumber cut = 0;
-    while (attempt_often(table, [table, &cut] { return attempt([table, &cut] { cut = cut_off_end(table); }); }) && cut > 0) {
-    }
+    while (attempt_often(table, [table, &cut] { return attempt([table, &cut] { cut = cut_off_end(table); }); }) &&
+           cut > 0) {}
 }
 
 // False where the table is locked for too long.
@@ -238,9 +242,12 @@ bool move_rows(Oid table) {
     return true;
 }
 
-bool is_small(const sizes& size) { return size.heap.pages <= rewritten_pages && size.toast.needed_pages <= rewritten_pages; }
+bool is_small(const sizes& size) {
+    return size.heap.pages <= rewritten_pages && size.toast.needed_pages <= rewritten_pages;
+}
 
-// Whether a transaction or a snapshot from before this process began is still there: a REINDEX CONCURRENTLY would wait for it.
+// Whether a transaction or a snapshot from before this process began is still there: a REINDEX CONCURRENTLY would wait
+// for it.
 bool has_old_transaction(Oid table) {
     bool found = false;
     attempt([table, &found] {
@@ -266,7 +273,9 @@ void reindex(const sizes& size) {
     drop_left_over();
 }
 
-uint64 kilobytes(const sizes& size) { return (uint64{size.heap.pages} + size.toast.pages + size.index_pages) * (BLCKSZ / 1024); }
+uint64 kilobytes(const sizes& size) {
+    return (uint64{size.heap.pages} + size.toast.pages + size.index_pages) * (BLCKSZ / 1024);
+}
 
 void pack() {
     static sizes size;
@@ -316,7 +325,8 @@ bool do_job(storage_job what) {
     pack();
     const uint64 before = kilobytes(size);
     if (measure(&size))
-        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT " kB after",
+        ereport(LOG, errmsg("storage of pgpubsub.notification: " UINT64_FORMAT " kB before packing, " UINT64_FORMAT
+                            " kB after",
                             before, kilobytes(size)));
     return true;
 }
@@ -327,9 +337,7 @@ void do_job_or_note_error(storage_job what) {
     const int64 began_at = steady_now();
     volatile bool done = false;
     PG_TRY();
-    {
-        done = do_job(what);
-    }
+    { done = do_job(what); }
     PG_CATCH();
     {
         MemoryContextSwitchTo(job_context);

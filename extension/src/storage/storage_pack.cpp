@@ -10,7 +10,8 @@
 namespace pgpubsub {
 namespace {
 
-// How long a step looks at pages or moves rows, in milliseconds, and how many pages it looks at between two looks at the clock.
+// How long a step looks at pages or moves rows, in milliseconds, and how many pages it looks at between two looks at
+// the clock.
 constexpr double step_ms = 20;
 constexpr BlockNumber pages_between_looks = 32;
 constexpr int64 rows_of_step = 500;
@@ -58,7 +59,8 @@ int rows_of_page(Relation table, BlockNumber block, std::span<ItemPointerData> p
     return count;
 }
 
-// Moves one row, as deleting and publishing it would, but with its id. It goes to the page that is the relation's target.
+// Moves one row, as deleting and publishing it would, but with its id. It goes to the page that is the relation's
+// target.
 bool move_row(notification_table& table, ItemPointer place, TupleTableSlot* slot) {
     if (!table_tuple_fetch_row_version(table.heap(), place, GetActiveSnapshot(), slot))
         return false;
@@ -107,7 +109,8 @@ int64 move_rows_off_end() {
     ItemPointerData places[MaxHeapTuplesPerPage];
     int64 moved = 0;
     bool has_room = true;
-    for (BlockNumber block = size.pages; has_room && moved < rows_of_step && !watch.is_over() && block > 2 * size.needed_pages;) {
+    for (BlockNumber block = size.pages;
+         has_room && moved < rows_of_step && !watch.is_over() && block > 2 * size.needed_pages;) {
         const int count = rows_of_page(table.heap(), --block, places);
         for (int i = 0; has_room && i < count; ++i) {
             while (target < block && GetRecordedFreeSpace(table.heap(), target) < BLCKSZ / 4)

@@ -53,7 +53,8 @@ storage_size size_of_index(Relation index, int64 growth) {
 
 int64 growth_of(Relation heap) {
     const Oid table = RelationGetRelid(heap);
-    const int64 counted = dead_rows(table) + Max(live_rows(table) - static_cast<int64>(Max(heap->rd_rel->reltuples, 0)), 0);
+    const int64 counted =
+        dead_rows(table) + Max(live_rows(table) - static_cast<int64>(Max(heap->rd_rel->reltuples, 0)), 0);
     // A session tells what it has done only when it is idle: until then the file tells that there are more rows.
     const int64 new_pages = static_cast<int64>(RelationGetNumberOfBlocks(heap)) - heap->rd_rel->relpages;
     return Max(counted, new_pages * rows_of_page);

@@ -23,12 +23,12 @@ storage_size size_of_heap(Relation heap);
 // Of an index. The relation must be locked. `growth`: that of its table.
 storage_size size_of_index(Relation index, int64 growth);
 
-// How many row versions the table has that it had not when it was vacuumed last, or that could not be removed then: they have
-// entries in the indexes too.
+// How many row versions the table has that it had not when it was vacuumed last, or that could not be removed then:
+// they have entries in the indexes too.
 int64 growth_of(Relation heap);
 
-// Rows of the table that were removed or replaced and not yet vacuumed, and those that are there, as the cumulative statistics
-// count them.
+// Rows of the table that were removed or replaced and not yet vacuumed, and those that are there, as the cumulative
+// statistics count them.
 int64 dead_rows(Oid table);
 int64 live_rows(Oid table);
 

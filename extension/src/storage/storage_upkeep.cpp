@@ -78,10 +78,11 @@ findings look() {
     const int64 dead = dead_rows(table);
     found.horizon = GetOldestNonRemovableTransactionId(heap);
     // While a snapshot is held that sees them, vacuuming would find the same rows again and again.
-    const bool could_remove = !TransactionIdIsValid(vacuumed_up_to) || TransactionIdFollows(found.horizon, vacuumed_up_to);
+    const bool could_remove =
+        !TransactionIdIsValid(vacuumed_up_to) || TransactionIdFollows(found.horizon, vacuumed_up_to);
     found.needs_vacuum = could_remove && dead > few_dead_rows && dead > live_rows(table) / 2;
     found.needs_packing = size_of_heap(heap).is_bloated() || toast_is_bloated(heap->rd_rel->reltoastrelid) ||
-                           any_is_left_over() || any_index_is_bloated(heap);
+                          any_is_left_over() || any_index_is_bloated(heap);
     table_close(heap, NoLock);
     return found;
 }
@@ -93,7 +94,8 @@ bool may_pack(int64 now, int64 interval) {
     if (packed_at != at_once && now < packed_at + pack_pause)
         return false;
     if (packed_at != at_once)
-        pack_pause = now < packed_at + 4 * pack_pause ? Min(2 * pack_pause, longest_pause * interval) : Max(pack_pause / 2, interval);
+        pack_pause = now < packed_at + 4 * pack_pause ? Min(2 * pack_pause, longest_pause * interval)
+                                                      : Max(pack_pause / 2, interval);
     packed_at = now;
     return true;
 }
@@ -112,7 +114,8 @@ int64 keep_storage_small(shared_database* d, int64 now) {
         if (pg_atomic_read_u32(&d->storage_jobs_done) != done_before_job) {
             jobs.succeed();
             vacuumed_up_to = horizon_of_job;
-            not_before = now + rest_after_work * static_cast<int64>(pg_atomic_read_u64(&d->storage_job_took)) - interval;
+            not_before =
+                now + rest_after_work * static_cast<int64>(pg_atomic_read_u64(&d->storage_job_took)) - interval;
         } else {
             jobs.fail(now);
         }
@@ -131,7 +134,8 @@ int64 keep_storage_small(shared_database* d, int64 now) {
     done_before_job = pg_atomic_read_u32(&d->storage_jobs_done);
     horizon_of_job = found.horizon;
     has_job = true;
-    pg_atomic_write_u32(&d->storage_job, static_cast<uint32>(packs ? storage_job::vacuum_and_pack : storage_job::vacuum));
+    pg_atomic_write_u32(&d->storage_job,
+                        static_cast<uint32>(packs ? storage_job::vacuum_and_pack : storage_job::vacuum));
     wake_launcher();
     return now + interval;
 }

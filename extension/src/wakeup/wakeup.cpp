@@ -1,10 +1,10 @@
 // The hints of a transaction: collected while it runs, given when it has ended.
 //
-// Steps: a hint finds its mark in shared memory when it is asked for, where it may still fail. At commit, after the transaction is
-// visible to others, the marks are set: no lock, no memory, no error. Where no worker is to be expected, the NOTIFYs are executed
-// just before the commit. A hint that belongs to a sub-transaction is dropped with it. PREPARE TRANSACTION executes no NOTIFY, which
-// PostgreSQL would refuse, and leaves the hints to the worker, which looks when the transaction is over: the session that
-// commits it need not know of us.
+// Steps: a hint finds its mark in shared memory when it is asked for, where it may still fail. At commit, after the
+// transaction is visible to others, the marks are set: no lock, no memory, no error. Where no worker is to be expected,
+// the NOTIFYs are executed just before the commit. A hint that belongs to a sub-transaction is dropped with it. PREPARE
+// TRANSACTION executes no NOTIFY, which PostgreSQL would refuse, and leaves the hints to the worker, which looks when
+// the transaction is over: the session that commits it need not know of us.
 #include "wakeup/wakeup.hpp"
 
 #include "pure/steady_clock.hpp"
@@ -24,17 +24,18 @@ struct pending_hint {
     on when;
     audience who;
     const char* notifies;  // the name that a NOTIFY is executed for; null: none
-    TimestampTz due_at;  // commit: a hint at that time; DT_NOBEGIN: at once
-    int below;           // the last one before it that is alike, or -1
+    TimestampTz due_at;    // commit: a hint at that time; DT_NOBEGIN: at once
+    int below;             // the last one before it that is alike, or -1
 };
 
-// In TopTransactionContext, in the order of asking; so the hints of a sub-transaction are the last ones. Of those that are alike
-// there is one for each sub-transaction at most: memory grows with the channels, and not with the rows.
+// In TopTransactionContext, in the order of asking; so the hints of a sub-transaction are the last ones. Of those that
+// are alike there is one for each sub-transaction at most: memory grows with the channels, and not with the rows.
 pending_hint* hints = nullptr;
 int hint_count = 0;
 int hint_capacity = 0;
 
-// Hints are alike that have the same key. The last one of each key is found by looking at all while there are few, and by this beyond.
+// Hints are alike that have the same key. The last one of each key is found by looking at all while there are few, and
+// by this beyond.
 struct last_of_key {
     uint64 key;  // the hash key
     int index;
@@ -43,8 +44,9 @@ HTAB* last_by_key = nullptr;
 constexpr int looked_through = 8;
 
 uint64 key_of(const pending_hint& h) {
-    return static_cast<uint64>(static_cast<uint32>(h.channel_id)) << 8 | static_cast<uint64>(h.notifies != nullptr) << 3 |
-           static_cast<uint64>(h.when) << 2 | static_cast<uint64>(h.who) << 1 | static_cast<uint64>(h.due_at == DT_NOBEGIN);
+    return static_cast<uint64>(static_cast<uint32>(h.channel_id)) << 8 |
+           static_cast<uint64>(h.notifies != nullptr) << 3 | static_cast<uint64>(h.when) << 2 |
+           static_cast<uint64>(h.who) << 1 | static_cast<uint64>(h.due_at == DT_NOBEGIN);
 }
 
 int find_last(uint64 key) {
@@ -79,8 +81,9 @@ HTAB* index_hints() {
     return by_key;
 }
 
-// Whether `there`, which is alike, stands for a new one too. It was asked for by this sub-transaction or one around it: it is dropped
-// no sooner, which is right for a commit; and not given as early as it should be, which for an abort would be wrong.
+// Whether `there`, which is alike, stands for a new one too. It was asked for by this sub-transaction or one around it:
+// it is dropped no sooner, which is right for a commit; and not given as early as it should be, which for an abort
+// would be wrong.
 bool stands_for(const pending_hint& there, SubTransactionId asked_by) {
     return there.when == on::commit || there.asked_by == asked_by;
 }
@@ -88,7 +91,8 @@ bool stands_for(const pending_hint& there, SubTransactionId asked_by) {
 enum class way : uint8 { by_mark, by_notify };
 
 void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way by = way::by_mark) {
-    pending_hint hint{{}, c.id, GetCurrentSubTransactionId(), when, who, by == way::by_notify ? c.name : nullptr, due_at, -1};
+    pending_hint hint{{},     c.id, GetCurrentSubTransactionId(), when, who, by == way::by_notify ? c.name : nullptr,
+                      due_at, -1};
     const uint64 key = key_of(hint);
     hint.below = find_last(key);
     if (hint.below >= 0 && stands_for(hints[hint.below], hint.asked_by)) {
@@ -189,23 +193,17 @@ void at_transaction_end(XactEvent event, void*) {
             forget_unlisten();
             note_read();
             break;
-        case XACT_EVENT_PRE_PREPARE:
-            preparing = GetTopTransactionIdIfAny();
-            break;
-        case XACT_EVENT_PREPARE:
-            note_prepared(preparing);
-            break;
-        case XACT_EVENT_PRE_COMMIT:
-            execute_notifies();
-            break;
+        case XACT_EVENT_PRE_PREPARE: preparing = GetTopTransactionIdIfAny(); break;
+        case XACT_EVENT_PREPARE: note_prepared(preparing); break;
+        case XACT_EVENT_PRE_COMMIT: execute_notifies(); break;
         case XACT_EVENT_PARALLEL_PRE_COMMIT:
         case XACT_EVENT_PARALLEL_COMMIT:
-        case XACT_EVENT_PARALLEL_ABORT:
-            break;
+        case XACT_EVENT_PARALLEL_ABORT: break;
     }
 }
 
-// A sub-transaction has committed: its hints, from the `first` on, are those of the one around it, which may have one that is alike.
+// A sub-transaction has committed: its hints, from the `first` on, are those of the one around it, which may have one
+// that is alike.
 void hand_hints_to(SubTransactionId parent, int first) {
     int kept = first;
     for (int i = first; i < hint_count; ++i) {
@@ -270,16 +268,13 @@ wakeup_mode effective_wakeup() {
 
 void wake_consumers(const channel& c) {
     switch (effective_wakeup()) {
-        case wakeup_mode::worker:
-            add_hint(c, on::commit, audience::all, DT_NOBEGIN);
-            break;
+        case wakeup_mode::worker: add_hint(c, on::commit, audience::all, DT_NOBEGIN); break;
         case wakeup_mode::transaction:
             // NOTIFY does not reach who is in pgpubsub.wait().
             add_hint(c, on::commit, audience::waiting, DT_NOBEGIN, way::by_notify);
             break;
         case wakeup_mode::automatic:
-        case wakeup_mode::off:
-            break;
+        case wakeup_mode::off: break;
     }
 }
 

@@ -1,13 +1,15 @@
-// The launcher: sees to it that each database with the extension has a worker when it needs one, and that the workers leave places for
-// others.
+// The launcher: sees to it that each database with the extension has a worker when it needs one, and that the workers
+// leave places for others.
 //
-// It starts with the server, or when a standby is promoted, and looks into each database by means of a worker, which ends at once where it
-// finds no extension. Later a database is looked at when it is new, takes connections again, or a session of it has found the extension.
+// It starts with the server, or when a standby is promoted, and looks into each database by means of a worker, which
+// ends at once where it finds no extension. Later a database is looked at when it is new, takes connections again, or a
+// session of it has found the extension.
 //
-// The workers and the processes that pack (storage_job.cpp) take at most pgpubsub.max_workers places of max_worker_processes
-// (worker_places.hpp says how many are for which). While there are places, each database keeps its worker. When all are taken and another
-// database needs one, since it has hints, or something is due there, the worker that has been idle for the longest time makes
-// room; where none is idle, one that has had its time. Who leaves writes down when its database needs a worker again.
+// The workers and the processes that pack (storage_job.cpp) take at most pgpubsub.max_workers places of
+// max_worker_processes (worker_places.hpp says how many are for which). While there are places, each database keeps its
+// worker. When all are taken and another database needs one, since it has hints, or something is due there, the worker
+// that has been idle for the longest time makes room; where none is idle, one that has had its time. Who leaves writes
+// down when its database needs a worker again.
 #include "pg/background_process.hpp"
 #include "pg/settings.hpp"
 #include "pure/worker_places.hpp"
@@ -33,7 +35,7 @@ struct served_database {
     bool has_foreign_worker;  // one that was started by a launcher before this one
     int64 worker_started_at;
     bool was_asked_to_leave;
-    int64 waiting_since;      // never: it does not wait for a worker
+    int64 waiting_since;  // never: it does not wait for a worker
     BackgroundWorkerHandle* storage;
     int64 storage_retry_at;
     bool lack_was_said, storage_lack_was_said;
@@ -94,7 +96,8 @@ void set_retry(shared_database* d, int64 pause) {
     SpinLockRelease(&d->lock);
 }
 
-// Until it says that it is at work, a worker counts as one that has failed: the next one is started after a pause, which doubles.
+// Until it says that it is at work, a worker counts as one that has failed: the next one is started after a pause,
+// which doubles.
 void count_failure(shared_database* d) {
     const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
@@ -146,13 +149,14 @@ bool start_worker(int place) {
 }
 
 bool start_storage_job_of(int place) {
-    BackgroundWorker job =
-        storage_process(all[place].database, static_cast<storage_job>(pg_atomic_read_u32(&database_at(place)->storage_job)));
+    BackgroundWorker job = storage_process(
+        all[place].database, static_cast<storage_job>(pg_atomic_read_u32(&database_at(place)->storage_job)));
     all[place].storage = start(&job);
     return all[place].storage != nullptr;
 }
 
-// Asks one worker to make room, and returns 0; or returns when one will have had its time (never: one was asked, and is about to leave).
+// Asks one worker to make room, and returns 0; or returns when one will have had its time (never: one was asked, and is
+// about to leave).
 int64 make_room(int wanted) {
     const int64 now = steady_now();
     int best = -1;
@@ -202,8 +206,8 @@ bool lacks_worker(int place) {
 }
 
 void say_no_start(int place, const database_state& state) {
-    say_lack(&all[place].lack_was_said, database_at(place), NameStr(state.name), "no background worker could be started",
-             "Raise max_worker_processes");
+    say_lack(&all[place].lack_was_said, database_at(place), NameStr(state.name),
+             "no background worker could be started", "Raise max_worker_processes");
 }
 
 // There is no place, and nobody who could make room: that goes for all that have no worker.
@@ -280,8 +284,9 @@ int64 start_workers() {
         if (workers >= places.workers) {
             if (!is_needed)
                 break;
-            say_lack(&s.lack_was_said, d, NameStr(state.name), "there is no free background worker",
-                     "Raise pgpubsub.max_workers, and max_worker_processes with it; until then the databases take turns");
+            say_lack(
+                &s.lack_was_said, d, NameStr(state.name), "there is no free background worker",
+                "Raise pgpubsub.max_workers, and max_worker_processes with it; until then the databases take turns");
             next = Min(next, make_room(waiting));
             break;
         }
@@ -327,8 +332,8 @@ int64 start_storage_jobs() {
             ++storage_jobs;
             s.storage_lack_was_said = false;
         } else {
-            say_lack(&s.storage_lack_was_said, d, NameStr(state.name), "no background worker could be started to pack the notifications",
-                     "Raise max_worker_processes");
+            say_lack(&s.storage_lack_was_said, d, NameStr(state.name),
+                     "no background worker could be started to pack the notifications", "Raise max_worker_processes");
             s.storage_retry_at = steady_now() + pause_without_room;
             next = Min(next, s.storage_retry_at);
         }
@@ -362,7 +367,8 @@ void pgpubsub_launcher_main(Datum) {
     watch_databases();
     before_shmem_exit(forget_launcher, 0);
     note_launcher(our_process() + 1);
-    const MemoryContext per_round = AllocSetContextCreate(TopMemoryContext, "pgpubsub launcher", ALLOCSET_DEFAULT_SIZES);
+    const MemoryContext per_round =
+        AllocSetContextCreate(TopMemoryContext, "pgpubsub launcher", ALLOCSET_DEFAULT_SIZES);
     for (;;) {
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();

@@ -34,7 +34,8 @@ constexpr int64 sweep_interval = USECS_PER_MINUTE;
 // A step of a sweep, and a pass over the leases, is followed by a pause of so many times its length.
 constexpr int64 pause_factor = 9;
 
-// A session that tells of its end may still be shown as alive for a moment: so there are more looks, after these pauses.
+// A session that tells of its end may still be shown as alive for a moment: so there are more looks, after these
+// pauses.
 constexpr int64 dead_look_pauses[] = {20 * usecs_per_msec, 200 * usecs_per_msec};
 constexpr int dead_looks = 1 + lengthof(dead_look_pauses);
 
@@ -54,10 +55,11 @@ bool in_transaction(const char* activity, Step step) {
     // Where the extension has just been dropped, the worker will soon notice.
     const bool is_there = is_installed();
     const catalog& ours = is_there ? our_catalog() : none;
-    const bool can_run = is_there && is_free(ours.notification, RowExclusiveLock) && is_free(ours.dead_letter, RowExclusiveLock) &&
-                         is_free(ours.processed, RowExclusiveLock) && is_free(ours.broadcast, RowExclusiveLock) &&
-                         is_free(ours.stat_count, RowExclusiveLock) && is_free(ours.channel, AccessShareLock) &&
-                         is_free(ours.subscription, AccessShareLock) && is_free(ours.channel_privilege, AccessShareLock);
+    const bool can_run = is_there && is_free(ours.notification, RowExclusiveLock) &&
+                         is_free(ours.dead_letter, RowExclusiveLock) && is_free(ours.processed, RowExclusiveLock) &&
+                         is_free(ours.broadcast, RowExclusiveLock) && is_free(ours.stat_count, RowExclusiveLock) &&
+                         is_free(ours.channel, AccessShareLock) && is_free(ours.subscription, AccessShareLock) &&
+                         is_free(ours.channel_privilege, AccessShareLock);
     if (can_run) {
         PushActiveSnapshot(GetTransactionSnapshot());
         step();
@@ -90,7 +92,9 @@ void look_at_leases(int looks) {
         look_at_leases_at = Min(look_at_leases_at, next_pass_from);
 }
 
-void begin_lease_pass() { leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at, .from_tid = {}, .from_file = InvalidOid}; }
+void begin_lease_pass() {
+    leases = {.among = {}, .buries = true, .from_id = no_lease_looked_at, .from_tid = {}, .from_file = InvalidOid};
+}
 
 bool end_leases(int64 now) {
     if (leases.from_id == no_lease_looked_at)
@@ -113,7 +117,8 @@ bool end_leases(int64 now) {
     const int64 ended_at = steady_now();
     next_pass_from = ended_at + pause_factor * (ended_at - pass_began_at);
     --looks_left;
-    look_at_leases_at = looks_left > 0 ? Max(next_pass_from, now + dead_look_pauses[dead_looks - looks_left - 1]) : never;
+    look_at_leases_at =
+        looks_left > 0 ? Max(next_pass_from, now + dead_look_pauses[dead_looks - looks_left - 1]) : never;
     return true;
 }
 
@@ -121,7 +126,8 @@ bool end_leases(int64 now) {
 
 due_times due;
 
-// The first due time of the subscription from `from` to `until`, or a time before which there is none; DT_NOEND: none at all.
+// The first due time of the subscription from `from` to `until`, or a time before which there is none; DT_NOEND: none
+// at all.
 TimestampTz first_due(const notification_table& table, int32 subscription_id, TimestampTz from, TimestampTz until) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, from), until_time(2, until)};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -158,7 +164,8 @@ TimestampTz wake_due(const notification_table& table, int32 channel_id, Timestam
     return next_due(table, subscriptions, now);
 }
 
-// How many channels a step looks at, at most: few after an ERROR, so that one channel with a problem does not stop the others.
+// How many channels a step looks at, at most: few after an ERROR, so that one channel with a problem does not stop the
+// others.
 constexpr int largest_batch = 256;
 int batch = largest_batch;
 
@@ -174,7 +181,8 @@ bool wake_for_due(int64 began_at) {
     const bool ran = in_transaction("pgpubsub: waking consumers of what is due", [&] {
         notification_table table = notification_table::open();
         due_times::entry* e;
-        while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now && (count == 0 || !is_over(began_at))) {
+        while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now &&
+               (count == 0 || !is_over(began_at))) {
             // It stays, since nobody is woken before the transaction has committed.
             due.postpone(e, now + (limit == 1 ? long_pause : pause));
             fired[count].channel_id = e->channel_id;
@@ -195,8 +203,8 @@ int64 sweep_began_at = 0;
 int32 swept_channel = 0;  // the last one
 bool is_first_sweep = true;
 
-// Where the next step of a sweep goes on in a channel, by the times of what was looked at. A held snapshot keeps the index entries of all
-// that was removed: steps that each began with the first one would get no further.
+// Where the next step of a sweep goes on in a channel, by the times of what was looked at. A held snapshot keeps the
+// index entries of all that was removed: steps that each began with the first one would get no further.
 struct {
     int32 channel_id;  // 0: none
     int32 subscription_id;
@@ -230,8 +238,9 @@ int32 channel_behind(int32 id) {
     return next;
 }
 
-// Goes on from channel to channel, in the order of their ids, from the one behind *last, until the step is over. visit(c):
-// false when there is more to do in it, and the next step is to begin with it. Returns whether all were visited.
+// Goes on from channel to channel, in the order of their ids, from the one behind *last, until the step is over.
+// visit(c): false when there is more to do in it, and the next step is to begin with it. Returns whether all were
+// visited.
 template <typename Visit>
 bool visit_channels(int32* last, int64 began_at, Visit visit) {
     do {
@@ -259,7 +268,8 @@ bool may_have_ready(const notification_table& table, const subscription& s, Time
     return found || first_due(table, s.id, DT_NOBEGIN, now) != DT_NOEND;
 }
 
-void wake_in_case(const notification_table& table, const channel& c, std::span<const subscription> subscriptions, TimestampTz now) {
+void wake_in_case(const notification_table& table, const channel& c, std::span<const subscription> subscriptions,
+                  TimestampTz now) {
     bool wakes = false;
     for (const subscription& s : subscriptions)
         wakes = wakes || (!s.paused && may_have_ready(table, s, now));
@@ -366,11 +376,11 @@ kind kinds[] = {
     {[] { return shorten_at; }, shorten, retry(pauses_after_errors)},
 };
 
-// What was put off by a clock that was set back since would come late. The time of day is compared with what it should be by the
-// clock that nobody sets, since the last look may be long ago.
+// What was put off by a clock that was set back since would come late. The time of day is compared with what it should
+// be by the clock that nobody sets, since the last look may be long ago.
 void look_at_clock() {
     constexpr int64 tolerance = 100 * usecs_per_msec;  // for the time between two readings
-    static int64 difference = PG_INT64_MIN / 2;  // none yet
+    static int64 difference = PG_INT64_MIN / 2;        // none yet
     const int64 before = steady_now();
     const TimestampTz now = GetCurrentTimestamp();
     if (now - before < difference - tolerance) {

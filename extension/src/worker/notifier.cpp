@@ -11,8 +11,8 @@
 namespace pgpubsub {
 namespace {
 
-// How long a consumer that was addressed has for its claim to begin before more are; those have twice as long, and so on: where
-// claims are late since the machine is busy, waking everybody would not help.
+// How long a consumer that was addressed has for its claim to begin before more are; those have twice as long, and so
+// on: where claims are late since the machine is busy, waking everybody would not help.
 constexpr int64 time_to_claim = 10'000;
 constexpr int64 longest_time_to_claim = 80'000;
 // How often claims that leave something wake further consumers of a channel.
@@ -28,25 +28,25 @@ constexpr int max_addressees = 200;
 
 // What is known of a channel that has been hinted at.
 struct hinted_channel {
-    int32 id;  // the hash key
-    channel_mark* mark;       // null: unknown
-    bool is_due;              // in the list of those that are sent with the next ones
-    bool is_followed;         // in the list of those that are looked at whether a claim has begun
-    bool is_for_all;          // to everybody
-    bool is_for_waiting;      // only
-    bool is_gone;             // found so while sending
+    int32 id;             // the hash key
+    channel_mark* mark;   // null: unknown
+    bool is_due;          // in the list of those that are sent with the next ones
+    bool is_followed;     // in the list of those that are looked at whether a claim has begun
+    bool is_for_all;      // to everybody
+    bool is_for_waiting;  // only
+    bool is_gone;         // found so while sending
     hinted_channel* next_due;
     hinted_channel* next_followed;
-    int addressees;           // how many are to be woken next
-    int64 hinted_at;    // before this time nobody was told what they are told next
-    int64 told_at;      // when consumers were last woken
-    bool all_were_told;       // then
-    int64 follow_up_at; // when they are woken again, or more are, if no claim has begun; never: not
+    int addressees;      // how many are to be woken next
+    int64 hinted_at;     // before this time nobody was told what they are told next
+    int64 told_at;       // when consumers were last woken
+    bool all_were_told;  // then
+    int64 follow_up_at;  // when they are woken again, or more are, if no claim has begun; never: not
     int64 time_to_claim;
     int64 spread_at;    // when claims last woke further consumers
     int64 next_spread;  // when they do next; never: not
-    int spread_to;            // how many
-    uint32 turn;              // so that it is not always the same ones
+    int spread_to;      // how many
+    uint32 turn;        // so that it is not always the same ones
 };
 static_assert(survives_longjmp<hinted_channel>);
 
@@ -57,7 +57,7 @@ bool all_are_due = false;
 int64 all_sent_at = -pause_between_all;
 int64 reclaimed_at = -pause_between_reclaims;
 uint32 not_collected = 0;  // what is left of the list of marks
-int64 last_handled = 0;        // when hints were last sent, or held back
+int64 last_handled = 0;    // when hints were last sent, or held back
 int64 next_look = never;
 StringInfoData payload;
 
@@ -86,8 +86,8 @@ void hint_at(hinted_channel* h) {
     h->time_to_claim = time_to_claim;
 }
 
-// Whether everybody was told, and nobody has begun a claim since: each will find what is hinted at now as well. A claim that began
-// before, and is noted only later, is why they are followed up all the same.
+// Whether everybody was told, and nobody has begun a claim since: each will find what is hinted at now as well. A claim
+// that began before, and is noted only later, is why they are followed up all the same.
 bool is_awaited(const hinted_channel& h) {
     return h.all_were_told && h.follow_up_at != never && last_claim(h.mark) <= h.told_at;
 }
@@ -240,9 +240,7 @@ void reclaim_marks(int64 now) {
             free_mark(mark, channel_id);
 }
 
-int64 next_sending_to_all() {
-    return all_are_due ? all_sent_at + pause_between_all : never;
-}
+int64 next_sending_to_all() { return all_are_due ? all_sent_at + pause_between_all : never; }
 
 // As SET LOCAL: however the transaction ends, it is as before.
 void set_lock_timeout_of_transaction(const char* value) {
@@ -256,7 +254,8 @@ void say_whether_marks_suffice(shared_database* d) {
         was_said = was_said && marks_are_scarce();
     } else if (!was_said) {
         was_said = true;
-        constexpr const char* what = "there are more channels than shared memory has room for, so hints wake the consumers of all channels";
+        constexpr const char* what =
+            "there are more channels than shared memory has room for, so hints wake the consumers of all channels";
         note_error(d, what);
         ereport(WARNING, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("%s", what),
                 errhint("Raise pgpubsub.shared_channels and restart the server."));
@@ -331,8 +330,7 @@ bool collect_hints(shared_database* d) {
 
 void abandon_hints(shared_database* d) {
     for (int i = 0; i < 2; ++i) {
-        for (taken_mark taken; next_mark(&not_collected, &taken);) {
-        }
+        for (taken_mark taken; next_mark(&not_collected, &taken);) {}
         if (not_collected == 0)
             not_collected = take_marks(d);
     }
@@ -341,8 +339,7 @@ void abandon_hints(shared_database* d) {
 int64 next_sending_allowed() { return last_handled + wakeup_delay() * INT64CONST(1000); }
 
 int64 next_sending() {
-    const int64 wanted =
-        due != nullptr ? at_once : Min(Min(next_look, next_look_at_prepared()), next_sending_to_all());
+    const int64 wanted = due != nullptr ? at_once : Min(Min(next_look, next_look_at_prepared()), next_sending_to_all());
     return Max(wanted, next_sending_allowed());
 }
 

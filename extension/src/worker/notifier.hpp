@@ -1,10 +1,11 @@
 // What the worker does with the hints: collects them, and wakes consumers, as few as there is work for.
 //
-// A channel's first hint is sent at once; those that come within pgpubsub.wakeup_delay after one is sent are sent together, and those
-// that come when all consumers were told, and none has begun a claim yet, wait for a claim: it will find what they are about. A hint is
-// addressed to one consumer: a waiting one (pgpubsub.wait()) by its latch, else a listening one by a NOTIFY whose payload is its backend's
-// pid. If no claim follows, to two more, then four, and at last to everybody (an empty payload): consumers may be busy, or
-// gone, or not know of addresses. A claim that leaves something is a hint too, so that work spreads to further consumers.
+// A channel's first hint is sent at once; those that come within pgpubsub.wakeup_delay after one is sent are sent
+// together, and those that come when all consumers were told, and none has begun a claim yet, wait for a claim: it will
+// find what they are about. A hint is addressed to one consumer: a waiting one (pgpubsub.wait()) by its latch, else a
+// listening one by a NOTIFY whose payload is its backend's pid. If no claim follows, to two more, then four, and at
+// last to everybody (an empty payload): consumers may be busy, or gone, or not know of addresses. A claim that leaves
+// something is a hint too, so that work spreads to further consumers.
 #pragma once
 
 #include "shmem/databases.hpp"

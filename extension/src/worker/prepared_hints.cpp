@@ -38,7 +38,8 @@ void find_prepared() {
     StartTransactionCommand();
     PushActiveSnapshot(GetTransactionSnapshot());
     SPI_connect();
-    if (SPI_execute("SELECT transaction FROM pg_catalog.pg_prepared_xacts WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database()",
+    if (SPI_execute("SELECT transaction FROM pg_catalog.pg_prepared_xacts WHERE database OPERATOR(pg_catalog.=) "
+                    "pg_catalog.current_database()",
                     true, 0) != SPI_OK_SELECT)
         ereport(ERROR, errmsg_internal("the prepared transactions can't be read"));
     for (uint64 i = 0; i < SPI_processed; ++i) {

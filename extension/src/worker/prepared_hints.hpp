@@ -8,7 +8,8 @@
 
 namespace pgpubsub {
 
-// Finds all transactions that are prepared, of which nothing else is known: in a new worker, and when sessions had no room.
+// Finds all transactions that are prepared, of which nothing else is known: in a new worker, and when sessions had no
+// room.
 void find_prepared();
 
 // Takes over what sessions have noted.
@@ -17,7 +18,8 @@ void collect_prepared(shared_database* d);
 // When to look again whether they are over, by steady_now(); never: there is none.
 int64 next_look_at_prepared();
 
-// Looks, within a transaction that has a snapshot, and calls hint(channel_id), 0 for all channels, for those that are over.
+// Looks, within a transaction that has a snapshot, and calls hint(channel_id), 0 for all channels, for those that are
+// over.
 void end_prepared(void (*hint)(int32 channel_id));
 
 }  // namespace pgpubsub

@@ -1,8 +1,8 @@
 // The worker of a database: gives the hints, and does the maintenance.
 //
-// What it can't do now it does later: an ERROR is noted (view pgpubsub.stat_wakeup) and logged, and what failed is tried again after
-// a pause, which grows, while the rest goes on; at once when a table of the extension has changed, since that may have
-// mended it. The worker ends when the extension is gone from the database.
+// What it can't do now it does later: an ERROR is noted (view pgpubsub.stat_wakeup) and logged, and what failed is
+// tried again after a pause, which grows, while the rest goes on; at once when a table of the extension has changed,
+// since that may have mended it. The worker ends when the extension is gone from the database.
 #include "worker/worker.hpp"
 
 #include "channel/catalog.hpp"
@@ -20,7 +20,8 @@ extern "C" PGDLLEXPORT void pgpubsub_worker_main(Datum);
 namespace pgpubsub {
 namespace {
 
-// How often to look whether the extension is still there when there is nothing to do; and, while something fails, whether it was mended.
+// How often to look whether the extension is still there when there is nothing to do; and, while something fails,
+// whether it was mended.
 constexpr int64 longest_sleep = 60 * USECS_PER_SEC;
 constexpr int64 longest_sleep_after_error = USECS_PER_SEC;
 // Where a lock was not to be had, the reason passes by itself.
@@ -45,8 +46,8 @@ retry sending(pauses_after_errors);
 retry storage_upkeep(pauses_after_errors);
 
 bool is_failing() {
-    return looking.is_failing() || collecting.is_failing() || making.is_failing() || sending.is_failing() || storage_upkeep.is_failing() ||
-           maintenance_is_failing();
+    return looking.is_failing() || collecting.is_failing() || making.is_failing() || sending.is_failing() ||
+           storage_upkeep.is_failing() || maintenance_is_failing();
 }
 
 bool was_mended = false;
@@ -212,9 +213,7 @@ bool extension_is_another(Oid* extension_now) {
 
 void log_error(ErrorData* error) {
     PG_TRY();
-    {
-        ReThrowError(error);
-    }
+    { ReThrowError(error); }
     PG_CATCH();
     {
         EmitErrorReport();
@@ -223,16 +222,14 @@ void log_error(ErrorData* error) {
     PG_END_TRY();
 }
 
-// What may fail, outside of any transaction. Returns whether it did not. Leaves without a word where it failed since the extension
-// has been dropped.
+// What may fail, outside of any transaction. Returns whether it did not. Leaves without a word where it failed since
+// the extension has been dropped.
 bool try_to(void (*f)()) {
     const MemoryContext context = CurrentMemoryContext;
     ErrorData* volatile error = nullptr;
     ends_at_once = true;
     PG_TRY();
-    {
-        f();
-    }
+    { f(); }
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);
