@@ -7,6 +7,8 @@
 #   make demo        the main job on real files, in a private PostgreSQL of its own (MEDIA=folder)
 #   make test        every test, in a private PostgreSQL of its own; ends with "N passed, N failed"
 #   make test-model  the library beside a model of it, step by step under chance, for long (SECONDS=600, SEED=number)
+#   make lint        whether the C++ is laid out as agreed, and what clang-tidy and shellcheck say; "make test WITH_LINT=1" has it too
+#   make format      lays out the C++
 #   make test-versions    every test on the other versions in test/lib/postgresql-versions, each in a Debian of its own; as root
 #   make test-start-states  build and demo on machines as people have them, each a Debian of its own; as root
 #   make test-assert  the extension's tests on a PostgreSQL that is built with assertions, and with its caches discarded
@@ -24,7 +26,7 @@
 PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 BUILD     := build
-SUITES    := harness unit symbols regress isolation preloaded tap readme
+SUITES    := harness unit symbols regress isolation preloaded tap readme $(if $(WITH_LINT),lint)
 
 .DEFAULT_GOAL := all
 
@@ -47,11 +49,11 @@ endif
 # What is installed when the machine has it all already, and what runs first when it has not
 # ---------------------------------------------------------------------------------------------
 
-.PHONY: deps deps-demo deps-test deps-tap test test-model test-versions test-start-states test-assert test-sanitizers demo bench help \
-        $(SUITES:%=test-%)
+.PHONY: deps deps-demo deps-test deps-tap deps-lint test test-model test-versions test-start-states test-assert test-sanitizers \
+        lint format demo bench help $(SUITES:%=test-%)
 
 deps: deps-build
-deps-build deps-demo deps-test deps-tap: deps-%:
+deps-build deps-demo deps-test deps-tap deps-lint: deps-%:
 ifndef NO_DEPS
 	@PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' test/lib/install-deps.sh $*
 endif
@@ -64,7 +66,7 @@ BUILD_AND_TEST = $(MAKE) --no-print-directory $(JOBS) everything-for-tests && \
     $(MAKE) --no-print-directory private && \
     PG_CONFIG='$(PG_CONFIG)' CXX='$(CXX)' MAKE='$(MAKE)' test/lib/run-tests.sh
 
-test: deps-tap
+test: deps-tap $(if $(WITH_LINT),deps-lint)
 	@test/lib/how-long.sh test
 	@$(BUILD_AND_TEST) $(SUITES)
 
@@ -78,6 +80,12 @@ test-model: override SECONDS := $(or $(SECONDS),600)
 test-model: deps-tap
 	@T=model PGPUBSUB_SECONDS='$(SECONDS)' PGPUBSUB_SEED='$(SEED)' PGPUBSUB_SUITE_TIMEOUT=$$(($(SECONDS) + 1200)) && \
 	    export T PGPUBSUB_SECONDS PGPUBSUB_SEED PGPUBSUB_SUITE_TIMEOUT && $(BUILD_AND_TEST) tap
+
+lint: deps-lint
+	@$(MAKE) --no-print-directory lint-checks
+
+format: deps-lint
+	find extension client examples test bench -name '*.[ch]pp' -o -name '*.c' | xargs clang-format-14 -i
 
 test-versions:
 	@test/lib/test-versions.sh
@@ -219,6 +227,13 @@ install: installed-extension
 .PHONY: installed-extension
 installed-extension:
 	@$(call says,INSTALL,the extension: $(DESTDIR)$(pkglibdir) and $(DESTDIR)$(datadir)/extension):
+
+# What "make lint" and the suite lint run.
+.PHONY: lint-checks
+lint-checks:
+	@FLAGS_extension='$(filter-out -W% -D%,$(MODULE_CXXFLAGS) $(MODULE_CPPFLAGS)) $(PG_SYSTEM_INCLUDES)' \
+	    FLAGS_client='$(filter-out -W% -D%,$(CLIENT_CXXFLAGS) $(CLIENT_CPPFLAGS)) -Iclient/src -Iclient/cli $(CLIENT_LIB_CFLAGS)' \
+	    test/lib/lint.sh
 
 include examples/media_scan/media_scan.mk
 include test/test.mk

@@ -55,10 +55,10 @@ takes_what_waits() {
     local pid status=0
     LD_LIBRARY_PATH=$CLIENT/opt/pgpubsub/lib setpriv --pdeathsig KILL "$OUT/first" >"$OUT/first.log" 2>&1 & pid=$!
     for _ in {1..600}; do ! grep -q '^done: ' "$OUT/first.log" || break; sleep 0.1; done
-    kill -TERM $pid
-    wait $pid || status=$?
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
     cat "$OUT/first.log"
-    [ $status -eq 0 ] && grep -q '^done: ' "$OUT/first.log" && [ "$(psql -XAtd app -c 'SELECT count(*) FROM scan_result')" -gt 0 ]
+    [ "$status" -eq 0 ] && grep -q '^done: ' "$OUT/first.log" && [ "$(psql -XAtd app -c 'SELECT count(*) FROM scan_result')" -gt 0 ]
 }
 # Consumers run until they are stopped; here until nothing is left.
 typed_in_shell() { block_with "$1" | sed 's/^\(pgpubsub listen [^#]*\)/\1 --drain /' | PATH=$CLIENT/opt/pgpubsub/bin:$PATH bash -euo pipefail; }

@@ -3,7 +3,7 @@
 set -euo pipefail
 processors=$(nproc)
 # Of one processor of some years ago, in seconds.
-case $1 in demo) build=180 runs='half a minute' ;; *) build=300 runs='about twelve minutes' ;; esac
+case $1 in demo) build=180 runs='half a minute' ;; *) build=300 runs='about six minutes' ;; esac
 if [ -e pgpubsub.so ] && [ -e build/examples/media_scan ]; then
     echo "make $1: builds what has changed, then runs for $runs."
 else

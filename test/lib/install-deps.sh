@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install-deps.sh [build|demo|test|tap]...: makes sure that what these targets use is there ("build" unless said), in the
+# install-deps.sh [build|demo|test|tap|lint]...: makes sure that what these targets use is there ("build" unless said), in the
 # order: look, install the Debian packages of what is missing (install-packages.sh), look again. It asks apt nothing
 # when nothing is missing. Without the right to install it prints the command to run.
 #
@@ -96,6 +96,13 @@ needs_of_tap() {
     need pgbouncer              "pgbouncer"                             has_pgbouncer
     need_of_pg "postgresql-client-$major" "PostgreSQL's TAP modules (a build of its own needs --enable-tap-tests)" \
                                                                         pgxs_file test/perl/PostgreSQL/Test/Cluster.pm
+}
+# Another version of clang-format lays out in another way.
+needs_of_lint() {
+    needs_of_build
+    need clang-format-14        "clang-format 14"                       has clang-format-14
+    need clang-tidy-14          "clang-tidy 14"                         has clang-tidy-14
+    need shellcheck             "shellcheck"                            has shellcheck
 }
 has_pgbouncer() { PATH=$PATH:/usr/sbin has pgbouncer; }
 

@@ -31,7 +31,7 @@ trap 'exit 143' TERM HUP
 if [ -e $policy ]; then mv $policy $kept; fi
 printf '#!/bin/sh\n%s\nexit 101\n' "$mark" > $policy
 chmod 755 $policy
-for dir in /etc/postgresql-common $clusters; do if [ ! -d $dir ]; then mkdir $dir; made+=("$dir"); fi; done
+for dir in /etc/postgresql-common $clusters; do if [ ! -d "$dir" ]; then mkdir "$dir"; made+=("$dir"); fi; done
 printf '%s\ncreate_main_cluster = false\n' "$mark" > $no_cluster
 
 # ---- the installation ---------------------------------------------------------------------------------

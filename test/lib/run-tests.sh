@@ -125,6 +125,8 @@ suite_readme() {
     return $status
 }
 
+suite_lint() { "$MAKE" -C "$ROOT" --no-print-directory lint-checks; }
+
 # ---- counting: each reads the suite's log and prints "PASSED FAILED" (count-tests.sh) ------------
 
 count_unit()      { count_doctest "$1"; }
@@ -136,6 +138,7 @@ count_discard()   { count_pg_regress "$1"; }
 count_tap_()      { count_prove "$1"; }
 count_harness()   { count_tap "$1"; }
 count_readme()    { count_tap "$1"; }
+count_lint()      { count_tap "$1"; }
 
 # ---- running -------------------------------------------------------------------------------------
 

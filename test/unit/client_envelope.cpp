@@ -65,7 +65,7 @@ TEST_CASE("what is no envelope") {
     for (const auto& text : {""s, "hello"s, "1"s, "[]"s, "{}"s, "{"s, R"({"pgpubsub": "broadcast"})"s,
                              R"({"pgpubsub": "reference", "id": 1})"s})
         CHECK_MESSAGE(!parse_envelope(text), text);
-    for (const auto& [from, to] :
+    for (const auto& change :
          std::vector<std::pair<std::string, std::string>>{{R"("broadcast")", "1"},
                                                           {R"("broadcast")", R"("other")"},
                                                           {R"("broadcast")", R"("broadcast\u0000")"},
@@ -96,7 +96,7 @@ TEST_CASE("what is no envelope") {
                                                           {"{}", R"("x")"},
                                                           {R"("db_version": 1)", R"("db_version": "1")"},
                                                           {R"("db_version": 1)", R"("db_version": 2147483648)"}})
-        CHECK_MESSAGE(!parse_envelope(with(from, to)), with(from, to));
+        CHECK_MESSAGE(!parse_envelope(with(change.first, change.second)), with(change.first, change.second));
     CHECK_FALSE(parse_envelope(with("{", "{") + " x"));
 }
 
