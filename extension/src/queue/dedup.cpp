@@ -73,7 +73,7 @@ waiting_rows find_waiting(const notification_table& table, const subscription& s
         return scan.begin(table, our_catalog().notification_dedup, snapshot, keys);
     };
     const auto matches = [&](TupleTableSlot* slot) { return has_key(slot, s.id, dedup_key); };
-    const waiting_rows found =
+    const auto found =
         look_at_rows<waiting_rows>(key_name_of(table.heap(), s.id, dedup_key), &reader, open, matches, add_waiting);
     scan.end();
     reader.end();
