@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start_cluster cli cli_path background build_probe eventually wait_for_exit is_alive children_of
-  text_of write_file lines_of query_is);
+  text_of write_file lines_of query_is listening_backends);
 
 our $deadline = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60;
 my %started;    # pids that are ended when the test ends, however it ends
@@ -61,13 +61,26 @@ sub background
 	return { pid => $pid, out => $options->{out} // "$base.out", err => "$base.err" };
 }
 
+# Whether there is still time, each time that it is asked. A machine that stands still for minutes (a virtual one that is
+# moved) uses up a second of it.
+sub patience
+{
+	my ($left, $last) = ($deadline, time);
+	return sub {
+		my $now = time;
+		$left -= $now - $last > 1 ? 1 : $now - $last;
+		$last = $now;
+		return $left > 0;
+	};
+}
+
 # Waits until the program has ended, and returns its exit status (128 + signal when a signal ended it).
 sub wait_for_exit
 {
 	my ($program, $what) = @_;
 	my $status;
-	my $end = time + $deadline;
-	while (time < $end)
+	my $patience = patience();
+	while ($patience->())
 	{
 		my $done = waitpid($program->{pid}, WNOHANG);
 		if ($done == $program->{pid}) { $status = $?; last }
@@ -96,11 +109,11 @@ sub cli
 sub eventually
 {
 	my ($condition, $what) = @_;
-	my $end = time + $deadline;
+	my $patience = patience();
 	while (1)
 	{
 		return pass($what) if $condition->();
-		last if time > $end;
+		last unless $patience->();
 		sleep 0.01;
 	}
 	return fail("$what (not within $deadline s)");
@@ -112,6 +125,10 @@ sub query_is
 	my ($node, $query, $expected, $what) = @_;
 	ok($node->poll_query_until('postgres', $query, $expected), $what);
 }
+
+# The condition by which pg_stat_activity shows the listening connections of consumers: what they said last is a LISTEN, or
+# that leases are extended.
+sub listening_backends { return q{(query LIKE 'LISTEN%' OR query LIKE '%pgpubsub.extend(%') AND pid <> pg_backend_pid()} }
 
 sub is_alive { my ($pid) = @_; return text_of("/proc/$pid/stat") =~ /\) [^ZX]/ }
 

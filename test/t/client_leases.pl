@@ -63,7 +63,7 @@ works($program);
 for my $time (1 .. 3)
 {
 	my $until = sql(q{SELECT due_at FROM pgpubsub.notification WHERE lease_token IS NOT NULL});
-	is(sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%pgpubsub.extend%' AND pid <> pg_backend_pid()}), 1, "listening backend killed ($time)");
+	is(sql('SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE ' . listening_backends()), 1, "listening backend killed ($time)");
 	query_is($node, "SELECT count(*) FROM pgpubsub.notification WHERE due_at > '$until'", '1', 'the lease is extended when it is back');
 }
 write_file($gate, '');

@@ -43,9 +43,9 @@ for my $mode ('transactional', 'leased')
 
 	# The listening backend dies, and no hint tells of what was stored meanwhile: the sweep that follows the new LISTEN
 	# must find it. (The poll interval is an hour, and the working connection is left alone.)
-	query_is($node, q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}, '1', "$mode: the listening connection is back too");
+	query_is($node, 'SELECT count(*) FROM pg_stat_activity WHERE ' . listening_backends(), '1', "$mode: the listening connection is back too");
 	sql(q{SET pgpubsub.wakeup = off; SELECT pgpubsub.publish('work', '{"do": "insert", "value": 5}')});
-	is(sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'}), 1, "$mode: listening backend killed");
+	is(sql('SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE ' . listening_backends()), 1, "$mode: listening backend killed");
 	done_are('1,2,3,4,5', 'what no hint told of is found by the sweep after the reconnect');
 
 	# All backends die while a handler works: its transaction is gone, or its ack goes by a new connection.
