@@ -6,7 +6,7 @@
 use strict;
 use warnings;
 
-my ($root) = @ARGV;
+chdir $ARGV[0] or die "$ARGV[0]: $!\n";    # glob() takes a path with a space for two
 # Names of 0.1.0 that are others now.
 my %renamed = (table => 'relation');
 # Never called: it stands in the condition of a trigger.
@@ -39,7 +39,7 @@ sub names
 
 # The forms of each C function: [where, names...].
 my %forms;
-for my $file (glob("$root/extension/*.sql"), glob("$root/extension/sql/*.sql"))
+for my $file (glob("extension/*.sql"), glob("extension/sql/*.sql"))
 {
 	my $script = text_of($file) =~ s/--[^\n]*//gr;
 	my $quoted = qr/'[^']*'/;
@@ -55,10 +55,10 @@ for my $file (glob("$root/extension/*.sql"), glob("$root/extension/sql/*.sql"))
 
 # The lists in the sources, by the name of the C function.
 my (%lists, %aliases, %place);
-for my $file (glob "$root/extension/src/*/*.[ch]pp")
+for my $file (glob "extension/src/*/*.[ch]pp")
 {
 	my $source = text_of($file) =~ s{//[^\n]*}{}gr;
-	my $where = $file =~ s{.*/extension/src/}{}r;
+	my $where = $file =~ s{^extension/src/}{}r;
 	while ($source =~ /\bstruct (\w+)_arguments \{\s*enum : int \{([^}]*)\};/g)
 	{
 		my ($name, $enumerators) = ($1, $2);
@@ -99,13 +99,13 @@ my %columns_of = (channel_column => ['channel'], privilege_column => ['channel_p
 	column => ['notification'], archive_column => [ 'dead_letter', 'processed' ], broadcast_column => ['broadcast'],
 	stat_count_column => ['stat_count']);
 my %tables;
-my $script = text_of("$root/extension/sql/tables.sql") =~ s/--[^\n]*//gr;
+my $script = text_of("extension/sql/tables.sql") =~ s/--[^\n]*//gr;
 while ($script =~ /^CREATE TABLE pgpubsub\.(\w+) \((.*?)^\)/gms)
 {
 	my ($table, $columns) = ($1, $2);
 	$tables{$table} = [ map { s/^(died|processed)_at$/archived_at/r } grep { $_ ne 'CONSTRAINT' } $columns =~ /^    (\w+) /gm ];
 }
-my $source = text_of("$root/extension/src/channel/table_columns.hpp") =~ s{//[^\n]*}{}gr;
+my $source = text_of("extension/src/channel/table_columns.hpp") =~ s{//[^\n]*}{}gr;
 while ($source =~ /namespace (\w+) \{\s*enum : AttrNumber \{([^}]*)\}/g)
 {
 	my ($enum, $enumerators) = ($1, $2);

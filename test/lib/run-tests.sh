@@ -102,6 +102,7 @@ suite_tap() {
         [ -e "${found[0]}" ] || { echo "no test test/t/$name.pl"; return 1; }
         tests+=("${found[@]}")
     done
+    mapfile -t tests < <(printf '%s\n' "${tests[@]}" | sort -u)    # what two patterns name runs once
     as_server env TESTDIR="$results/tap" TESTDATADIR="$results/tap/tmp_check" TESTLOGDIR="$results/tap/tmp_check/log" \
         PATH="$PATH" PGPORT=65432 PG_REGRESS="$pgxs/test/regress/pg_regress" top_builddir="$RUN/src" \
         PGPUBSUB_ROOT="$RUN/src" PGPUBSUB_BUILD="$RUN/src/build" PGPUBSUB_CLI="$RUN/src/build/client/pgpubsub" \

@@ -69,23 +69,24 @@ for kind in $KINDS; do
     options="log_path=$reports/$kind:print_stacktrace=1:external_symbolizer_path=$symbolizer"
     export PGPUBSUB_SANITIZER=$kind ASAN_OPTIONS="$options:detect_stack_use_after_return=1" UBSAN_OPTIONS=$options
     export TSAN_OPTIONS="$options:suppressions=$RUN/thread.suppressions:second_deadlock_stack=1"
-    rm -rf "$BUILD"/{client,unit,test}
-    "$MAKE" -C "$copy" --no-print-directory -j"$(nproc)" NO_DEPS=1 WERROR=1 CXX="$RUN/$kind-c++" client unit build/unit/client_unit
     case $kind in
         address)
-            wrong=$(built_wrongly __asan_init)
+            mark=__asan_init
             mistake address "write past the end of the heap" heap-buffer-overflow \
                 'int main(int n, char**) { volatile char* p = new char[n]; p[n] = 1; }'
             mistake address "leak" 'detected memory leaks' 'char* volatile p; int main() { p = new char[10]; p = nullptr; }'
             mistake address "signed overflow" 'signed integer overflow' \
                 'int main(int n, char**) { volatile int x = 2147483647; x = x + n; }' ;;
         thread)
-            wrong=$(built_wrongly __tsan_func_entry)
+            mark=__tsan_func_entry
             mistake thread "race" 'data race' \
                 '#include <thread>
                  int x; int main() { std::thread other([] { x = 1; }); x = 2; other.join(); }' ;;
         *) die "there is no sanitizer $kind" ;;
     esac
+    rm -rf "$BUILD"/{client,unit,test}
+    "$MAKE" -C "$copy" --no-print-directory -j"$(nproc)" NO_DEPS=1 WERROR=1 CXX="$RUN/$kind-c++" client unit build/unit/client_unit
+    wrong=$(built_wrongly "$mark")
     [ -z "$wrong" ] || die "$wrong"
     add_totals "$RUN/test/totals" env CXX="$RUN/$kind-c++" MAKE="$MAKE" "$copy/test/lib/run-tests.sh" unit tap
     # What could not be tested so is told, with its reason.

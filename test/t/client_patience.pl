@@ -65,8 +65,9 @@ $program = background({ env => { PROBE_GATE => $gate, PROBE_PAUSE => 3_600_000, 
 eventually(sub { text_of($program->{out}) =~ /wait/ }, 'a handler is working');
 $proxy->refuse;
 $proxy->drop;
+eventually(sub { text_of($program->{err}) =~ /the listening connection: could not connect.*next attempt in [0-9.]{3} s/ }, 'the listening connection pauses for a moment');
 write_file($gate, '');
-eventually(sub { text_of($program->{err}) =~ /the working connection: could not connect.*next attempt in \d{4}/ }, 'the working connection pauses for long');
+eventually(sub { text_of($program->{err}) =~ /the working connection: could not connect.*next attempt in \d{4}/ }, 'and the working connection for long');
 $proxy->forward;
 query_is($node, q{SELECT count(*) FROM pgpubsub.notifications}, '0', 'it is back with the listening one, and sends its ack');
 stop($program);
