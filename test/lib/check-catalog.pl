@@ -11,8 +11,6 @@ chdir $ARGV[0] or die "$ARGV[0]: $!\n";    # glob() takes a path with a space fo
 my %renamed = (table => 'relation');
 # Never called: it stands in the condition of a trigger.
 my %reads_none = map { $_ => 1 } qw(capture_filter);
-# Their arguments are read by number.
-my %by_number = map { $_ => 1 } qw(take claim next_due wait);
 
 sub text_of
 {
@@ -65,20 +63,19 @@ for my $file (glob "extension/src/*/*.[ch]pp")
 		($lists{$name}, $place{$name}) = ([ $enumerators =~ /(\w+)/g ], $where);
 	}
 	while ($source =~ /\busing (\w+)_arguments = (\w+)_arguments;/g) { ($aliases{$1}, $place{$1}) = ($2, $where) }
-	next if $where =~ /^claim\//;
 	my $line = 0;
 	for (split /\n/, $source)
 	{
 		++$line;
 		print "$where:$line reads an argument by its number: $_\n"
-		  if /\b(?:PG_GETARG_\w+|PG_ARGISNULL)\(\s*\d|(?<!InitMaterializedSRF)\(fcinfo, \d|PG_NARGS\(\)\s*[<>=]+\s*\d/;
+		  if /\b(?:PG_GETARG_(?!POINTER)\w+|PG_ARGISNULL)\(\s*\d|(?<!InitMaterializedSRF)\(fcinfo, \d|PG_NARGS\(\)\s*[<>=]+\s*\d/;
 	}
 }
 $lists{$_} = $lists{ $aliases{$_} } // [] for keys %aliases;
 
 for my $symbol (sort keys %forms)
 {
-	next if $reads_none{$symbol} || $by_number{$symbol};
+	next if $reads_none{$symbol};
 	my $list = $lists{$symbol};
 	if (!$list) { print "extension/src has no ${symbol}_arguments\n"; next }
 	my $has_all;

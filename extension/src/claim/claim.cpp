@@ -91,13 +91,21 @@ void hand_out_rows(notification_table& table, const claim_request& request, clai
         spread_hint(request.c);
 }
 
+struct take_arguments {
+    enum : int { channel, max_count, subscription, filter };
+};
+struct claim_arguments {
+    enum : int { channel, max_count, lease, subscription, filter };
+};
+
 Datum take(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.take()");
-    const int max_count = count_argument(fcinfo, 1, "max_count", type);
+    using at = take_arguments;
+    const int max_count = count_argument(fcinfo, at::max_count, "max_count", type);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 2, channel_use::claims);
+    const claim_request request = request_arguments<at>(fcinfo, channel_use::claims, max_count);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     const bool keeps_history = request.s.history > 0;
     int64 kept = 0;
@@ -121,13 +129,14 @@ Datum take(FunctionCallInfo fcinfo, count_type type) {
 
 Datum claim(FunctionCallInfo fcinfo, count_type type) {
     PreventCommandIfReadOnly("pgpubsub.claim()");
-    const int max_count = count_argument(fcinfo, 1, "max_count", type);
+    using at = claim_arguments;
+    const int max_count = count_argument(fcinfo, at::max_count, "max_count", type);
     const TimestampTz lease_end =
-        deadline_argument(fcinfo, 2, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
+        deadline_argument(fcinfo, at::lease, "lease", GetCurrentTimestamp(), smallest_interval::above_zero);
     InitMaterializedSRF(fcinfo, 0);
     auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
     notification_table table = notification_table::open();
-    const claim_request request = request_arguments(fcinfo, max_count, 3, channel_use::claims);
+    const claim_request request = request_arguments<at>(fcinfo, channel_use::claims, max_count);
     const Datum channel_name = CStringGetTextDatum(request.c.name);
     int64 claimed = 0;
     const auto hand_out = [&](ItemPointer tid, const row_values& row) {

@@ -26,20 +26,21 @@ struct claim_request {
     const Jsonb* filter;  // null: none
 };
 
-// The arguments channel, which is the first, and subscription and filter, which begin at that number.
+// The arguments channel, subscription and filter. At: the positions of the arguments.
 // Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
 enum class channel_use { looks, claims };
 
-inline claim_request request_arguments(FunctionCallInfo fcinfo, int max_count, int subscription_at, channel_use use) {
+template <typename At>
+claim_request request_arguments(FunctionCallInfo fcinfo, channel_use use, int max_count) {
     claim_request request;
     request.max_count = max_count;
-    request.c = get_queue_channel(text_argument(fcinfo, 0, "channel"));
+    request.c = get_queue_channel(text_argument(fcinfo, At::channel, "channel"));
     if (use == channel_use::claims)
         request.c = get_channel_for_use(request.c.name, GetUserId(), privilege::consume);
     else
         check_privilege(request.c, GetUserId(), privilege::consume);
-    request.s = get_subscription(request.c, text_argument(fcinfo, subscription_at, "subscription"));
-    request.filter = optional_jsonb_argument(fcinfo, subscription_at + 1);
+    request.s = get_subscription(request.c, text_argument(fcinfo, At::subscription, "subscription"));
+    request.filter = optional_jsonb_argument(fcinfo, At::filter);
     return request;
 }
 

@@ -67,13 +67,17 @@ bool pgpubsub::find_next_due(const claim_request& request, busy_rows busy, Times
     return found;
 }
 
+struct next_due_arguments {
+    enum : int { channel, subscription, filter };
+};
+
 PGPUBSUB_FUNCTION(pgpubsub_next_due) {
     PreventCommandIfReadOnly("pgpubsub.next_due()");
     // In a transaction that has all its locks already, nothing else would have a pause, or a setting, seen that others
     // have committed.
     AcceptInvalidationMessages();
     TimestampTz at;
-    if (!find_next_due(request_arguments(fcinfo, 1, 1, channel_use::looks), busy_rows::count, &at))
+    if (!find_next_due(request_arguments<next_due_arguments>(fcinfo, channel_use::looks, 1), busy_rows::count, &at))
         PG_RETURN_NULL();
     PG_RETURN_TIMESTAMPTZ(at);
 }

@@ -34,13 +34,19 @@ struct waited_channels {
     const text* subscription;
 };
 
+struct wait_arguments {
+    enum : int { channels, timeout, subscription, channel };
+};
+
 waited_channels channels_argument(FunctionCallInfo fcinfo) {
-    require(fcinfo, 0, "channels");
-    require(fcinfo, 2, "subscription");
+    using at = wait_arguments;
+    require(fcinfo, at::channels, "channels");
+    require(fcinfo, at::subscription, "subscription");
     Datum* names;
     bool* nulls;
     waited_channels result{};
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P_COPY(0), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &result.count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P_COPY(at::channels), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+                      &result.count);
     if (result.count == 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"channels\" must name a channel"));
     result.names = static_cast<const text**>(palloc(result.count * sizeof(text*)));
@@ -51,7 +57,7 @@ waited_channels channels_argument(FunctionCallInfo fcinfo) {
         result.names[i] = DatumGetTextPP(names[i]);
         result.hashes[i] = name_hash(MyDatabaseId, c_string(view_of(result.names[i])));
     }
-    result.subscription = PG_GETARG_TEXT_P_COPY(2);
+    result.subscription = PG_GETARG_TEXT_P_COPY(at::subscription);
     return result;
 }
 
@@ -132,7 +138,8 @@ PGPUBSUB_FUNCTION(pgpubsub_wait) {
                 errdetail("It ends its transaction, so as to hold nothing while it waits."),
                 errhint("CALL it by itself, not within BEGIN ... COMMIT or a function."));
     const TimestampTz begun_at = GetCurrentTimestamp();
-    const TimestampTz ends_at = deadline_argument(fcinfo, 1, "timeout", begun_at, smallest_interval::zero);
+    const TimestampTz ends_at =
+        deadline_argument(fcinfo, wait_arguments::timeout, "timeout", begun_at, smallest_interval::zero);
     const int64 timeout = ends_at == DT_NOEND ? longest_wait : Min(ends_at - begun_at, longest_wait);
     const int64 deadline = steady_now() + timeout;
     const waited_channels channels = channels_argument(fcinfo);
