@@ -1,4 +1,4 @@
-// Ranges of one set do not overlap. Two of a kind that touch are one.
+// Guarantee: ranges of one set do not overlap. Two ranges of the same kind and owner that touch become one.
 #include "pure/finished_ranges.hpp"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ void finished_ranges::make_room(std::uint32_t places) {
     }
 }
 
-// Puts a range where nothing is, and joins it with its neighbours.
+// Puts a range into a gap of the set, and joins it with its neighbours.
 void finished_ranges::put(finished_range range) {
     if (range.from >= range.to)
         return;
@@ -72,7 +72,8 @@ void finished_ranges::put(finished_range range) {
     insert(i, range);
 }
 
-// What it covers of others goes. Of one that reaches beyond both of its ends, two are left.
+// Replaces the parts of other ranges that the new range covers. A range that reaches beyond both ends of the new one
+// becomes two.
 void finished_ranges::add_finished(finished_range range) {
     std::uint32_t i = first_behind(range.lane, range.from);
     while (i < *count_ && ranges_[i].lane == range.lane && ranges_[i].from < range.to) {
@@ -100,12 +101,12 @@ void finished_ranges::add_finished(finished_range range) {
     put(range);
 }
 
-// Only where nothing is known.
+// Adds the parts of the range about which nothing is known yet.
 void finished_ranges::add_open(finished_range range) {
     for (;;) {
         const finished_range* const other = at_or_behind(range.lane, range.from);
         if (other == nullptr || other->from >= range.to) {
-            make_room(1);  // each piece before it has taken some
+            make_room(1);  // each piece before it has taken room
             put(range);
             return;
         }
@@ -167,7 +168,7 @@ void finished_ranges::forget_lane(std::int32_t lane) {
         std::remove_if(ranges_, ranges_ + *count_, [=](const finished_range& r) { return r.lane == lane; }) - ranges_);
 }
 
-// Where there is no room for a second piece, the part behind the number goes too.
+// When there is no room for a second piece, the part behind the number is forgotten too.
 void finished_ranges::cut_out(std::int32_t lane, std::int64_t at) {
     const std::uint32_t i = first_behind(lane, at);
     if (i == *count_ || ranges_[i].lane != lane || ranges_[i].from > at)

@@ -1,10 +1,14 @@
 // Tells whether a text of the type json can become jsonb.
 //
-// The type json keeps any text of valid syntax; jsonb holds less: no \u0000, no half of a surrogate pair, no number
-// beyond numeric, no string over its length field. The conversion reports these by an ERROR, which a trigger must
-// not let happen: it would fail the user's INSERT. So capture asks here first, and stores the text as a JSON string
-// when the answer is no. Where this can't tell (an escape in a database that isn't UTF-8) the answer is no, too.
-// Pure: no PostgreSQL header, tested by test/unit/json_text.cpp.
+// The type json keeps any text of valid syntax. jsonb can't hold all of them. Excluded are:
+// - \u0000;
+// - half of a surrogate pair;
+// - a number beyond the limits of numeric;
+// - a string longer than its length field can say.
+//
+// The conversion reports these by an ERROR. In a capture's trigger, this would fail the user's INSERT. So capture asks
+// here first, and stores the text as a JSON string when the answer is no. When this can't tell (an escape in a database
+// that isn't UTF-8), the answer is no, too. Pure: no PostgreSQL header, tested by test/unit/json_text.cpp.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +23,12 @@ namespace json_text_detail {
 // The limits of numeric (PostgreSQL documentation, 8.1.2): digits before and after the decimal point.
 inline constexpr long numeric_max_integer_digits = 131072;
 inline constexpr long numeric_max_fraction_digits = 16383;
-// numeric's input refuses exponents from here on, even of a zero (INT_MAX / 2).
+// The input function of numeric refuses exponents from here on, even of a zero (INT_MAX / 2).
 inline constexpr long exponent_cap = 1'073'741'823;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The number that starts at text[at] is one that numeric can hold; moves `at` behind it.
+// Returns whether numeric can hold the number that starts at text[at]; moves `at` behind the number.
 constexpr bool number_fits_numeric(std::string_view text, std::size_t& at) {
     if (at < text.size() && text[at] == '-')
         ++at;
@@ -56,7 +60,7 @@ constexpr bool number_fits_numeric(std::string_view text, std::size_t& at) {
         if (exponent >= exponent_cap || exponent <= -exponent_cap)
             return false;
     }
-    // Where the first digit that isn't zero stands, counted from the decimal point to the left.
+    // The position of the first digit that isn't zero, counted from the decimal point to the left.
     const long magnitude = (integer_digits > 0 ? integer_digits : -leading_zeros) + exponent;
     const long scale = fraction_digits - exponent;
     return scale <= numeric_max_fraction_digits && (!nonzero || magnitude <= numeric_max_integer_digits);
@@ -69,7 +73,7 @@ constexpr int hex_value(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The code unit of the four hexadecimal digits at text[at]; -1 where they aren't there.
+// Returns the code unit of the four hexadecimal digits at text[at]; -1 if they aren't there.
 constexpr int code_unit(std::string_view text, std::size_t at) {
     if (at + 4 > text.size())
         return -1;
@@ -83,7 +87,8 @@ constexpr int code_unit(std::string_view text, std::size_t at) {
     return unit;
 }
 
-// The string whose opening quote stands before text[at] is one that jsonb can hold; moves `at` behind its end.
+// Returns whether jsonb can hold the string whose opening quote stands before text[at]; moves `at` behind the closing
+// quote.
 constexpr bool string_fits(std::string_view text, std::size_t& at, bool utf8, std::size_t max_length) {
     const std::size_t begin = at;
     while (at < text.size() && text[at] != '"') {
@@ -116,14 +121,16 @@ constexpr bool string_fits(std::string_view text, std::size_t& at, bool utf8, st
 
 }  // namespace json_text_detail
 
-// Whether `text`, of valid JSON syntax, can be converted to jsonb without an error.
-// utf8: the database's encoding is UTF-8. max_length: bytes that a string or the whole may have. max_depth: how deep
-// arrays and objects may be nested (the conversion recurses, and must not run out of stack in a user's INSERT).
+// Returns whether `text`, of valid JSON syntax, can be converted to jsonb without an error.
+// - utf8: the database's encoding is UTF-8.
+// - max_length: the most bytes that a string, or the whole text, may have.
+// - max_depth: how deep arrays and objects may be nested (the conversion recurses, and must not run out of stack in a
+//   user's INSERT).
 constexpr bool json_text_fits_jsonb(std::string_view text, bool utf8, std::size_t max_length, int max_depth) {
     if (text.size() > max_length)
         return false;
     int depth = 0;
-    int commas = 0;  // of all arrays and objects together: none of them has more parts than that, and one
+    int commas = 0;  // of all arrays and objects together: none of them has more than this number of parts plus one
     for (std::size_t at = 0; at < text.size();) {
         const char c = text[at];
         if (c == '"') {

@@ -1,9 +1,9 @@
-// A number as the type numeric stores it, made without PostgreSQL's own arithmetic.
+// Makes a number in the form in which the type numeric stores it, without PostgreSQL's own arithmetic.
 //
-// Digits to the base of 10,000, the first one never zero, nor the last one; before them a word or two with the sign,
-// the count of decimal digits after the point, and the weight: the power of the base that the first digit is multiplied
-// by. The one-word form is taken whenever the numbers fit, as PostgreSQL does, so equal numbers have equal bytes. Pure:
-// no PostgreSQL header, tested by test/unit/numeric_bytes.cpp.
+// The bytes are a head of one or two words, then the digits to the base of 10,000. Neither the first nor the last digit
+// is zero. The head has the sign, the count of decimal digits after the point, and the weight: the power of the base by
+// which the first digit is multiplied. The one-word head is used whenever the numbers fit, as PostgreSQL does, so equal
+// numbers have equal bytes. Pure: no PostgreSQL header, tested by test/unit/numeric_bytes.cpp.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +31,14 @@ public:
             words_[size_++] = lowest_first[i - 1];
     }
 
-    // Of what a floating-point number's text is: up to 17 digits that count, a point somewhere, an exponent, as in
+    // Takes the text of a floating-point number: up to 17 significant digits, a point somewhere, an exponent, as in
     // "-1.5e-07" and "1200".
     explicit constexpr numeric_bytes(std::string_view decimal) {
         std::size_t at = 0;
         const bool negative = at < decimal.size() && decimal[at] == '-';
         at += negative;
-        // The digits without zeros at the front, and how many of all stand before the point, or how many zeros after
-        // it.
+        // `digits` has no zeros at the front. `point`: how many of all digits stand before the point; if negative, how
+        // many zeros follow it.
         char digits[max_digits] = {};
         int count = 0, point = 0, scale = 0;
         bool after_point = false;
@@ -65,7 +65,7 @@ public:
             set_head(false, scale, 0);
             return;
         }
-        // The first digit of the base has 1 to 4 decimal digits, so that the point is between two digits of the base.
+        // The first digit of the base has 1 to 4 decimal digits, so that the point lies between two digits of the base.
         const int weight = floor_of_quarter(point - 1);
         set_head(negative, scale, weight);
         for (int first = point - 4 * (weight + 1); first < count; first += 4) {
@@ -76,12 +76,12 @@ public:
         }
     }
 
-    // What follows the length word.
+    // The bytes that follow the length word.
     constexpr std::uint32_t size() const { return size_ * 2; }
     const void* data() const { return words_; }
     static constexpr std::uint32_t max_size = 18;
 
-    // Whether what is stored is one of NaN, Infinity and -Infinity, of a numeric's bytes that follow its length word.
+    // Returns whether a stored numeric is NaN, Infinity or -Infinity. bytes: those that follow its length word.
     static bool is_special(const void* bytes) {
         std::uint16_t head;
         std::memcpy(&head, bytes, sizeof head);

@@ -1,7 +1,7 @@
-// A receipt proves who holds a lease: the notification's id and a random token, as text.
+// A receipt proves that its holder has a lease: it is the notification's id and a random token, as text.
 //
-// The text is `ID-TOKEN`: the id in decimal, the token as 16 hexadecimal digits. Text, since every driver can
-// pass an array of it without being told about a type. Pure: no PostgreSQL header, tested by test/unit/receipt.cpp.
+// The text is `ID-TOKEN`: the id in decimal, the token as 16 hexadecimal digits. It is text because every driver can
+// pass an array of text without being told about a type. Pure: no PostgreSQL header, tested by test/unit/receipt.cpp.
 #pragma once
 
 #include <charconv>
@@ -35,11 +35,11 @@ inline std::string_view format_receipt(const receipt& r, std::span<char, receipt
     return {begin, static_cast<std::size_t>(out - begin)};
 }
 
-// Reads what format_receipt wrote; nothing when the text is anything else.
+// Returns the receipt that format_receipt wrote as `text`; nothing if the text is anything else.
 inline std::optional<receipt> parse_receipt(std::string_view text) {
     if (text.size() < receipt_token_digits + 2)
         return std::nullopt;
-    // Not by substr(), whose bounds check refers to a function of the C++ library.
+    // substr() has a bounds check, which refers to a function of the C++ library.
     const std::string_view id{text.data(), text.size() - receipt_token_digits - 1};
     const std::string_view digits{id.data() + id.size() + 1, receipt_token_digits};
     if (text[id.size()] != '-')

@@ -1,13 +1,12 @@
-// When to try again what has failed, as background processes do. Pure: no PostgreSQL header, tested by
-// test/unit/retry.cpp.
+// When a background process tries again after a failure. Pure: no PostgreSQL header, tested by test/unit/retry.cpp.
 #pragma once
 
 #include "pure/steady_clock.hpp"
 
 namespace pgpubsub {
 
-// An attempt counts as failed from its beginning until it says otherwise: an ERROR leaves it by longjmp and tells
-// nobody. After each failure in a row the pause is twice as long.
+// An attempt counts as failed from its beginning until it reports success, because an ERROR leaves it by longjmp and
+// reports nothing. After each failure in a row the pause is twice as long.
 class retry {
 public:
     // In microseconds.
@@ -20,12 +19,12 @@ public:
 
     bool may_try(std::int64_t now) const { return now >= not_before_; }
     bool is_failing() const { return failures_ > 0; }
-    // In a row; no longer counted when the pause does not grow any more.
+    // The failures in a row; not counted any further once the pause has stopped growing.
     int failures() const { return failures_; }
     std::int64_t not_before() const { return not_before_; }
 
-    // Runs f(), unless it is too early. f returns whether it has done what it is there for: if not, it says nothing of
-    // whether it could.
+    // Runs f() if it is not too early. f returns whether it has done its task. False does not say that it
+    // could not: the count of failures stays.
     template <typename F>
     void attempt(std::int64_t now, F f) {
         if (!may_try(now))
@@ -52,12 +51,12 @@ public:
             failures_ = 1;
     }
 
-    // The reason of the failure passes by itself.
+    // Shortens the pause where the reason of the failure passes by itself.
     void wait_no_longer_than(std::int64_t now, std::int64_t pause) {
         if (not_before_ > now + pause)
             not_before_ = now + pause;
     }
-    // The reason may be gone: if not, the pauses go on growing.
+    // Ends the pause where the reason of the failure may be gone. If it is not, the pauses go on growing.
     void try_at_once() { not_before_ = at_once; }
 
 private:

@@ -1,5 +1,5 @@
-// A clock that nobody sets, for pauses and intervals; what is due at a time of day goes by PostgreSQL's clock. Pure: no
-// PostgreSQL header.
+// A clock that nobody sets, for pauses and intervals. Times of day, such as due times, go by PostgreSQL's clock. Pure:
+// no PostgreSQL header.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@ namespace pgpubsub {
 inline constexpr std::int64_t at_once = std::numeric_limits<std::int64_t>::min();
 inline constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
-// Microseconds since a moment in the past, the same one for all processes of the machine until it is restarted.
+// Returns the microseconds since a moment in the past. The moment is the same for all processes of the machine until it
+// is restarted.
 inline std::int64_t steady_now() {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

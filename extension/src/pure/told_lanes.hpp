@@ -1,9 +1,9 @@
-// In which lanes rows were stored lately, as publishers tell it, for walks that are to find out which lanes have
-// nothing left (place.hpp, 5). Pure: no PostgreSQL header, tested by test/unit/told_lanes.cpp.
+// The lanes in which publishers have lately stored rows, as they report it. Walks that find out which lanes have
+// nothing left need that (place.hpp, 5). Pure: no PostgreSQL header, tested by test/unit/told_lanes.cpp.
 //
-// Whatever is told gets a number, each a higher one. A walk notes the last number when it begins. What it has found of
-// a lane counts if nothing was told of that lane since. So many lanes are kept as one walk may be told of; where it was
-// more, nothing counts.
+// Each report has a number, higher than all before it. A walk notes the last number when it begins. Its finding about a
+// lane counts if no report about that lane came since. The set keeps `capacity` lanes. If more lanes were reported
+// during a walk, none of its findings counts.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,10 @@ namespace pgpubsub {
 
 class told_lanes {
 public:
-    // From now on all is kept. 0 is no number.
+    // Begins to keep all reports. 0 is no number.
     void begin(std::uint64_t number) { *this = {.since_ = number, .lanes_ = {}}; }
     bool has_begun() const { return since_ != 0; }
-    // Whether all that was told after that number is here.
+    // Returns whether the set still has every report after that number.
     bool has_all_after(std::uint64_t number) const { return has_begun() && since_ <= number; }
 
     void add(std::int32_t lane, std::uint64_t number) {
@@ -30,7 +30,7 @@ public:
         *place = {number, lane};
     }
 
-    // Calls f(lane) for each that was told of after that number.
+    // Calls f(lane) for each lane that was reported after that number.
     template <typename F>
     void for_each_after(std::uint64_t number, F f) const {
         for (const told& t : lanes_)
