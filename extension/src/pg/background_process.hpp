@@ -1,6 +1,8 @@
-// What the background processes have in common: they are connected to a database, or to none, begin once the server has
-// recovered, unless they say otherwise are not started again by the postmaster, and end without a word in the log where
-// they can.
+// What all background processes have in common:
+// - they are connected to a database, or to none;
+// - they begin once the server has recovered;
+// - the postmaster does not start them again, unless a process sets that otherwise;
+// - they end without a message in the log where they can.
 #pragma once
 
 #include "pg/compat.hpp"
@@ -8,7 +10,8 @@
 
 namespace pgpubsub {
 
-// `function`: of this library, the process's main function.
+// Describes a background process for its registration. `function`: a function of this library, the process's main
+// function.
 inline BackgroundWorker background_process(const char* type, const char* function) {
     BackgroundWorker process{};
     strlcpy(process.bgw_name, type, sizeof process.bgw_name);
@@ -25,12 +28,11 @@ inline void set_own_setting(const char* name, const char* value) {
     SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// A database may have settings that are not made for a process of ours. Of these, the ones that all of them need
-// otherwise.
+// Sets what all background processes need. The settings of a database may be made for other sessions.
 inline void set_own_settings() {
     set_own_setting("role", "none");
     set_own_setting("search_path", "pg_catalog, pg_temp");
-    set_own_setting("synchronous_commit", "off");  // what a crash of the server loses is found, or done, once more
+    set_own_setting("synchronous_commit", "off");  // a crash of the server loses only what is found, or done, once more
     set_own_setting("statement_timeout", "0");
     set_own_setting("idle_in_transaction_session_timeout", "0");
     if (has_transaction_timeout)
@@ -39,7 +41,8 @@ inline void set_own_settings() {
     set_own_setting("default_transaction_read_only", "off");
 }
 
-// A time of day as one of the steady clock: at the latest in a day, when it is looked at anew.
+// Returns a time of day as a time of the steady clock. A time more than a day ahead becomes one in a day: then the
+// caller looks again.
 inline int64 steady_time_of(TimestampTz time) {
     if (time == DT_NOEND)
         return never;
@@ -47,8 +50,8 @@ inline int64 steady_time_of(TimestampTz time) {
     return time <= now ? at_once : steady_now() + Min(time - now, USECS_PER_DAY);
 }
 
-// Set while a process is at what may take long. Else it looks at ShutdownRequestPending soon, and so ends without a
-// FATAL in the log.
+// Set while a process does something that may take long; SIGTERM then ends it at once. Otherwise the process looks at
+// ShutdownRequestPending soon, and ends without a FATAL in the log.
 inline volatile sig_atomic_t ends_at_once = false;
 
 // The handler of SIGTERM.

@@ -1,7 +1,7 @@
-// A walk over the rows of an index that ends by itself when it has looked at too many entries.
+// A scan of the rows of an index that ends by itself when it has looked at too many entries.
 //
-// An index keeps the entries of removed rows until they are vacuumed, so a scan that stops only at a visible row may
-// pass over millions of them first. What needs an answer soon, not the whole answer, walks like this.
+// An index keeps the entries of removed rows until VACUUM removes them. So a scan that stops only at a visible row may
+// step over millions of them first. This scan is for callers that need an answer soon, not the whole answer.
 #pragma once
 
 #include "pg/compat.hpp"
@@ -12,9 +12,11 @@ namespace pgpubsub {
 
 class bounded_scan {
 public:
-    // keys: of the index's columns. The table must be locked. An MVCC snapshot must be registered or active for as long
-    // as the scan is open; any other must see no more than one version of a row.
-    // with_keys: key() is wanted.
+    // Begins the scan. keys: of the index's columns.
+    // - The table must be locked.
+    // - An MVCC snapshot must be registered or active for as long as the scan is open. Any other snapshot must see no
+    //   more than one version of a row.
+    // - with_keys: the caller needs key().
     enum entry_keys { without_keys, with_keys };
     static bounded_scan begin(Relation heap, Oid index, Snapshot snapshot, std::span<ScanKeyData> keys,
                               int64 max_entries, entry_keys wanted = without_keys) {
@@ -28,14 +30,14 @@ public:
         return scan;
     }
 
-    // For an index of one bigint column: passes over the entries of that id up to that place, and counts none of them,
-    // since no row is looked at. Those of one id are in the order of their places.
+    // For an index of one bigint column: makes the scan step over the entries of `id` up to the tid `until`. These
+    // entries are not counted, since none of their rows is looked at. The entries of one id are ordered by their tid.
     void skip(int64 id, const ItemPointerData& until) {
         skipped_id_ = id;
         skipped_until_ = until;
     }
 
-    // Moves to the next visible row; false at the end, and where the walk was cut short.
+    // Moves to the next visible row; false at the end, and when the scan was cut short.
     bool next() {
         for (; entries_left_ > 0; --entries_left_) {
             do {
@@ -51,7 +53,7 @@ public:
         return false;
     }
     bool was_cut() const { return entries_left_ <= 0; }
-    // A column of the entry that was looked at last, visible or not.
+    // Returns a column of the entry that was looked at last, whether its row is visible or not.
     Datum key(int column) const {
         bool null;
         return index_getattr(scan_->xs_itup, column, scan_->xs_itupdesc, &null);
@@ -64,7 +66,7 @@ public:
     }
 
     TupleTableSlot* row() const { return slot_; }
-    // Where the entry leads to that was looked at last.
+    // Returns the tid to which the entry that was looked at last leads.
     ItemPointerData place() const { return scan_->xs_heaptid; }
 
 private:
@@ -82,8 +84,9 @@ private:
 };
 static_assert(survives_longjmp<bounded_scan>);
 
-// A snapshot of SERIALIZABLE takes predicate locks on all that it reads, and a monitor would make the transactions of
-// publishers and consumers fail. There the newest state of each row is read, one after the other.
+// Returns a snapshot for reading without predicate locks. A snapshot of SERIALIZABLE takes them on all that it reads,
+// so a monitor would make the transactions of publishers and consumers fail. Under SERIALIZABLE this returns
+// SnapshotSelf: it reads the newest state of each row, one row after the other.
 inline Snapshot snapshot_without_locks() { return IsolationIsSerializable() ? SnapshotSelf : GetActiveSnapshot(); }
 
 }  // namespace pgpubsub

@@ -1,13 +1,13 @@
-// Every difference between the versions of PostgreSQL, each behind a function or a constant. The comment beside a
-// version's number names the commit or the header that has changed it. test/lib/postgresql-versions lists the versions
-// that are tested.
+// All differences between the versions of PostgreSQL, each behind a function or a constant. The comment beside a
+// version's number names the commit or the header that made the difference. test/lib/postgresql-versions lists the
+// versions that are tested.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// What a signal handler hands on to another one.
+// The arguments that a signal handler passes on to another handler.
 #if PG_VERSION_NUM >= 190000  // a second argument: SIGNAL_ARGS in c.h
 #define PASSED_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
 #else
@@ -24,7 +24,7 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
 #endif
 }
 
-// For the rows that index entries point to, where the entries were not found by a scan.
+// Begins to fetch rows by index entries that were not found by a scan.
 inline IndexFetchTableData* begin_index_fetch(Relation heap) {
 #if PG_VERSION_NUM >= 190000  // an argument for flags: table_index_fetch_begin in tableam.h
     return table_index_fetch_begin(heap, SO_NONE);
@@ -44,10 +44,10 @@ inline void executor_insert_index_entries(ResultRelInfo* target, TupleTableSlot*
 #endif
 }
 
-// Which indexes must be told of a new version of a row.
+// Which indexes need an entry for a new version of a row.
 enum class index_update { none, summarizing, all };
 
-// Stores a new version of the row at `tid`; waits for a transaction that is at it.
+// Stores a new version of the row at `tid`. Waits for a transaction that has locked or is changing the row.
 inline TM_Result update_tuple(Relation heap, ItemPointer tid, TupleTableSlot* slot, TM_FailureData* failure,
                               index_update* told) {
     constexpr bool wait = true;  // heap_update() has an assertion against the other value
@@ -90,7 +90,7 @@ inline TransactionId oldest_in_commit_log() {
 #endif
 }
 
-// Another one for each transaction of the session.
+// Returns a number that differs for each transaction of the session.
 inline LocalTransactionId local_transaction_id() {
 #if PG_VERSION_NUM >= 170000  // ab355e3a88de: in a struct of its own
     return MyProc->vxid.lxid;
@@ -107,7 +107,7 @@ inline bool holds_lock(const LOCKTAG* tag, LOCKMODE mode) {
 #endif
 }
 
-// Takes a lock for the transaction if that needs no wait; a full lock table counts as not available.
+// Takes a lock for the transaction if that needs no wait. A full lock table counts as "not available".
 inline LockAcquireResult acquire_lock_if_free(const LOCKTAG* tag, LOCKMODE mode) {
     constexpr bool for_session = false;
     constexpr bool dont_wait = true;
@@ -119,7 +119,7 @@ inline LockAcquireResult acquire_lock_if_free(const LOCKTAG* tag, LOCKMODE mode)
 #endif
 }
 
-// Takes a lock for the transaction, and waits for it; false when the lock table is full.
+// Takes a lock for the transaction, and waits for it; false if the lock table is full.
 inline bool acquire_lock_if_room(const LOCKTAG* tag, LOCKMODE mode) {
     constexpr bool for_session = false;
     constexpr bool dont_wait = false;
@@ -132,7 +132,7 @@ inline bool acquire_lock_if_room(const LOCKTAG* tag, LOCKMODE mode) {
 #endif
 }
 
-// The index of the primary key, InvalidOid where there is none (or only a deferrable one).
+// Returns the index of the primary key; InvalidOid if there is none, or only a deferrable one.
 inline Oid primary_key_index(Relation table) {
 #if PG_VERSION_NUM >= 180000  // an argument for deferrable ones: RelationGetPrimaryKeyIndex in relcache.h
     return RelationGetPrimaryKeyIndex(table, false);
@@ -141,7 +141,7 @@ inline Oid primary_key_index(Relation table) {
 #endif
 }
 
-// Whether the role may give things to the other one, as ALTER ... OWNER TO demands.
+// Returns whether `role` may make `new_owner` the owner of its objects, by the rule of ALTER ... OWNER TO.
 inline bool may_give_to(Oid role, Oid new_owner) {
 #if PG_VERSION_NUM >= 160000  // 3d14e171e9e2: membership alone does not allow SET ROLE
     return member_can_set_role(role, new_owner);
@@ -150,7 +150,7 @@ inline bool may_give_to(Oid role, Oid new_owner) {
 #endif
 }
 
-// What a role is told that may not, in the words of ALTER ... OWNER TO.
+// The error message for a role that may not, in the words of ALTER ... OWNER TO.
 #if PG_VERSION_NUM >= 160000  // 3d14e171e9e2
 inline constexpr char may_not_give_to[] = "must be able to SET ROLE \"%s\"";
 #else
@@ -181,7 +181,7 @@ inline bool owns_extension(Oid extension, Oid role) {
 #endif
 }
 
-// Calls walk(node, context) for each node below, until one returns true.
+// Calls walk(node, context) for each node below `node`, until one call returns true.
 inline bool walk_expression(Node* node, bool (*walk)(Node*, void*), void* context) {
 #if PG_VERSION_NUM >= 160000  // 1c27d16e6e5c: a walker has a prototype
     return expression_tree_walker(node, walk, context);
@@ -196,14 +196,14 @@ inline constexpr bool foreign_tables_have_truncate_triggers = true;
 inline constexpr bool foreign_tables_have_truncate_triggers = false;
 #endif
 
-// What a syscache callback is told.
+// The type by which a syscache callback learns which cache is meant.
 #if PG_VERSION_NUM >= 190000  // an enum in place of int: SyscacheCallbackFunction in inval.h
 using syscache_id = SysCacheIdentifier;
 #else
 using syscache_id = int;
 #endif
 
-// Whether what the session writes came from elsewhere, by replication.
+// Returns whether the rows that the session writes came from elsewhere, by replication.
 inline bool session_has_origin() {
 #if PG_VERSION_NUM >= 190000  // in a struct of its own: ReplOriginXactState in origin.h
     return replorigin_xact_state.origin != InvalidReplOriginId;
@@ -212,7 +212,7 @@ inline bool session_has_origin() {
 #endif
 }
 
-// Whether the column's value is computed when it is read, so that a row has none.
+// Returns whether the column's value is computed when it is read. A row has no value for such a column.
 inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute& column) {
 #if PG_VERSION_NUM >= 180000  // 83ea6c54025b
     return column.attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
@@ -221,7 +221,7 @@ inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute& column) {
 #endif
 }
 
-// A copy of the condition of a trigger, in which virtual generated columns are computed.
+// Returns a copy of the condition of a trigger, in which virtual generated columns are computed.
 inline Node* prepared_trigger_condition(const Node* condition, [[maybe_unused]] Relation table) {
     Node* const copy = static_cast<Node*>(copyObjectImpl(condition));
 #if PG_VERSION_NUM >= 180000  // 83ea6c54025b
@@ -232,7 +232,7 @@ inline Node* prepared_trigger_condition(const Node* condition, [[maybe_unused]] 
 #endif
 }
 
-// The i-th entry, from 1 on, of what pg_stat_activity shows.
+// Returns entry i, counted from 1, of those that pg_stat_activity shows.
 inline const PgBackendStatus& backend_status(int i) {
 #if PG_VERSION_NUM >= 160000  // another name: pgstat_get_local_beentry_by_index in backend_status.h
     return pgstat_get_local_beentry_by_index(i)->backendStatus;
@@ -241,11 +241,11 @@ inline const PgBackendStatus& backend_status(int i) {
 #endif
 }
 
-// Whether there is the setting transaction_timeout.
+// Whether PostgreSQL has the setting transaction_timeout.
 inline constexpr bool has_transaction_timeout = PG_VERSION_NUM >= 170000;
 
-// What is wrong with the syntax of a JSON text; null when nothing is. The message is in the current memory context.
-// Escapes are not translated, since that could report an ERROR.
+// Returns what is wrong with the syntax of a JSON text; null if nothing is. The message is in the current memory
+// context. Escapes are not translated, since that could report an ERROR.
 inline const char* json_syntax_error(std::string_view json) {
     char* const text = c_string(json);
     const int length = static_cast<int>(json.size());

@@ -1,12 +1,13 @@
-// Memory for work that is done for one element of a value after the other, and leaves something each time.
+// Memory for work that is done for one element of a value after the other, and that leaves something in memory each
+// time.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// Each element's memory is emptied after it. A few elements stay in the memory context of the call: making one would
-// take longer than they do.
+// The memory is emptied after each element. For a value of few elements, the memory context of the call is used
+// instead: making a context of its own would take longer than the elements do.
 class element_memory {
 public:
     static element_memory begin(int elements) {
@@ -15,7 +16,7 @@ public:
                     ? nullptr
                     : AllocSetContextCreate(CurrentMemoryContext, "pgpubsub element", ALLOCSET_DEFAULT_SIZES)};
     }
-    // f must leave nothing there that is used later.
+    // Runs f. No later code may use memory that f allocates there.
     template <typename F>
     void run(F f) {
         if (memory_ == nullptr) {
@@ -33,7 +34,7 @@ public:
 private:
     element_memory(MemoryContext memory) : memory_(memory) {}
 
-    MemoryContext memory_;  // null: that of the call
+    MemoryContext memory_;  // null: the memory context of the call
 };
 static_assert(survives_longjmp<element_memory>);
 

@@ -1,12 +1,12 @@
-// What belongs to an extension.
+// The members of an extension.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// Calls act(class, object) for each member, by the dependencies: so no name of a schema plays a part, nor a right on
-// one.
+// Calls act(class, object) for each member. The members are found by their dependencies, so neither the name of a
+// schema nor a right on it plays a part.
 template <typename Act>
 void for_each_member(Oid extension, Act act) {
     static_assert(survives_longjmp<Act>);

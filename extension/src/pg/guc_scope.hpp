@@ -1,4 +1,4 @@
-// Code that runs with settings of its own, whatever the session has.
+// Runs code with fixed settings, whatever the session has set.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -10,13 +10,13 @@ struct fixed_setting {
     const char* value;
 };
 
-// Nobody can plant anything in these schemas.
+// For code that must find no planted objects: nobody can plant anything in these schemas.
 inline constexpr fixed_setting safe_search_path[] = {{"search_path", "pg_catalog, pg_temp"}};
 
 inline constexpr fixed_setting bytea_settings[] = {{"bytea_output", "hex"}};
 
-// All that the text of a value of a type of PostgreSQL's own depends on. Where a value is an identity, it is made with
-// these.
+// All settings on which the text of a value of PostgreSQL's own types depends. Text that serves as an identity is made
+// with these.
 inline constexpr fixed_setting text_settings[] = {
     {"search_path", "pg_catalog, pg_temp"},
     {"TimeZone", "UTC"},
@@ -31,7 +31,7 @@ inline constexpr fixed_setting text_settings[] = {
     {"lc_time", "C"},
 };
 
-// Runs f with the settings; after an ERROR the end of the (sub)transaction puts them back.
+// Runs f with the settings. After an ERROR, the end of the (sub)transaction puts the old ones back.
 template <std::size_t count, typename F>
 auto with_settings(const fixed_setting (&settings)[count], F f) {
     const int nest_level = NewGUCNestLevel();

@@ -20,7 +20,8 @@ void as_owner(Oid owner, F f) {
     SetUserIdAndSecContext(caller, context);
 }
 
-// Whether an index has anything to evaluate that is not PostgreSQL's own: a predicate on nulls, which ours have, is.
+// Returns whether the index evaluates anything that may not be PostgreSQL's own. A predicate on nulls, as our indexes
+// have, is PostgreSQL's own.
 bool evaluates_others(const IndexInfo& index) {
     if (index.ii_Expressions != NIL)
         return true;

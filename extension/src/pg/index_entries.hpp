@@ -1,10 +1,15 @@
-// The executor's way into the indexes of one of our tables, for rows that the library writes without SQL.
+// Writes index entries by the executor, for rows of our tables that the library writes without SQL.
 //
-// Guarantee: what runs nobody's code but PostgreSQL's runs as it is. An index that somebody has added may have an
-// expression or a predicate, and so call functions of the table's owner, while whoever publishes, a superuser among
-// them, or the worker, writes the row. So these are evaluated as PostgreSQL 17 does it in maintenance: as the table's
-// owner, in a security-restricted operation, with search_path set to pg_catalog, pg_temp. The owner's functions get no
-// rights of the caller's; and the caller can lead none of them astray by settings of names.
+// Guarantee: only PostgreSQL's own code runs with the rights of the session that writes the row. An index that somebody
+// has added may have an expression or a predicate, which may call functions of the table's owner. But the row is
+// written by any publisher, perhaps a superuser, or by the worker. So such expressions and predicates are evaluated as
+// PostgreSQL 17 evaluates them in maintenance:
+// - as the table's owner;
+// - in a security-restricted operation;
+// - with search_path set to pg_catalog, pg_temp.
+//
+// The owner's functions get no rights of the caller. The caller can't lead them astray by settings that resolve names.
+// An index that runs only PostgreSQL's own code needs none of this, and is written directly.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -15,8 +20,8 @@ class index_entries {
 public:
     // The table must stay open and locked.
     static index_entries open(Relation table);
-    // Makes the entries of the row in the slot, which is stored. only_summarizing: those of indexes that sum up many
-    // rows.
+    // Makes the entries of the row in the slot. The row must be stored already. only_summarizing: makes only those of
+    // indexes that summarize many rows.
     void insert(TupleTableSlot* slot, bool only_summarizing = false);
     void close();
 

@@ -1,11 +1,12 @@
-// Spans of time in microseconds, and points of time that lie ahead by one, without overflow.
+// Spans of time in microseconds, and times that lie a span ahead, without overflow.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// A month counts 30 days, as in PostgreSQL's own comparison of intervals; what is too long is the longest there is.
+// Returns the span in microseconds. A month counts 30 days, as in PostgreSQL's own comparison of intervals. A span that
+// is too long becomes the longest that fits.
 inline int64 microseconds_of(const Interval& span) {
     int64 days;
     int64 result;
@@ -21,17 +22,17 @@ inline Datum interval_of(int64 microseconds) {
     return IntervalPGetDatum(span);
 }
 
-// For a message: as the session writes it.
+// Returns the interval for a message, in the style of the session.
 inline const char* shown_interval(Datum interval) {
     return DatumGetCString(DirectFunctionCall1(interval_out, interval));
 }
 
-// The same of a number of microseconds, where the longest is what was too long to be one.
+// Returns the same for a number of microseconds. The largest number stands for all spans that were too long.
 inline const char* shown_span(int64 microseconds) {
     return microseconds == PG_INT64_MAX ? "infinite" : shown_interval(interval_of(microseconds));
 }
 
-// `from` plus the time; infinity where that is beyond what a timestamp can be.
+// Returns `from` plus the span; infinity if the sum is beyond the last timestamp.
 inline TimestampTz later_by(TimestampTz from, int64 microseconds) {
     TimestampTz result;
     if (pg_add_s64_overflow(from, microseconds, &result) || result >= END_TIMESTAMP)

@@ -3,14 +3,14 @@
 namespace pgpubsub {
 namespace {
 
-// The pauses grow, so that a transaction that stays open holds up the others little.
+// The pauses grow, so that a transaction that stays open delays other sessions little.
 constexpr int first_pause_ms = 20;
 constexpr int longest_pause_ms = 2000;
 
-// Beyond deadlock_timeout, so that what is done then has an effect.
+// The time beyond deadlock_timeout: what PostgreSQL does at deadlock_timeout needs a moment to take effect.
 constexpr int reserve_ms = 200;
 
-// The user's.
+// The user's lock_timeout.
 int lock_timeout;
 
 int within_lock_timeout(int ms) { return Max(lock_timeout > 0 ? Min(ms, lock_timeout) : ms, 1); }

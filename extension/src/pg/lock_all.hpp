@@ -1,13 +1,18 @@
-// Many locks at once, for a command that changes what all sessions use: nobody fails for it, and nobody waits long.
+// Takes many locks at once, for a command that changes what all sessions use.
 //
-// A session may hold one of the locks and wait for another one, in whatever order its transaction came to them; or just
-// hold one for long. So taking all of them has a time limit below deadlock_timeout, after which they are given back,
-// and it begins anew a while later. Who waits stands in the queue of the lock, so constant traffic can't keep the
-// command out. All of it ends when the user's lock_timeout is over, or when it is cancelled.
+// Guarantee: no session fails because of it, and no session waits long.
 //
-// An attempt begins with the lock that the one before did not get: its holder may have waited for a lock that we had,
-// and would so each time again. As nothing is held then, that wait is longer than deadlock_timeout: after that time
-// PostgreSQL cancels an autovacuum worker that has the lock, and so does the process that packs the tables give way.
+// A session may hold one of the locks and wait for another, in the order in which its transaction came to them. Or it
+// may just hold one for long. So:
+// 1. An attempt to take all locks has a time limit below deadlock_timeout.
+// 2. When the time is over, the attempt gives its locks back. The next attempt begins a while later.
+// 3. While the command waits, it stands in the queue of the lock, so constant traffic can't keep it out.
+// 4. All attempts end when the user's lock_timeout is over, or when the command is cancelled.
+//
+// An attempt begins with the lock that the attempt before did not get. The holder of that lock may have waited for a
+// lock that we had, and would do so each time again. As nothing is held yet, the limit of this first wait is longer
+// than deadlock_timeout. After that time, PostgreSQL cancels an autovacuum worker that has the lock, and a storage
+// process gives way, too.
 #pragma once
 
 #include "pg/sub_transaction.hpp"
@@ -19,13 +24,13 @@ struct relation_lock {
     LOCKMODE mode;
 };
 
-// The time within which one attempt is to have all locks.
+// One attempt, and the time within which it must get all locks.
 class lock_attempt {
 public:
-    // It first takes *last, if that is one, and has its time from then on.
+    // First takes *last, if that is a lock. The attempt's time begins after that.
     static lock_attempt begin(relation_lock* last);
     void lock(Oid relation, LOCKMODE mode) const;
-    // What else is waited for next has what is left of the time.
+    // Gives the next wait that is not lock()'s the rest of the attempt's time.
     void limit_next_wait() const;
 
 private:
@@ -46,12 +51,12 @@ private:
     relation_lock last_;
 };
 
-// An attempt has ended, with or without an ERROR: lock_timeout is the user's again.
+// Puts the user's lock_timeout back, after an attempt has ended with or without an ERROR.
 void put_lock_timeout_back();
 bool is_lock_failure(const ErrorData& error);
 
-// Calls take(attempt) until it comes to its end. Each wait in it is one of attempt.lock(), or follows
-// attempt.limit_next_wait().
+// Calls take(attempt) again and again until it comes to its end. Each wait in it must be one of attempt.lock(), or must
+// follow attempt.limit_next_wait().
 template <typename Take>
 void take_all_locks(Take take) {
     lock_attempts attempts = lock_attempts::begin();

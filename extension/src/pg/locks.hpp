@@ -1,4 +1,4 @@
-// The locks that are not on a relation or a row: PostgreSQL's advisory locks, in classes that SQL can't reach. pg_locks
+// The locks that are not on a relation or a row: PostgreSQL's advisory locks, in classes that SQL can't take. pg_locks
 // shows the class as objsubid.
 #pragma once
 
@@ -11,7 +11,7 @@ enum class lock_class : uint16 {
     key = 3,           // a key of an ordered channel (key_order.hpp)
     dedup = 4,         // a dedup_key (dedup.cpp)
     channel = 5,       // a channel, by its id (channel_lock.hpp)
-    all_channels = 6,  // all of them, for a transaction that uses many (channel_lock.cpp)
+    all_channels = 6,  // all channels, for a transaction that uses many (channel_lock.cpp)
     channel_name = 7,  // the name of a channel that is being made (create_channel.cpp)
     storage = 8,       // packing of the storage, by one process at a time (storage_job.cpp)
 };
@@ -23,8 +23,8 @@ inline LOCKTAG lock_tag(lock_class what, uint64 place) {
     return tag;
 }
 
-// Runs f so that the locks which it gets belong to the (sub)transaction, and not to the portal that happens to run: one
-// that fails in a later sub-transaction gives its locks back though the rows that were taken by it stay taken.
+// Runs f so that the locks that it takes belong to the (sub)transaction, not to the portal that happens to run. A
+// portal that fails in a later sub-transaction gives its locks back, but the rows that it took stay taken.
 template <typename F>
 inline auto with_transaction_owner(F f) {
     static_assert(survives_longjmp<F>);
@@ -35,7 +35,7 @@ inline auto with_transaction_owner(F f) {
     return result;
 }
 
-// A lock that is held for a moment only: from acquire(), which waits for it, to release().
+// A lock that is held for a moment only. acquire() waits for it; release() ends it.
 class momentary_lock {
 public:
     void acquire(const LOCKTAG& tag) {

@@ -1,10 +1,10 @@
-// All headers of PostgreSQL in one place, and what nearly every file that includes them needs. What differs between
-// PostgreSQL's versions is in compat.hpp.
+// All headers of PostgreSQL in one place, and the helpers that nearly every file needs. The differences between
+// PostgreSQL's versions are in compat.hpp.
 //
-// Files that are pure logic never include this. The library is built without exceptions and without RTTI: an
-// ERROR leaves a function by longjmp, which runs no destructor, so whatever lives across a call that may report one
-// must have nothing to destroy. survives_longjmp says so at compile time; memory and relations are given back by the
-// memory context and the resource owner.
+// Files that are pure logic never include this. The library is built without exceptions and without RTTI. An ERROR
+// leaves a function by longjmp, which runs no destructor. So every object that lives across a call that may report an
+// ERROR must have nothing to destroy; survives_longjmp asserts that at compile time. The memory context frees memory,
+// and the resource owner closes relations.
 #pragma once
 
 #ifndef __cplusplus
@@ -145,15 +145,15 @@ extern "C" {
 #include "utils/wait_event.h"
 }
 
-// Of libpq/libpq.h, which needs the headers of every library that the server was built with.
+// From libpq/libpq.h, which needs the headers of every library that the server was built with.
 extern "C" bool pq_check_connection(void);
 
 #include <span>
 #include <string_view>
 #include <type_traits>
 
-// Defines an SQL-callable function. The prototype comes first with its visibility, since PG_FUNCTION_INFO_V1
-// declares it without before PostgreSQL 16 (upstream commit 089480c077056).
+// Defines an SQL-callable function. The prototype comes first, with its visibility: before PostgreSQL 16,
+// PG_FUNCTION_INFO_V1 declares it without (upstream commit 089480c077056).
 #define PGPUBSUB_FUNCTION(name)               \
     extern "C" {                              \
     PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
@@ -166,11 +166,11 @@ namespace pgpubsub {
 template <typename T>
 inline constexpr bool survives_longjmp = std::is_trivially_destructible_v<T>;
 
-// Values of rows are kept beyond the memory context that they were made in.
+// Values of rows are kept beyond the memory context in which they were made.
 static_assert(sizeof(Datum) == sizeof(int64), "pgpubsub needs a server of 64 bits");
 
-// Runs f with `context` as the current memory context. After an ERROR the handler that catches it sets the context,
-// so nothing is put back then.
+// Runs f with `context` as the current memory context. After an ERROR nothing is put back, since the handler that
+// catches the ERROR sets the context.
 template <typename F>
 inline auto with_context(MemoryContext context, F f) {
     static_assert(survives_longjmp<F>);
@@ -185,17 +185,17 @@ inline auto with_context(MemoryContext context, F f) {
     }
 }
 
-// What a trigger function returns that returns no row. (PointerGetDatum takes no nullptr since PostgreSQL 19.)
+// The result of a trigger function that returns no row. (PointerGetDatum takes no nullptr since PostgreSQL 19.)
 inline constexpr Datum no_row = 0;
 
-// What a planner support function returns that can't tell what it is asked.
+// The result of a planner support function that does not support the request.
 inline constexpr Datum not_supported = 0;
 
 inline std::string_view view_of(const text* t) {
     return {VARDATA_ANY(t), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(t))};
 }
 
-// A null-terminated copy in the current memory context.
+// Returns a null-terminated copy in the current memory context.
 inline char* c_string(std::string_view s) { return pnstrdup(s.data(), s.size()); }
 
 }  // namespace pgpubsub

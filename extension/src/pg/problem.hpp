@@ -1,4 +1,4 @@
-// What is wrong with something, in the words of an error or a warning.
+// A problem, in the words of an error or a warning.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -7,7 +7,7 @@ namespace pgpubsub {
 
 struct problem {
     int code;             // SQLSTATE
-    const char* message;  // null: there is none
+    const char* message;  // null: there is no problem
     const char* detail;   // null: none
     const char* hint;     // null: none
 

@@ -1,4 +1,4 @@
-// Keys for scans: `column` is the number of the index's column, or of the table's where a scan wants that.
+// Keys for scans. `column` is the number of the index's column, or of the table's column if the scan wants that.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -56,7 +56,7 @@ inline ScanKeyData before_time(AttrNumber column, TimestampTz value) {
     return scan_key(column, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(value));
 }
 
-// Of a column with COLLATE "C".
+// For a column with COLLATE "C".
 inline ScanKeyData equals_text(AttrNumber column, const text* value) {
     ScanKeyData key;
     ScanKeyEntryInitialize(&key, 0, column, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,

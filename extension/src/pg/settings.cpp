@@ -1,10 +1,10 @@
-// Settings: what they accept, and notification_context parsed once for each value it takes.
+// The settings: which values they accept, and notification_context, which is parsed once for each of its values.
 //
-// A check hook must not report an ERROR of its own making (it also runs for configuration files and ALTER ROLE), so it
-// only looks: syntax by PostgreSQL's JSON parser, which returns its errors, and what jsonb refuses by json_text.hpp.
-// What a file, a role or a database sets, it judges alike in the postmaster and in every session. The value is
-// converted when a notification first needs it, and the result kept until the assign hook says that the value has
-// changed.
+// A check hook must not report an ERROR of its own making, because it also runs for configuration files and ALTER ROLE.
+// So it only looks: PostgreSQL's JSON parser, which returns its errors, checks the syntax, and json_text.hpp finds what
+// jsonb refuses. A value that a file, a role or a database sets is judged alike in the postmaster and in every session.
+// The value is converted when a notification first needs it. The result is kept until the assign hook says that the
+// value has changed.
 #include "pg/settings.hpp"
 
 #include <climits>
@@ -60,20 +60,20 @@ bool starts_like_object(std::string_view json) {
     return first != std::string_view::npos && json[first] == '{';
 }
 
-// Whether jsonb can hold the text, of valid syntax, in a database of that encoding.
+// Returns whether jsonb can hold the text, of valid syntax, in a database of that encoding.
 bool fits_jsonb(std::string_view json, bool utf8) {
     return json_text_fits_jsonb(json, utf8, max_jsonb_bytes, max_jsonb_depth);
 }
 
-// A value of a configuration file, of a role or a database is for databases of any encoding, and the postmaster, which
-// knows none, hands it to all sessions: so it is refused only where it is good for none of them. A session is told of
-// what it sets itself.
+// A value of a configuration file, a role or a database is for databases of any encoding. The postmaster knows no
+// encoding, and hands the value to all sessions. So such a value is refused only if no database could use it. A value
+// that the session itself sets is checked for its own database.
 bool check_context(char** value, void**, GucSource source) {
     const std::string_view json = *value == nullptr ? "" : *value;
     if (json.empty())
         return true;
     const bool for_any_encoding = source != PGC_S_SESSION || !OidIsValid(MyDatabaseId);
-    // This first: it also keeps the parser, which recurses, from running out of stack.
+    // This check comes first: it also keeps the parser, which recurses, from running out of stack.
     if (!fits_jsonb(json, for_any_encoding || GetDatabaseEncoding() == PG_UTF8)) {
         GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
         GUC_check_errdetail("It holds a number, an escape or a nesting that jsonb cannot store in this database.");
@@ -94,7 +94,7 @@ bool check_context(char** value, void**, GucSource source) {
     return true;
 }
 
-// What is empty where the setting is, and where its value can't be used in this database.
+// Returns the setting, or an empty object if the setting is empty or its value can't be used in this database.
 const char* usable_context() {
     const std::string_view json = context_setting == nullptr ? "" : context_setting;
     if (json.empty())
@@ -114,8 +114,9 @@ const char* usable_context() {
 
 void assign_context(const char*, void*) { context_stale = true; }
 
-// What was given for a setting, and not reset, before the library was loaded, when PostgreSQL takes any value. Where
-// that is no good, PostgreSQL warns of it, and does not say what holds.
+// The value that a setting was given, and that was not reset, before the library was loaded. At that time PostgreSQL
+// takes any value. If the value is refused when the library is loaded, PostgreSQL warns, but does not say which value
+// holds instead.
 class given_before {
 public:
     explicit given_before(const char* name) : name_(name) {
@@ -128,7 +129,7 @@ public:
                     errmsg("parameter \"%s\" is \"%s\" in this session", name_, GetConfigOption(name_, false, false)),
                     errdetail("Its value \"%.100s\", given before the library was loaded, was refused.", text_));
     }
-    // Whether the setting has taken it.
+    // Returns whether the setting has taken the value.
     bool is(const char* value) const { return text_ != nullptr && strcmp(text_, value == nullptr ? "" : value) == 0; }
     bool is_word(const char* value) const { return text_ != nullptr && pg_strcasecmp(text_, value) == 0; }
     bool is_number(int value, int unit) const {
@@ -172,8 +173,8 @@ void define_settings() {
                             "How long the worker may collect hints before it sends the next ones.",
                             "The first hint after a pause is sent at once.", &wakeup_delay_setting, 2, 0, 1000,
                             PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-    // It is known without preload too, where it means nothing: so it may stay in postgresql.conf, or be set before the
-    // restart.
+    // The setting is known without preload too, though it has no effect there. So it may stay in postgresql.conf, or be
+    // set before the restart.
     DefineCustomIntVariable("pgpubsub.shared_channels",
                             "How many channels and subscriptions shared memory has room for.",
                             "Those beyond are served too, but less exactly.", &shared_channels_setting, 10'000, 16,
@@ -239,7 +240,7 @@ optional_int db_version() { return {db_version_setting != db_version_unset, db_v
 const Jsonb* notification_context() {
     if (context_stale) {
         const Datum value = DirectFunctionCall1(jsonb_in, CStringGetDatum(usable_context()));
-        // Only the result is kept for the session, and nothing of what the parser needed.
+        // Only the result is kept for the session, and nothing else that the parser allocated.
         Jsonb* const parsed =
             with_context(TopMemoryContext, [value] { return DatumGetJsonbP(datumCopy(value, false, -1)); });
         if (context_parsed != nullptr)

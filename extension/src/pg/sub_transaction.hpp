@@ -1,7 +1,10 @@
 // Runs f in a sub-transaction, as an exception block of PL/pgSQL does.
 //
-// Returns what f returns: with true the sub-transaction is kept, with false it is rolled back, and so are its locks. An
-// ERROR rolls it back; one that `is_expected` counts as false, any other goes on to the caller.
+// Returns what f returns:
+// - true keeps the sub-transaction;
+// - false rolls it back, and gives back its locks.
+//
+// An ERROR rolls it back, too. If `is_expected` says so, the ERROR counts as false; otherwise it goes on to the caller.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -19,7 +22,7 @@ bool in_sub_transaction(F f, bool (*is_expected)(const ErrorData&) = no_error_is
     BeginInternalSubTransaction(nullptr);
     PG_TRY();
     {
-        // Nothing that f makes in memory goes with the sub-transaction.
+        // Memory that f allocates outlives the sub-transaction.
         MemoryContextSwitchTo(context);
         result = f();
         if (result)

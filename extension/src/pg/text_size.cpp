@@ -8,14 +8,14 @@ namespace {
 
 struct size_bound {
     uint64 bytes;
-    uint64 quotes;  // how many of them double when the text is quoted
+    uint64 quotes;  // how many of the bytes double when the text is quoted
 };
 
 constexpr size_bound too_large = {max_jsonb_bytes + 1, 0};
 
 size_bound operator+(size_bound a, size_bound b) { return {a.bytes + b.bytes, a.quotes + b.quotes}; }
 
-// As a part of a row, an array or a range.
+// Returns the bound of a part of a row, an array or a range.
 size_bound quoted(size_bound part) { return {part.bytes + part.quotes + 2, 2 * part.quotes + 2}; }
 
 size_bound bound_of(Datum value, Oid type);
@@ -85,7 +85,7 @@ size_bound bound_of_row(Datum value) {
     return sum;
 }
 
-// bytes of text for each byte of the value, so many of which double when quoted.
+// factor: bytes of text for each byte of the value. quotes: how many of these double when quoted.
 size_bound bound_of_varlena(Datum value, int factor, int quotes) {
     const uint64 bytes = toast_raw_datum_size(value);
     return {factor * bytes + 2, quotes * bytes + 2};
@@ -128,7 +128,7 @@ size_bound bound_of(Datum value, Oid type) {
 
 uint64 text_size(Datum value, Oid type) { return bound_of(value, type).bytes; }
 
-// By numeric's format (numeric.c): a header with the weight of the first digit, in base 10,000, and the scale.
+// Reads numeric's format (numeric.c): a header with the scale and with the weight of the first digit, in base 10,000.
 uint64 numeric_text_size(const char* bytes) {
     uint16 header;
     memcpy(&header, bytes, sizeof header);
@@ -170,7 +170,7 @@ uint64 json_text_size(const Jsonb* json, uint64 limit, StringSize string_size) {
     JsonbIteratorToken token;
     while (size <= limit && (token = JsonbIteratorNext(&at, &part, false)) != WJB_DONE) {
         CHECK_FOR_INTERRUPTS();
-        size += 2;  // for a bracket, or what separates it from the next
+        size += 2;  // for a bracket, or the separator before the next part
         if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
             continue;
         if (part.type == jbvString)

@@ -1,26 +1,27 @@
-// How long the text of a value can be, looked at before it is made: a few bytes may stand for a text that no memory
-// could hold, such as the number 1e100000, or rows in rows in a range, whose quotes double at each level.
+// How long the text of a value can be, computed before the text is made. A few bytes may stand for a text that no
+// memory could hold, such as the number 1e100000, or rows in rows in a range, whose quotes double at each level.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// A bound for the text of a value, by its output function; exact but for quotes. What exceeds max_jsonb_bytes is not
-// looked at to the end.
+// Returns a bound for the length of a value's text, by its output function; it is exact but for quotes. Once the bound
+// exceeds max_jsonb_bytes, the rest of the value is not looked at.
 uint64 text_size(Datum value, Oid type);
 
-// The length of the text of a jsonb value; what exceeds the limit is not looked at to the end.
+// Returns the length of the text of a jsonb value. Once it exceeds the limit, the rest of the value is not looked at.
 uint64 json_text_size(const Jsonb* json, uint64 limit);
 
-// A bound for it that does not look into strings, which takes a small part of the time.
+// Returns a bound for that length without looking into strings, which takes a small part of the time.
 uint64 longest_json_text(const Jsonb* json, uint64 limit);
 
-// The same of parts of one: a string with its quotes, and a numeric, given what follows its length word.
+// Returns the same for a part of a jsonb value: for a string with its quotes; for a numeric, given the bytes that
+// follow its length word.
 uint64 json_text_size(std::string_view string);
 uint64 numeric_text_size(const char* bytes);
 
-// Whether the text of such a value may be longer by far than what it is stored as.
+// Returns whether the text of a value of that type may be far longer than its stored form.
 bool has_text_of_any_size(Oid base_type);
 
 }  // namespace pgpubsub

@@ -4,7 +4,8 @@
 namespace pgpubsub {
 namespace {
 
-// The commit log is cut off where all is frozen.
+// Returns whether the transaction has committed. *is_known is false if its part of the commit log was removed, because
+// all there is frozen.
 bool did_commit(TransactionId xid, bool* is_known) {
     LWLockAcquire(XactTruncationLock, LW_SHARED);
     *is_known = !TransactionIdPrecedes(xid, oldest_in_commit_log());
@@ -43,7 +44,7 @@ transaction_state state_of_transaction(uint64 transaction, Snapshot snapshot, ui
     const auto xid = static_cast<TransactionId>(transaction);
     if (is_present_transaction(transaction))
         return transaction_state::running;
-    // What was rolled back is there again, also to one who began before.
+    // A rollback counts for an older snapshot too: the rows are there again.
     if (XidInMVCCSnapshot(xid, snapshot))
         return TransactionIdDidAbort(xid) ? transaction_state::aborted : transaction_state::running;
     bool is_known;
