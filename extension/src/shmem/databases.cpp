@@ -70,7 +70,7 @@ shared_database* find(Oid database) {
     return nullptr;
 }
 
-// One that somebody still holds is not free: it is let go of later.
+// Returns a free entry. An entry that a session still holds is not free; the session lets go of it later.
 shared_database* find_free() {
     for (shared_database& d : all->entries)
         if (pg_atomic_read_u32(&d.database) == InvalidOid && pg_atomic_read_u32(&d.holds) == 0)
@@ -103,7 +103,7 @@ shared_database* known_database_entry(Oid database) {
 }
 
 shared_database* our_database() {
-    // The entry may have become another database's, if the extension was dropped.
+    // If the extension was dropped, the entry may have become another database's.
     if (ours == nullptr || pg_atomic_read_u32(&ours->database) != MyDatabaseId)
         ours = database_entry(MyDatabaseId);
     return ours;
@@ -119,8 +119,8 @@ void free_database(shared_database* d) {
     SpinLockRelease(&all->lock);
 }
 
-// Who asks for a worker writes is_wanted, and then looks whether the entry is still the database's; here it is the
-// other way round.
+// A session that asks for a worker writes is_wanted first, and then looks whether the entry still belongs to its
+// database. This function does these two in the opposite order.
 void free_database_unless_wanted(shared_database* d) {
     if (pg_atomic_read_u32(&d->is_wanted) != 0)
         return;
@@ -144,7 +144,7 @@ void wake_launcher() {
 }
 
 bool expects_worker(shared_database* d) {
-    // One that has failed more often is not tried again soon.
+    // A worker that has failed more often is not started again soon.
     constexpr int few_failures = 2;
     return has_worker(d) ||
            (has_launcher() && pg_atomic_read_u32(&d->lacks_worker) == 0 && d->starts.failures() <= few_failures);

@@ -1,4 +1,4 @@
-// A table with open addressing: places are given out, and given back, under a lock; found and marked without.
+// A table with open addressing. A lock protects giving out and freeing entries. Finding and marking them needs no lock.
 #include "shmem/marks.hpp"
 
 #include "pg/settings.hpp"
@@ -7,11 +7,11 @@
 namespace pgpubsub {
 
 struct channel_mark {
-    pg_atomic_uint64 channel;       // database and channel; 0: free; no_channel: was freed
-    pg_atomic_uint32 is_listed;     // whether it is in the list of its database
+    pg_atomic_uint64 channel;       // database and channel; 0: free; no_channel: freed
+    pg_atomic_uint32 is_listed;     // whether the mark is in the list of its database
     pg_atomic_uint32 wanted;        // of is_hint, is_hint_for_waiting and is_spread
     pg_atomic_uint32 is_spreading;  // further consumers are about to be woken
-    uint32 next;                    // in the list: place and 1
+    uint32 next;                    // the next one in the list: its position plus 1
     uint32 hash;                    // name_hash()
     pg_atomic_uint64 due_at;        // TimestampTz
     pg_atomic_uint64 last_claim;    // by steady_now()
@@ -29,7 +29,7 @@ constexpr uint32 is_spread = 4;
 struct mark_table {
     slock_t lock;
     uint32 size;  // a power of 2
-    uint32 room;  // how many may be used
+    uint32 room;  // how many entries may be used
     pg_atomic_uint32 used;
     channel_mark marks[FLEXIBLE_ARRAY_MEMBER];
 };
@@ -61,7 +61,7 @@ void attach(void* memory, bool is_new) {
     }
 }
 
-// Where to begin to look for it.
+// Returns where the search for the key begins.
 uint32 start_of(uint64 key) {
     return hash_combine(murmurhash32(static_cast<uint32>(key)), murmurhash32(static_cast<uint32>(key >> 32)));
 }
@@ -79,13 +79,13 @@ channel_mark* find(uint64 key) {
     return nullptr;
 }
 
-// Under the lock.
+// Makes a mark for the key. The caller holds the lock.
 channel_mark* make(uint64 key, uint32 hash) {
     const uint32 start = start_of(key);
     for (uint32 i = 0; i < max_probes && pg_atomic_read_u32(&table->used) < table->room; ++i) {
         channel_mark& m = table->marks[(start + i) & (table->size - 1)];
         const uint64 there = pg_atomic_read_u64(&m.channel);
-        // One that was freed may still be in a list.
+        // A freed mark may still be in a list.
         if (there > no_channel || pg_atomic_read_u32(&m.is_listed) != 0)
             continue;
         m.hash = hash;
@@ -107,7 +107,7 @@ bool is_still_there(const mark_place& at) {
     return is;
 }
 
-// Puts the mark into the list, if it is not there.
+// Puts the mark into the list if it is not there.
 void put_into_list(shared_database* d, channel_mark* mark) {
     if (pg_atomic_exchange_u32(&mark->is_listed, 1) != 0)
         return;
@@ -115,12 +115,12 @@ void put_into_list(shared_database* d, channel_mark* mark) {
     do
         mark->next = first;
     while (!pg_atomic_compare_exchange_u32(&d->first_mark, &first, static_cast<uint32>(mark - table->marks) + 1));
-    // Who found the list empty wakes the worker, for all who come before it looks.
+    // The session that found the list empty wakes the worker, on behalf of all that come before the worker looks.
     if (first == 0)
         wake_worker(d);
 }
 
-// False if that was wanted already.
+// Adds `what` to the mark, and puts the mark into the list; false if `what` was wanted already.
 bool want(shared_database* d, channel_mark* mark, uint32 what) {
     const bool is_new =
         (pg_atomic_read_u32(&mark->wanted) & what) == 0 && (pg_atomic_fetch_or_u32(&mark->wanted, what) & what) == 0;
@@ -157,7 +157,8 @@ mark_place find_mark(int32 channel_id, const char* name) {
 }
 
 void set_mark(shared_database* d, const mark_place& at, audience who) {
-    // What was committed is visible before it is looked who listens: who listens later looks for work after that.
+    // The commit is visible before this looks for listeners. So a session that begins to listen later finds the work
+    // when it then looks for some.
     pg_memory_barrier();
     if (!is_still_there(at)) {
         if (is_anybody_there())
@@ -207,14 +208,15 @@ bool next_mark(uint32* place, taken_mark* taken) {
         *place = m.next;
         const uint64 channel = pg_atomic_read_u64(&m.channel);
         pg_atomic_exchange_u32(&m.is_listed, 0);
-        // Freed and given to a channel of another database while somebody was about to put it into our list.
+        // The mark was freed, and given to a channel of another database, while a session was about to put it into our
+        // list.
         if (database_of(channel) != MyDatabaseId) {
             if (shared_database* const other = database_entry(database_of(channel)))
                 put_into_list(other, &m);
             continue;
         }
-        // From here on it may come into the list again; what is set from here on is for the next time, or seen already
-        // now.
+        // From here on the mark may come into the list again. What is set from here on is kept for the next time, or is
+        // read already now.
         const uint32 wanted = pg_atomic_exchange_u32(&m.wanted, 0);
         *taken = {&m,
                   static_cast<int32>(channel & PG_UINT32_MAX),

@@ -1,5 +1,5 @@
-// One record for each process of the server, written by that process, and counters that tell quickly that nobody is
-// there.
+// Each process of the server has one record, which only that process writes. Counters tell quickly that no session
+// listens or waits.
 #include "shmem/sessions.hpp"
 
 #include "pure/steady_clock.hpp"
@@ -10,17 +10,17 @@ namespace {
 
 struct session_record {
     slock_t lock;
-    Oid database;  // InvalidOid: neither listens nor waits
+    Oid database;  // InvalidOid: the session neither listens nor waits
     int pid;
     name_map listened;
     name_map awaited;
-    pg_atomic_uint32 is_waiting;  // 0 once it is woken
-    pg_atomic_uint64 read_at;     // when it, listening, last ended a transaction, by steady_now()
-    pg_atomic_uint64 sent_at;     // when the first NOTIFY was sent that it had not read then
+    pg_atomic_uint32 is_waiting;  // 0 once the session is woken
+    pg_atomic_uint64 read_at;     // when the session, while it listened, last ended a transaction, by steady_now()
+    pg_atomic_uint64 sent_at;     // when the first NOTIFY was sent that the session had not read by then
 };
 
 struct shared_sessions {
-    pg_atomic_uint32 all;  // sum of what follows
+    pg_atomic_uint32 all;  // the sum of all counters that follow
     pg_atomic_uint32 listening[name_bits];
     pg_atomic_uint32 waiting[name_bits];
     session_record records[FLEXIBLE_ARRAY_MEMBER];
@@ -29,13 +29,13 @@ struct shared_sessions {
 shared_sessions* shared = nullptr;
 session_record* ours = nullptr;
 
-// The hashes of the names that this session listens to, and how many of them share a bit. Null where it listens to
-// none.
+// The hashes of the names that this session listens to, and how many of these names share a bit. Null if the session
+// listens to none.
 HTAB* listened = nullptr;
 uint16 names_of_bit[name_bits];
 bool is_awaiting = false;
 
-// What UNLISTEN has asked for in the present transaction. What does not fit here stays noted.
+// The names that UNLISTEN has given up in the present transaction. Names that do not fit here stay noted.
 constexpr int max_unlistened = 64;
 bool unlisten_all = false;
 int unlistened_count = 0;
@@ -80,7 +80,7 @@ void clear_bit(name_map session_record::*map, uint32 hash) {
     SpinLockRelease(&ours->lock);
 }
 
-// Allocates nothing.
+// Stops noting the name as listened to. Allocates nothing.
 void stop_listening(uint32 hash) {
     bool found = false;
     if (listened != nullptr)
@@ -147,7 +147,7 @@ void note_listen(const char* name) {
     if (!has_record())
         return;
     const uint32 hash = name_hash(MyDatabaseId, name);
-    // Who asks for both in a transaction stays noted.
+    // A name for which the transaction has asked both stays noted.
     unlisten_all = false;
     for (int i = 0; i < unlistened_count; ++i)
         if (unlistened[i] == hash)

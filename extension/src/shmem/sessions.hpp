@@ -1,9 +1,11 @@
-// Who listens, and who waits: the sessions that a hint may be for, in shared memory.
+// The sessions that listen, and the sessions that wait: a hint may be for them. They are in shared memory.
 //
-// A session that executes LISTEN is noted before it listens, and not forgotten before it has stopped: so whoever finds
-// nobody here can spare the hint. (LISTEN is noticed where utility commands are executed, see utility_hook.cpp.) Names
-// are kept as bits of a map, so there may be any number of them; two names may share a bit, which costs a hint in vain
-// at times.
+// Guarantee: a session that executes LISTEN is noted before it listens, and is not forgotten before it has stopped. So
+// a transaction that finds no session here can spare the hint. (utility_hook.cpp notices LISTEN where utility commands
+// are executed.)
+//
+// Names are kept as bits of a map, so there may be any number of them. Two names may share a bit, which at times costs
+// a hint in vain.
 #pragma once
 
 #include "shmem/databases.hpp"
@@ -12,23 +14,24 @@ namespace pgpubsub {
 
 extern const shared_part sessions_part;
 
-// How many sessions may listen to, or wait for, a channel with that hash (marks.hpp): at least as many as do.
+// Return how many sessions may listen to, or wait for, a channel with that hash (marks.hpp): never fewer than really
+// do.
 uint32 count_interested(uint32 hash);
 uint32 count_waiting(uint32 hash);
-// Whether anybody listens or waits at all, in any database.
+// Returns whether any session listens or waits at all, in any database.
 bool is_anybody_there();
 
-// This session is about to listen to that name.
+// Notes that this session is about to listen to that name.
 void note_listen(const char* name);
-// It has asked not to listen to it any more (null: to none), which holds from commit on, unless that is taken back
-// before.
+// note_unlisten() notes that the transaction has given up listening to that name (null: to all names). This holds from
+// the commit on (unlisten_at_commit()), unless it is taken back before (forget_unlisten()).
 void note_unlisten(const char* name);
 void unlisten_at_commit();
 void forget_unlisten();
 
-// This session waits for channels with these hashes, until end_wait().
+// Begins a wait of this session for channels with these hashes. It lasts until end_wait().
 void begin_wait(std::span<const uint32> hashes);
-// Whether it was woken since begin_wait() or wait_again(), and so does not count as waiting any more.
+// Returns whether the session was woken since begin_wait() or wait_again(), and therefore no longer counts as waiting.
 bool was_woken();
 void wait_again();
 void end_wait();
@@ -45,9 +48,9 @@ struct name_map {
 
 // A session as the worker sees it.
 struct interested_session {
-    uint32 process;  // number
+    uint32 process;  // the process number
     int pid;
-    bool is_waiting;  // for those in `awaited`, and was not woken yet
+    bool is_waiting;  // for the names in `awaited`, and not woken yet
     name_map awaited;
     name_map listened;
 
@@ -61,23 +64,24 @@ struct interested_session {
     }
 };
 
-// The sessions that listen or wait in a database at present: an array in the current memory context.
+// Returns the sessions that listen or wait in a database at present, as an array in the current memory context.
 std::span<const interested_session> interested_sessions(Oid database);
 
-// A listening session has ended a transaction: before the next one it reads all NOTIFYs, and each NOTIFY that it reads
-// is a transaction too. So a session that has ended none since a NOTIFY was sent to it has not read that. Can't fail.
+// Notes that a listening session has ended a transaction. Before the next one the session reads all NOTIFYs, and each
+// NOTIFY that it reads is a transaction, too. So a session that has ended no transaction since a NOTIFY was sent to it
+// has not read that NOTIFY. Can't fail.
 void note_read();
-// A NOTIFY is sent to those who listen in the database, now.
+// Notes that a NOTIFY is now sent to the sessions that listen in the database.
 void note_sent(std::span<const interested_session> sessions, int64 now);
 
 struct late_reader {
     int pid;      // 0: none
     int64 since;  // by steady_now()
 };
-// The session that has left a NOTIFY of the worker unread for the longest time, for a second or more.
+// Returns the session that has left a NOTIFY of the worker unread for the longest time, if that is a second or more.
 late_reader latest_reader(Oid database);
 
-// Wakes a session that waits; false if it does not, or was woken already.
+// Wakes a session that waits; false if it does not wait, or was woken already.
 bool wake_waiting(const interested_session& who);
 
 }  // namespace pgpubsub
