@@ -1,10 +1,13 @@
-// The hints of a transaction: collected while it runs, given when it has ended.
+// The hints of a transaction: they are collected while it runs, and given when it has ended.
 //
-// Steps: a hint finds its mark in shared memory when it is asked for, where it may still fail. At commit, after the
-// transaction is visible to others, the marks are set: no lock, no memory, no error. Where no worker is to be expected,
-// the NOTIFYs are executed just before the commit. A hint that belongs to a sub-transaction is dropped with it. PREPARE
-// TRANSACTION executes no NOTIFY, which PostgreSQL would refuse, and leaves the hints to the worker, which looks when
-// the transaction is over: the session that commits it need not know of us.
+// Steps:
+// 1. When a hint is asked for, it finds its mark in shared memory. Here it may still fail.
+// 2. At commit, after the transaction is visible to others, the marks are set: no lock, no memory, no error.
+// 3. If no worker is to be expected, the NOTIFYs are executed instead, just before the commit.
+//
+// A hint that belongs to a sub-transaction is dropped with it. PREPARE TRANSACTION executes no NOTIFY, which PostgreSQL
+// would refuse. It leaves the hints to the worker, which looks when the transaction is over: the session that commits
+// the transaction need not know of us.
 #include "wakeup/wakeup.hpp"
 
 #include "pure/steady_clock.hpp"
@@ -14,7 +17,7 @@
 namespace pgpubsub {
 namespace {
 
-// When a hint is given.
+// The event at which a hint is given.
 enum class on : uint8 { commit, abort };
 
 struct pending_hint {
@@ -23,19 +26,19 @@ struct pending_hint {
     SubTransactionId asked_by;
     on when;
     audience who;
-    const char* notifies;  // the name that a NOTIFY is executed for; null: none
-    TimestampTz due_at;    // commit: a hint at that time; DT_NOBEGIN: at once
-    int below;             // the last one before it that is alike, or -1
+    const char* notifies;  // the name for which a NOTIFY is executed; null: none
+    TimestampTz due_at;    // for a commit, the time of the hint; DT_NOBEGIN: at once
+    int below;             // the index of the last one before it with the same key; -1: none
 };
 
-// In TopTransactionContext, in the order of asking; so the hints of a sub-transaction are the last ones. Of those that
-// are alike there is one for each sub-transaction at most: memory grows with the channels, and not with the rows.
+// The array is in TopTransactionContext, in the order of asking; so the hints of a sub-transaction are the last ones.
+// Each sub-transaction has at most one hint of each key: memory grows with the channels, not with the rows.
 pending_hint* hints = nullptr;
 int hint_count = 0;
 int hint_capacity = 0;
 
-// Hints are alike that have the same key. The last one of each key is found by looking at all while there are few, and
-// by this beyond.
+// Hints are alike if they have the same key. While there are few hints, the last one of a key is found by looking at
+// all of them. Beyond that, this table finds it.
 struct last_of_key {
     uint64 key;  // the hash key
     int index;
@@ -60,7 +63,7 @@ int find_last(uint64 key) {
     return i;
 }
 
-// Needs memory only for a key that is not there.
+// Sets the last hint of a key. Needs memory only for a key that is not in the table.
 void set_last(HTAB* by_key, uint64 key, int index) {
     if (by_key == nullptr)
         return;
@@ -81,9 +84,9 @@ HTAB* index_hints() {
     return by_key;
 }
 
-// Whether `there`, which is alike, stands for a new one too. It was asked for by this sub-transaction or one around it:
-// it is dropped no sooner, which is right for a commit; and not given as early as it should be, which for an abort
-// would be wrong.
+// Returns whether the pending hint `there`, which is alike, also covers a new one. `there` belongs to this
+// sub-transaction or an enclosing one, so it lives at least as long. That suffices for a commit. A hint for an abort
+// must be given when its own sub-transaction aborts, so both must belong to the same one.
 bool stands_for(const pending_hint& there, SubTransactionId asked_by) {
     return there.when == on::commit || there.asked_by == asked_by;
 }
@@ -116,9 +119,9 @@ void add_hint(const channel& c, on when, audience who, TimestampTz due_at, way b
     hints[hint_count++] = hint;
 }
 
-// Whether the extension may be gone with the present transaction.
+// Whether the present transaction may remove the extension.
 bool looks_at_extension = false;
-// Whether it may be there from then on.
+// Whether the extension may exist after it.
 bool asks_for_worker = false;
 // Whether there may then be a database that takes connections, and did not before.
 bool looks_at_databases = false;
@@ -149,11 +152,12 @@ void give_hints(on when) {
         ask_for_worker();
     if (looks_at_databases && when == on::commit)
         note_change_of_databases();
-    // Also where all were dropped: the memory goes with the transaction.
+    // This is needed also if all hints were dropped: the memory goes with the transaction.
     forget_hints();
 }
 
-// So late, since it may yet turn out that the transaction is prepared. PostgreSQL drops the doubles.
+// Executes the NOTIFYs. This comes so late because the transaction may still turn out to be prepared. PostgreSQL drops
+// duplicates.
 void execute_notifies() {
     for (int i = 0; i < hint_count; ++i)
         if (hints[i].notifies != nullptr)
@@ -178,7 +182,7 @@ void note_prepared(TransactionId xid) {
     forget_hints();
 }
 
-// The number of the transaction that is being prepared; it is no longer ours once it is.
+// The number of the transaction that is being prepared. Once it is prepared, it is no longer ours.
 TransactionId preparing = InvalidTransactionId;
 
 void at_transaction_end(XactEvent event, void*) {
@@ -202,8 +206,8 @@ void at_transaction_end(XactEvent event, void*) {
     }
 }
 
-// A sub-transaction has committed: its hints, from the `first` on, are those of the one around it, which may have one
-// that is alike.
+// Hands the hints of a committed sub-transaction, from `first` on, to the enclosing one. That one may already have a
+// hint that is alike.
 void hand_hints_to(SubTransactionId parent, int first) {
     int kept = first;
     for (int i = first; i < hint_count; ++i) {
@@ -218,7 +222,7 @@ void hand_hints_to(SubTransactionId parent, int first) {
     hint_count = kept;
 }
 
-// It has been rolled back.
+// Drops the hints of a sub-transaction that was rolled back, and gives its hints for an abort.
 void drop_hints(int first) {
     shared_database* const d = first < hint_count ? our_database() : nullptr;
     for (int i = first; i < hint_count; ++i) {
@@ -270,7 +274,7 @@ void wake_consumers(const channel& c) {
     switch (effective_wakeup()) {
         case wakeup_mode::worker: add_hint(c, on::commit, audience::all, DT_NOBEGIN); break;
         case wakeup_mode::transaction:
-            // NOTIFY does not reach who is in pgpubsub.wait().
+            // NOTIFY does not reach a session that is in pgpubsub.wait().
             add_hint(c, on::commit, audience::waiting, DT_NOBEGIN, way::by_notify);
             break;
         case wakeup_mode::automatic:
@@ -298,13 +302,13 @@ void tell_worker_of_dead_session() {
 }
 
 void note_claim_begun(const channel& c) {
-    // An older snapshot says nothing about what is there now.
+    // A claim with an older snapshot says nothing about what is there now.
     if (!has_shared_memory() || IsolationUsesXactSnapshot())
         return;
     const TimestampTz began_at = ActivePortal == nullptr
                                      ? GetCurrentStatementStartTimestamp()
                                      : Min(GetCurrentStatementStartTimestamp(), ActivePortal->creation_time);
-    // In this order: if anything comes between the two looks, it is noted as one that began earlier.
+    // The order matters: if time passes between the two looks, the claim is noted as one that began earlier.
     const int64 now = steady_now();
     note_claim(find_mark(c.id, c.name), now - Max(GetCurrentTimestamp() - began_at, 0));
 }
