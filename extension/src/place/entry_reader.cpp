@@ -4,7 +4,7 @@
 namespace pgpubsub {
 namespace {
 
-// PostgreSQL's own answer, for VACUUM. It knows what this transaction has done, and may yet undo.
+// Returns PostgreSQL's own answer, as VACUUM gets it. It knows what this transaction has done, and may yet undo.
 bool is_version_gone(TupleTableSlot* slot) {
     if (!TTS_IS_BUFFERTUPLE(slot))
         return false;

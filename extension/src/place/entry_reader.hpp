@@ -1,5 +1,5 @@
-// Reads what the entries of an index lead to, without a scan: the versions of a row that have the same values in all
-// indexes.
+// Reads the rows to which entries of an index lead, without a scan. An entry leads to all versions of a row that have
+// the same values in all indexes.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -8,7 +8,7 @@ namespace pgpubsub {
 
 class entry_reader {
 public:
-    // What it needs is made in the context that is current when it first reads.
+    // Whatever the reader needs is allocated in the memory context that is current when it first reads.
     static entry_reader begin(Relation heap) { return {heap, nullptr, nullptr}; }
     void end();
 
@@ -27,8 +27,9 @@ public:
         ExecClearTuple(slot_);
     }
 
-    // Whether no transaction, running or to come, can make anything of it: each version was never committed, or was
-    // removed or replaced by a transaction that has committed. An older snapshot may see it all the same.
+    // Returns whether the entry is gone: each version was never committed, or was removed or replaced by a transaction
+    // that has committed. No transaction, running or to come, can change that. An older snapshot may see a version all
+    // the same.
     bool is_gone(const ItemPointerData& pointer);
 
     Relation heap_;

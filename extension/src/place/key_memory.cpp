@@ -1,6 +1,6 @@
-// A table of sets of a few keys, each with a lock that is held for less than a microsecond. A set that is full forgets
-// the key that was not used for the longest time. A set that never had a key is told of nothing: most publishers of
-// ordered channels find that.
+// A table of sets of a few keys. Each set has a lock, which is held for less than a microsecond. A full set forgets the
+// key that was not used for the longest time. Nothing is reported to a set that never had a key: most publishers of
+// ordered channels find such a set.
 #include "place/key_memory.hpp"
 
 #include "pg/settings.hpp"
@@ -18,19 +18,19 @@ constexpr int64 nothing_left = PG_INT64_MAX;
 struct key_slot {
     key_name name;
     uint64 generation;  // 0: the slot is free
-    uint64 changes;     // how often it was told of something
-    uint64 learning;    // the number of the walk that is to find out; several may share one. 0: none
+    uint64 changes;     // another number after each report
+    uint64 learning;    // the number of the walk that is to find out, which several walks may share; 0: none
     uint32 used;        // the higher, the later
     int64 below;
-    int64 lowest_told;  // since learning has begun
-    // As long as it has not all: those that were told of since learning has begun.
+    int64 lowest_told;  // the lowest id that was reported since learning has begun
+    // While `has_all` is false, the pointers are those that were reported since learning has begun.
     bool has_all;
     bool has_too_many;
     uint32 count;
-    uint32 count_before;  // learning has begun
+    uint32 count_before;  // the count when learning began
     ItemPointerData pointers[known_pointers];
 
-    // Behind the others.
+    // Adds a pointer behind the others.
     void add(const ItemPointerData& pointer) {
         const auto is_same = [&pointer](const ItemPointerData& other) {
             return ItemPointerEquals(const_cast<ItemPointer>(&other), const_cast<ItemPointer>(&pointer));
@@ -93,12 +93,12 @@ key_slot* make(key_set& set, const key_name& name, uint64 generation) {
     *oldest = {};
     oldest->name = name;
     oldest->generation = generation;
-    oldest->changes = ++set.numbers;  // no copy of an earlier one of that name is like it
+    oldest->changes = ++set.numbers;  // unlike any copy of an earlier slot of that name
     oldest->below = nothing_known;
     return oldest;
 }
 
-// Calls f(set, slot) with the slot of that name locked, if there is one; f must neither report an error nor take long.
+// Calls f(set, slot) with the slot of that name locked, if there is one. f must neither report an error nor take long.
 template <typename F>
 void with_slot(const key_name& name, uint64 generation, F f) {
     key_set& set = set_of(name);
@@ -108,7 +108,7 @@ void with_slot(const key_name& name, uint64 generation, F f) {
     SpinLockRelease(&set.lock);
 }
 
-// On a standby nobody tells.
+// On a standby nobody reports.
 bool remembers() { return table != nullptr && max_skip_time() > 0 && !RecoveryInProgress(); }
 
 }  // namespace
@@ -147,7 +147,7 @@ key_name name_of_waiting(Relation heap, int32 subscription_id) {
 }
 
 void key_is_stored(const key_name& name, int64 id, ItemPointer pointer) {
-    pg_memory_barrier();  // the entry is there before this is read; begin_learning() has it the other way round
+    pg_memory_barrier();  // the entry is there before this is read; begin_learning() does it in the opposite order
     if (pg_atomic_read_u32(&set_of(name).is_used) == 0)
         return;
     with_slot(name, places_generation(), [&](key_set& set, key_slot& slot) {
@@ -237,7 +237,7 @@ void known_key::learned(int64 below) {
         slot.learning = 0;
         if (below != nothing_left || slot.has_too_many)
             return;
-        // There is no row at all but those that were told of meanwhile.
+        // The key has no rows but those that were reported meanwhile.
         slot.has_all = true;
         slot.drop_those_before();
     });

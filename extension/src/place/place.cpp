@@ -1,6 +1,6 @@
-// Two tables of places: most have room for a few ranges; one that outgrows it moves to a larger one. Each table is made
-// of sets of a few places with a lock, which is held for less than a microsecond. A set that is full forgets the place
-// that was not used for the longest time.
+// Two tables of places. The places of the first have room for a few ranges; a place that outgrows it moves to the
+// second, whose places are larger. Each table consists of sets of a few places. Each set has a lock, which is held for
+// less than a microsecond. A full set forgets the place that was not used for the longest time.
 #include "place/place.hpp"
 
 #include "channel/catalog.hpp"
@@ -20,16 +20,16 @@ struct place_state {
     uint32 used;  // the higher, the later
     uint32 count;
     uint64 generation;
-    bool is_large;     // the ranges are in the other table
-    int64 highest_id;  // up to where something may be remembered
+    bool is_large;     // the ranges are in the table of larger places
+    int64 highest_id;  // up to this id something may be remembered
     TimestampTz highest_due;
-    told_lanes told;  // only in the shared one
-    // Only in the session's: see place.hpp, 1.
+    told_lanes told;  // only in shared memory
+    // The rest is used only in the session's own table: see place.hpp, 1.
     stored_below safe;
     stored_below noted;
     uint64 horizon;       // a transaction; 0: nothing is noted
-    bool is_guess;        // something is taken for finished that was not proved to be
-    uint32 stepped_over;  // by the last walk: entries that were not known
+    bool is_guess;        // something is taken for finished without a proof
+    uint32 stepped_over;  // how many entries the last walk met that were not in a range
     TimestampTz made_at;
 };
 
@@ -42,7 +42,7 @@ struct place {
 template <uint32 Capacity, int Ways>
 struct place_set {
     slock_t lock;
-    pg_atomic_uint32 is_told;  // somebody has wanted to know of lanes here; only of the small ones
+    pg_atomic_uint32 is_told;  // a walk has asked for reports of lanes here; only used in the sets of small places
     uint32 uses;
     place<Capacity> places[Ways];
 };
@@ -51,14 +51,14 @@ using large_set = place_set<large_capacity, 2>;
 
 struct place_table {
     pg_atomic_uint64 generation;
-    pg_atomic_uint64 told;  // the last number of what was told
+    pg_atomic_uint64 told;  // the number of the last report
     uint32 small_count;
     uint32 large_count;
     small_set* small;
     large_set* large;
 };
 
-Oid table_of_places = InvalidOid;  // that the session's are of
+Oid table_of_places = InvalidOid;  // the table to which the session's places belong
 place_table* shared_table = nullptr;
 place_table* session_table = nullptr;
 
@@ -112,7 +112,8 @@ bool is_same(const place_key& a, const place_key& b) {
     return a.database == b.database && a.subscription_id == b.subscription_id && a.file == b.file;
 }
 
-// The place in its set, which is locked: made, or emptied, if it was another one or is out of date.
+// Returns the place in its set, whose lock is held. If it is not there or is out of date, an empty one takes its entry
+// or another one's.
 template <typename Set>
 auto& find_in(Set& set, const place_key& key, uint64 generation) {
     auto* found = &set.places[0];
@@ -137,7 +138,7 @@ uint32 hash_of(const place_key& key) {
     return hash_combine(murmurhash32(key.database), murmurhash32(static_cast<uint32>(key.subscription_id)));
 }
 
-// Calls f(state, ranges) with the place locked; f must neither report an error nor take long.
+// Calls f(state, ranges) with the place locked. f must neither report an error nor take long.
 template <typename F>
 void with_place(const place_key& key, F f) {
     place_table& table = table_to_use();
@@ -170,9 +171,9 @@ void with_place(const place_key& key, F f) {
     auto& q = find_in(large, key, generation);
     finished_ranges ranges(q.ranges, &q.state.count, large_capacity);
     if (moved_count > 0) {
-        head.count = 0;  // what is left of an earlier place of that name was not looked after
+        head.count = 0;  // the rest of an earlier place of that name was not kept up to date
         head.used = q.state.used;
-        head.told = {};  // between the two locks, something may have been told of
+        head.told = {};  // between the two locks, something may have been reported
         q.state = head;
         for (uint32 i = 0; i < moved_count; ++i)
             if (moved[i].lane != lane_of_lanes)
@@ -189,11 +190,11 @@ stored_below lower_of(const stored_below& a, const stored_below& b) {
     return {Min(a.id, b.id), Min(a.due_at, b.due_at), b.next_id};
 }
 
-// So many entries are cheaper to step over in each walk than to make a guess.
+// To step over so many entries in each walk is cheaper than to make a guess.
 constexpr uint32 guess_limit = 500;
 
-// Takes over what was noted, if no transaction of then is left by this snapshot; and notes what is there now. `next`
-// was read after `stored`.
+// Takes over what was noted, if by this snapshot no transaction of that time runs any more; and then notes what is
+// there now. `next` was read after `stored`.
 stored_below safe_by_horizon(place_state& state, const stored_below& stored, uint64 oldest_running, uint64 next) {
     if (state.horizon != 0 && oldest_running >= state.horizon) {
         state.safe = state.noted;
@@ -224,8 +225,9 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     stored_below stored;
     uint64 next = 0;
     uint64 oldest = 0;
-    // What the place had when it was first looked at, if that was more than what had been read before. It may be of
-    // somebody who has read later. So the numbers are read again: only if they are lower still, they were set back.
+    // The highest numbers of the place at the first look, if they were above those that this function had read. They
+    // may come from a session that has read later. So the sequence and the clock are read again: only if they are lower
+    // still, they were set back.
     bool looks_again = true;
     int64 seen_id = bottom;
     TimestampTz seen_due = bottom;
@@ -234,7 +236,7 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
     for (uint32 capacity = small_capacity; !has_copied; capacity = large_capacity) {
         if (looks_again) {
             place.generation_ = pg_atomic_read_u64(
-                &table_to_use().generation);  // what is found by numbers from before it is forgotten too
+                &table_to_use().generation);  // ranges that were found by numbers from before it are forgotten, too
             place.now_ = GetCurrentTimestamp();
             stored = all_stored_below(c.id, place.now_);
             next = next_transaction();
@@ -262,7 +264,7 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
                 if (!place.guesses_)
                     stored = safe;
             }
-            // The sequence, or the clock, was set back.
+            // The sequence or the clock was set back.
             if (stored.next_id < seen_id) {
                 state.count = 0;
                 state.highest_id = 0;
@@ -281,21 +283,23 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
             memcpy(place.ranges_, ranges.begin(), place.count_ * sizeof(finished_range));
         });
     }
-    pg_memory_barrier();  // what is read from the index from now on has all that was told of
+    pg_memory_barrier();  // an index that is read from now on has all entries that were reported
     place.id_limit_ = is_standby ? bottom : stored.id;
     place.due_limit_ = is_standby ? bottom : stored.due_at;
     place.settle(snapshot, next);
     return place;
 }
 
-// What became of the transactions that ranges depend on. In an ordered channel, a row that somebody is removing must be
-// met: if it is back a moment later, it comes first of its key. And a transaction must meet what it has stored itself,
-// which others can't see yet.
+// Finds out what became of the transactions that ranges depend on. Two kinds of ranges are left out of this copy
+// although their transaction runs:
+// - In an ordered channel, a walk must meet a row that another transaction is removing: if the row is back a moment
+//   later, it comes first of its key.
+// - A transaction must meet the rows that it has stored itself, which others can't see yet.
 void known_place::settle(Snapshot snapshot, uint64 next) {
     struct ended_transaction {
         uint64 number;
         bool has_committed;
-        bool is_running;  // but its rows must be met
+        bool is_running;  // but a walk must meet its rows
     };
     ended_transaction* ended = nullptr;
     uint32 ended_count = 0;
@@ -375,7 +379,7 @@ void known_place::want_lanes() const {
 void lane_is_stored(Relation heap, int32 subscription_id, int16 priority) {
     if (!is_shared())
         return;
-    pg_memory_barrier();  // the entry is there before this is read; known_place::recall() has it the other way round
+    pg_memory_barrier();  // the entry is there before this is read; known_place::recall() does it in the opposite order
     const place_key key = key_of(heap, subscription_id);
     if (pg_atomic_read_u32(&shared_table->small[hash_of(key) % shared_table->small_count].is_told) == 0)
         return;
@@ -407,7 +411,7 @@ void forget_places() { pg_atomic_fetch_add_u64(&table_to_use().generation, 1); }
 
 namespace {
 
-// Where each session remembers by itself, this reaches it when what was written by hand is committed.
+// For a session that remembers by itself: reaches it when rows that were written by hand are committed.
 void at_invalidation(Datum, Oid relation) {
     if (!is_shared() && session_table != nullptr && (!OidIsValid(relation) || relation == table_of_places))
         forget_places();
@@ -427,7 +431,7 @@ const shared_part places_part = {"pgpubsub places", [] { return table_size(share
 
 using namespace pgpubsub;
 
-// A statement trigger: no statement of the library's own fires it.
+// A statement trigger. No statement of the library's own fires it.
 PGPUBSUB_FUNCTION(pgpubsub_notifications_changed) {
     CacheInvalidateRelcacheByRelid(our_catalog().notification);
     forget_places();

@@ -1,7 +1,10 @@
-// Why all_stored_below() is right: a session announces before it draws, and withdraws that after it has stored. Whoever
-// has read the sequence as X, and then the announcements, meets for each id up to X one of these: it was announced when
-// they were read, and bounds the result; or it was stored before, and an index that is read later has it. Ids above X
-// do not count. The same goes for the clock.
+// Why all_stored_below() is right: a session makes its announcement before it draws a number, and withdraws it after it
+// has stored the row. Take a session that reads the sequence as X, and then reads the announcements. For each id up to
+// X it finds one of these:
+// - The id was announced when the announcements were read. It bounds the result.
+// - The row was stored before. An index that is read later has it.
+//
+// Ids above X do not count. The same goes for the clock.
 #include "place/unstored.hpp"
 
 #include "channel/catalog.hpp"
@@ -16,23 +19,23 @@ constexpr uint32 any_channel = 0;
 
 struct announcement {
     pg_atomic_uint32 database;
-    pg_atomic_uint32 channel;  // of the ids
+    pg_atomic_uint32 channel;  // the channel whose ids are announced
     pg_atomic_uint64 id;
     pg_atomic_uint64 due_at;  // as uint64
 };
 
 struct shared_announcements {
-    pg_atomic_uint64 latest_clock;  // by which anybody has called times stored
+    pg_atomic_uint64 latest_clock;  // the latest time by which any session has called times stored
     announcement of_process[FLEXIBLE_ARRAY_MEMBER];
 };
 
 shared_announcements* shared = nullptr;
-announcement local;  // where there is no shared memory
+announcement local;  // used without shared memory
 pg_atomic_uint64 local_latest_clock;
 bool local_is_made = false;
 
-// Of this session.
-int id_level = 0;  // of the sub-transaction that has announced ids; 0: none has
+// The rest is of this session.
+int id_level = 0;  // the level of the sub-transaction that has announced ids; 0: none has
 bool id_is_exact = false;
 int due_level = 0;
 int64 last_id = 0;
@@ -61,11 +64,11 @@ pg_atomic_uint64& latest_clock() {
     return shared != nullptr ? shared->latest_clock : local_latest_clock;
 }
 
-// In the order of time.
+// Convert a time to a number, and back. The numbers are in the order of the times.
 uint64 as_number(TimestampTz t) { return static_cast<uint64>(t) ^ (uint64{1} << 63); }
 TimestampTz as_time(uint64 n) { return static_cast<TimestampTz>(n ^ (uint64{1} << 63)); }
 
-// What was announced in a sub-transaction of that level, or deeper; 0: none is.
+// Withdraws what was announced in a sub-transaction of that level, or deeper. *announced_at: 0 if nothing is announced.
 void withdraw(pg_atomic_uint64 announcement::*number, int* announced_at, int level) {
     if (*announced_at == 0 || *announced_at < level)
         return;
@@ -119,15 +122,15 @@ int64 draw_id() {
     shared_database* const d = our_database();
     const uint64 latest = d != nullptr ? pg_atomic_read_u64(&d->latest_id) : 0;
     const int64 id = draw_number(our_catalog().notification_id_seq);
-    const bool was_set_back = id <= last_id || static_cast<uint64>(id) <= latest;  // the sequence, by somebody
+    const bool was_set_back = id <= last_id || static_cast<uint64>(id) <= latest;  // the sequence was set back
     if (d != nullptr && (was_set_back || static_cast<uint64>(id) > pg_atomic_read_u64(&d->latest_id)))
         pg_atomic_write_u64(&d->latest_id, static_cast<uint64>(id));
     last_id = id;
-    if (id_level > 0 && (!id_is_exact || was_set_back)) {  // the first one that is drawn is the lowest one
+    if (id_level > 0 && (!id_is_exact || was_set_back)) {  // the first id that is drawn is the lowest
         pg_atomic_write_u64(&ours().id, static_cast<uint64>(last_id));
         id_is_exact = true;
     }
-    if (was_set_back)  // after it is announced: who remembers from now on knows of it
+    if (was_set_back)  // after the announcement: a walk that remembers a range from now on knows of the id
         forget_places();
     return last_id;
 }
@@ -145,7 +148,7 @@ TimestampTz announce_due() {
     const uint64 before = pg_atomic_read_u64(&latest_clock());
     pg_memory_barrier();
     const TimestampTz now = GetCurrentTimestamp();
-    if (as_number(now) < before) {  // it was set back
+    if (as_number(now) < before) {  // the clock was set back
         pg_atomic_write_u64(&latest_clock(), as_number(now));
         forget_places();
     }
@@ -155,7 +158,7 @@ TimestampTz announce_due() {
 
 void due_is_stored() { withdraw(&announcement::due_at, &due_level, 0); }
 
-// By whomever.
+// Returns the last id that was drawn by any session.
 int64 last_drawn_id() {
     const Relation sequence = open_our_sequence(our_catalog().notification_id_seq, AccessShareLock);
     const Buffer buffer = ReadBuffer(sequence, 0);
