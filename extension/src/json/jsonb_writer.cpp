@@ -1,6 +1,6 @@
-// The value is written from front to back. A container's entries come before the bytes of its parts, so room is left
-// for them, and each is filled in when its part is complete. The whole is the only part of a level of its own, whose
-// entry is written where the length word will be.
+// The value is written from front to back. A container's entries come before the bytes of its parts. So room is left
+// for the entries, and each is filled in when its part is complete. The whole value is the only part of an outermost
+// level; its entry is written where the length word will be.
 #include "json/jsonb_writer.hpp"
 
 #include <algorithm>
@@ -35,7 +35,7 @@ uint32 word_at(const char* bytes) {
     return result;
 }
 
-// A bare scalar is stored as an array of one.
+// A bare scalar is stored as an array of one element.
 constexpr uint32 scalar_head_size = 2 * word;
 constexpr uint32 max_value_bytes = max_jsonb_bytes - scalar_head_size;
 
@@ -105,14 +105,14 @@ void jsonb_writer::clear() {
     excess_ = 0;
     uncounted_left_ = max_uncounted;
     depth_ = 0;
-    // Its index is none at which the entry would be an offset.
+    // At this index the entry is not an offset.
     top_ = {.index = 1, .entry = 0, .data = VARHDRSZ, .value = VARHDRSZ};
     keep_back(0);
 }
 
 void jsonb_writer::keep_back(std::size_t bytes) {
     limit_ = max_value_bytes - static_cast<uint32>(std::min<std::size_t>(bytes, max_value_bytes));
-    // Never less than what is in use: the difference of the two is the room.
+    // At least used_: the difference of the two is the room.
     writable_ = std::max(std::min(capacity_, limit_), used_);
 }
 
@@ -146,7 +146,7 @@ void jsonb_writer::push(level l) {
     top_ = l;
 }
 
-// A container whose bytes before the first value are of this size.
+// Begins a container. size: of its bytes before the first value.
 bool jsonb_writer::begin(std::size_t size) {
     if (!reserve(size + max_padding)) {
         leave_out();
@@ -205,9 +205,9 @@ bool jsonb_writer::begin_array(int count) {
     return true;
 }
 
-// What begins behind the length word, and is aligned or not.
+// Adds a jsonb value, given the bytes that follow its length word. They need not be aligned.
 void jsonb_writer::value(std::string_view bytes) {
-    // A container's text has at least a quarter of its bytes: a digit with its separator is stored in twelve.
+    // A container's text has at least a quarter of its bytes: a digit with its separator is stored in twelve bytes.
     const bool is_container = (word_at(bytes.data()) & uint32(layout::container::scalar)) == 0;
     const bool is_string =
         !is_container && (word_at(bytes.data() + word) & uint32(layout::part::mask)) == JENTRY_ISSTRING;
@@ -236,7 +236,7 @@ const Jsonb* jsonb_writer::finish() {
     const auto type = static_cast<layout::part>(word_at(buffer_) & uint32(layout::part::mask));
     if (type != layout::part::container) {
         keep_back(0);
-        // max_value_bytes leaves the room for it. What is moved keeps its alignment.
+        // max_value_bytes leaves the room for the head. The bytes keep their alignment when they move.
         const uint32 size = used_ - VARHDRSZ;
         if (used_ + scalar_head_size > capacity_) {
             capacity_ += scalar_head_size;

@@ -1,5 +1,11 @@
-// Writes a jsonb value directly, in the order and with the bytes that it is stored with: the same bytes that the
-// server's own functions make.
+// Writes a jsonb value directly, in the order and with the bytes in which it is stored.
+//
+// Guarantees:
+// - The bytes are the same as those that the server's own functions make.
+// - A value that would make the whole larger than jsonb can be is left out. Null takes its place, and is_truncated()
+//   returns true: a capture must not fail the user's INSERT.
+// - The same is done with a value that would make the text of the whole longer than the server can make a text. A few
+//   bytes may stand for a long text, and a consumer that takes it could not read it.
 //
 //     jsonb_writer json = jsonb_writer::make();
 //     json.begin_object(shape);   // then a value for each of its keys, in the order of the shape
@@ -8,13 +14,9 @@
 //     json.end();
 //     const Jsonb* result = json.finish();
 //
-// What would make the whole larger than jsonb can be is left out, with null in its place, and is_truncated() tells so:
-// a capture must not fail the user's INSERT. The same of what would make the text of the whole longer than the server
-// can make one: a few bytes may stand for a long text, and who takes it could not read it.
-//
-// After an ERROR, as at any other time, clear() starts a new value. A writer is used for one value at a time: whoever
-// keeps one for long must have another one ready for what may run while a value is being written (a user's cast to json
-// may run SQL, that captures).
+// After an ERROR, as at any other time, clear() starts a new value. A writer is used for one value at a time. A caller
+// that keeps a writer for long must have another one ready for code that may run while a value is being written (a
+// user's cast to json may run SQL that captures).
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -27,12 +29,12 @@
 
 namespace pgpubsub {
 
-// The keys of an object in the order of jsonb, and all bytes of the object before its first value, but the values'
+// The keys of an object in the order of jsonb, and all bytes of the object before its first value, except the values'
 // entries.
 class object_shape {
 public:
     int count() const { return count_; }
-    // Which of the names that the shape was made of is its member number i.
+    // Returns the index of member number i among the names of which the shape was made.
     int source(int i) const { return source_[i]; }
     std::string_view key(int i) const { return {keys_ + ends_[i] - length(i), length(i)}; }
 
@@ -44,29 +46,29 @@ private:
 
     int count_;
     int* source_;
-    std::uint32_t* ends_;  // of the keys, in the bytes at keys_
+    std::uint32_t* ends_;  // where each key ends in the bytes at keys_
     char* head_;
     std::uint32_t head_size_;
     std::uint64_t keys_text_size_;
-    const char* keys_;  // the last of the head
+    const char* keys_;  // the last part of the head
 };
 static_assert(survives_longjmp<object_shape>);
 
-// In the current memory context. The names must differ from each other; they are copied.
+// Makes a shape in the current memory context. The names must differ from each other; they are copied.
 const object_shape* make_object_shape(std::span<const std::string_view> names);
 
 class jsonb_writer {
 public:
-    // Its buffer is in the memory context that is current now.
+    // Makes a writer. Its buffer is in the memory context that is current now.
     static jsonb_writer make();
 
     // Starts a new value. The buffer is kept, unless it has become huge.
     void clear();
 
-    // An object, or array; after its values comes end(). Without the room for it null is in its place, the result is
-    // false, and neither values nor end() may follow.
+    // Begin an object or an array. The values follow, then end(). If there is no room for it, null takes its place, and
+    // the result is false. Then neither values nor end() may follow.
     bool begin_object(const object_shape& shape);
-    // With those members only that are included, indexed as the names that the shape was made of.
+    // Begins an object with the included members only. `included` is indexed as the names of which the shape was made.
     bool begin_object(const object_shape& shape, const bool* included);
     bool begin_array(int count);
     void end() {
@@ -78,7 +80,7 @@ public:
     void null() { add_entry(jsonb_layout::part::null, used_, used_); }
     void boolean(bool b) { add_entry(b ? jsonb_layout::part::is_true : jsonb_layout::part::is_false, used_, used_); }
     void integer(int64 value) { number(numeric_bytes(value)); }
-    // Of a floating-point number, which may have hundreds of digits.
+    // Adds a floating-point number, which may have hundreds of digits.
     void real(const numeric_bytes& n) {
         if (has_text_room(numeric_text_size(static_cast<const char*>(n.data())), n.size()))
             number(n);
@@ -91,12 +93,12 @@ public:
         const std::uint32_t begin = used_;
         pad();
         SET_VARSIZE(buffer_ + used_, VARHDRSZ + n.size());
-        // As many bytes as it can have, since a constant size is faster to copy.
+        // This copies the most bytes that a number can have, since a constant size is faster to copy.
         memcpy(buffer_ + used_ + VARHDRSZ, n.data(), numeric_bytes::max_size);
         used_ += VARHDRSZ + n.size();
         add_entry(jsonb_layout::part::number, begin, used_);
     }
-    // Neither NaN nor infinite.
+    // Adds a number that is neither NaN nor infinite.
     void number(Numeric n) { numeric({VARDATA_ANY(n), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(n))}); }
     void string(std::string_view s) {
         if (s.size() > strings_left_ || !reserve(s.size()) || !has_room_for_text_of(s))
@@ -106,10 +108,11 @@ public:
         put(s.data(), s.size());
         add_entry(jsonb_layout::part::string, begin, used_);
     }
-    // A value that is jsonb already, of any kind.
+    // Adds a value that is jsonb already, of any kind.
     void value(const Jsonb* jsonb) { value({VARDATA_ANY(jsonb), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(jsonb))}); }
 
-    // The same of what follows the length word of a numeric or a jsonb, which need not be aligned.
+    // The next two add a numeric and a jsonb value, given the bytes that follow its length word. They need not be
+    // aligned.
     void numeric(std::string_view bytes) {
         if (!reserve(bytes.size() + VARHDRSZ + max_padding) ||
             !has_text_room(numeric_text_size(bytes.data()), bytes.size()))
@@ -123,9 +126,10 @@ public:
     }
     void value(std::string_view bytes);
 
-    // Makes sure that so many bytes more can be written; false when jsonb can't be so large.
+    // Makes sure that so many more bytes can be written; false if jsonb can't be so large.
     bool reserve(std::size_t bytes) { return bytes <= writable_ - used_ || grow(bytes); }
-    // Keeps so many of the bytes that jsonb can have for what comes later: until it says 0 they count as not there.
+    // Reserves so many of the bytes that jsonb can have for what comes later. They count as not there until
+    // keep_back(0).
     void keep_back(std::size_t bytes);
     // Puts null in the place of a value that is too large.
     void leave_out() {
@@ -133,42 +137,43 @@ public:
         null();
     }
     bool is_truncated() const { return left_out_ != 0; }
-    // How many values have been left out.
+    // Returns how many values have been left out.
     std::uint32_t left_out() const { return left_out_; }
 
-    // Until clear() the strings, all together, may have no more bytes than these.
+    // Limits the bytes of all strings together, until clear().
     void limit_strings(std::size_t bytes) { strings_left_ = bytes; }
-    // The bytes that another string may have.
+    // Returns how many bytes another string may have.
     std::size_t room_for_string() const {
         const std::size_t room = limit_ > used_ ? limit_ - used_ : 0;
         return room < strings_left_ ? room : strings_left_;
     }
-    // Until clear() the value is of use only as a whole: once it is truncated, whoever adds to it may add nulls.
+    // Says that the value, until clear(), is of use only as a whole. Once it is truncated, the caller may add nulls
+    // instead of values.
     void want_whole() { wants_whole_ = true; }
     bool is_useless() const { return wants_whole_ && is_truncated(); }
 
-    // The whole value, in the buffer: it is there until clear().
+    // Returns the whole value. It is in the buffer, until clear().
     const Jsonb* finish();
 
 private:
     static constexpr std::uint32_t max_padding = 3;
 
-    // Of all numbers, names, words and separators the text has less than twice as many bytes as jsonb, but for what is
-    // counted in excess_: of a number with many zeros, of a string with escapes. Of the latter so much is not counted,
-    // since looking at each string would cost more than all else.
+    // The text of all numbers, names, words and separators has less than twice as many bytes as jsonb. Two exceptions
+    // are counted in excess_: numbers with many zeros, and strings with escapes. Up to max_uncounted bytes of strings'
+    // excess are not counted, since looking at each string would cost more than all else.
     static constexpr std::uint64_t max_text = 1000 * 1024 * 1024;
     static constexpr std::uint64_t max_uncounted = 256 * 1024 * 1024;
-    // So many bytes of text for a byte: of a control character in a string; of a number in jsonb, with all the zeros
+    // The most bytes of text for one byte: of a control character in a string; of a number in jsonb, with all the zeros
     // that it can have.
     static constexpr std::uint64_t worst_of_string = 6;
     static constexpr std::uint64_t worst_of_jsonb = 12 * 1024;
 
-    // Whether there is room for so long a text of so many bytes; then it is counted.
+    // Returns whether there is room for a text of length `text`, for so many bytes of jsonb. If there is, counts it.
     bool has_text_room(std::uint64_t text, std::size_t bytes) {
         return text <= 2 * bytes + 2 * VARHDRSZ || count_text(text - 2 * bytes);
     }
     bool count_text(std::uint64_t excess);
-    // Whether so long a text at most, which it seldom is, need not be counted.
+    // Returns whether a text of at most that length, which it seldom has, need not be counted.
     bool is_uncounted(std::uint64_t longest) {
         if (longest > uncounted_left_)
             return false;
@@ -179,12 +184,12 @@ private:
         return is_uncounted(worst_of_string * s.size()) || has_text_room(json_text_size(s), s.size());
     }
 
-    // A container that values are being added to. Positions are in the buffer.
+    // A container to which values are being added. Positions are in the buffer.
     struct level {
-        std::uint32_t index;  // of the next entry
+        std::uint32_t index;  // where it is written
         std::uint32_t entry;  // where it goes
         std::uint32_t data;   // where the bytes of the first part are
-        std::uint32_t value;  // where the container begins that has been begun inside, with its padding
+        std::uint32_t value;  // where the container inside that was begun last begins, with its padding
     };
 
     void put(const void* bytes, std::size_t size) {
@@ -192,7 +197,7 @@ private:
         used_ += static_cast<std::uint32_t>(size);
     }
     void put_word(std::uint32_t word) { put(&word, sizeof word); }
-    // Before what has four bytes or more.
+    // Pads before a part of four bytes or more.
     void pad() {
         constexpr std::uint32_t zeros = 0;
         memcpy(buffer_ + used_, &zeros, sizeof zeros);
@@ -215,11 +220,11 @@ private:
     std::size_t strings_left_;
     std::uint32_t left_out_;
     bool wants_whole_;
-    std::uint64_t excess_;  // of the text, in bytes
+    std::uint64_t excess_;  // excess of the text, in bytes
     std::uint64_t uncounted_left_;
     level top_;
     level* outer_;
-    int depth_;  // how many are in outer_
+    int depth_;  // how many levels are in outer_
     int depth_capacity_;
 };
 static_assert(survives_longjmp<jsonb_writer>);

@@ -1,6 +1,10 @@
-// From a column's value to JSON, by the rules of to_jsonb (PostgreSQL documentation, 9.16): numbers and booleans as
-// they are, dates and times in ISO 8601, json and jsonb as JSON, arrays as arrays, composites as objects, what has a
-// cast to json by that cast, and all else by its text output.
+// Turns a column's value into JSON, by the rules of to_jsonb (PostgreSQL documentation, 9.16):
+// - numbers and booleans as they are;
+// - dates and times in ISO 8601;
+// - json and jsonb as JSON;
+// - arrays as arrays, composites as objects;
+// - a value of a type that has a cast to json, by that cast;
+// - all other values by their text output.
 #include "json/row_json.hpp"
 
 #include "pg/element_memory.hpp"
@@ -12,12 +16,12 @@
 namespace pgpubsub {
 namespace {
 
-// Kept back from the rows for the few members around them.
+// Kept back from the rows, for the few members around them.
 constexpr std::size_t around_the_rows = 64 * 1024;
 
-// An array that is being added, with all that is inside: its elements share what functions remember between calls. Its
-// number is no other array's, so what was kept for an array in whose midst an ERROR came, or another capture, is not
-// taken for that of the next.
+// An array that is being added, with everything inside: its elements share what functions remember between calls. Its
+// number is no other array's. So what was kept for an array that an ERROR interrupted, or by another capture, is not
+// taken for that of the next array.
 struct outer_array {
     uint64 number;
     MemoryContext memory;
@@ -39,18 +43,19 @@ void add_or_null(jsonb_writer& json, Datum value, bool null, type_facts& type, c
 
 std::string_view bytes_of(const varlena* v) { return {VARDATA_ANY(v), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(v))}; }
 
-// Without its length word, aligned or not.
+// Returns the value without its length word, aligned or not.
 std::string_view unpacked(Datum value) { return bytes_of(PG_DETOAST_DATUM_PACKED(value)); }
 
-// A copy to call the output function, or cast, by: what it remembers between calls goes into the memory context instead
-// of staying for the session, and is not disturbed by a call that comes while another one runs.
+// Returns a copy with which to call the output function or cast. What the function remembers between calls goes into
+// `memory` instead of staying for the session. A call that comes while another one runs does not disturb it.
 FmgrInfo copy_of_function(const type_facts& type, MemoryContext memory) {
     FmgrInfo function = type.function;
     function.fn_mcxt = memory;
     return function;
 }
 
-// In an array one copy serves for all values of the type; elsewhere it is made at *own.
+// Returns the function to call. In an array one copy serves for all values of the type; elsewhere the copy is made at
+// *own.
 FmgrInfo* callable(type_facts& type, const outer_array* array, FmgrInfo* own) {
     if (array == nullptr) {
         *own = copy_of_function(type, CurrentMemoryContext);
@@ -79,7 +84,8 @@ void add_numeric(jsonb_writer& json, Datum value) {
         json.numeric(bytes);
 }
 
-// By way of its text: the shortest digits that read back as the same value, unless extra_float_digits wants fewer.
+// Returns the text of the number: the shortest digits that read back as the same value, unless extra_float_digits wants
+// fewer.
 const char* text_of_real(Datum value, const type_facts& type) {
     if (!type.graph->is_for_keys)
         return DatumGetCString(type.base == FLOAT4OID ? DirectFunctionCall1(float4out, value)
@@ -105,7 +111,7 @@ void add_date_time(jsonb_writer& json, Datum value, const type_facts& type) {
     json.string(JsonEncodeDateTime(text, value, type.base, nullptr));
 }
 
-// The text of a second in a time zone, before and behind the place of its fraction.
+// The text of a second in a time zone. It is split where a fraction of the second goes.
 struct second_text {
     TimestampTz second;  // in microseconds
     const pg_tz* zone;   // null: none yet
@@ -118,7 +124,7 @@ const second_text& text_of_second(TimestampTz second) {
     static second_text last;
     if (last.zone == session_timezone && last.second == second)
         return last;
-    last.zone = nullptr;  // in case of an ERROR
+    last.zone = nullptr;  // an ERROR may come before it is complete
     JsonEncodeDateTime(last.text, TimestampTzGetDatum(second), TIMESTAMPTZOID, nullptr);
     last.before = static_cast<int>(strchr(last.text, 'T') - last.text) + static_cast<int>(strlen("T00:00:00"));
     last.behind = static_cast<int>(strlen(last.text)) - last.before;
@@ -127,7 +133,8 @@ const second_text& text_of_second(TimestampTz second) {
     return last;
 }
 
-// Most times are of the present second, that of the row before. (Before the year 2000 a fraction counts backwards.)
+// Most times are in the present second, like the time of the row before. (Before the year 2000 a fraction counts
+// backwards.)
 void add_time_with_zone(jsonb_writer& json, Datum value, const type_facts& type) {
     const TimestampTz time = DatumGetTimestampTz(value);
     char text[MAXDATELEN + 8];
@@ -171,13 +178,14 @@ void add_uuid(jsonb_writer& json, Datum value) {
     json.string({text, sizeof text});
 }
 
-// The values of an array that are still to be added.
+// The values of an array that are yet to be added.
 struct array_values {
     const Datum* value;
     const bool* null;
 };
 
-// The first value for which there is no room is the last that is looked at: those behind it are null.
+// Adds the values of one dimension. The first value for which there is no room is the last that is looked at: those
+// behind it become null.
 void add_dimension(jsonb_writer& json, type_facts& element, int dimensions, const int* lengths, array_values* rest,
                    element_memory* memory, const outer_array& outer) {
     const uint32 left_out = json.left_out();
@@ -198,7 +206,8 @@ void add_dimension(jsonb_writer& json, type_facts& element, int dimensions, cons
     json.end();
 }
 
-// Looked at before any of the texts is made, each of which may be large.
+// Returns whether there is room for the texts of all elements. It looks before any text is made, since each may be
+// large.
 bool has_room_for_texts(const jsonb_writer& json, array_values all, int count, const type_facts& element,
                         element_memory* memory) {
     const uint64 room = json.room_for_string();
@@ -241,7 +250,7 @@ void add_array(jsonb_writer& json, Datum value, const type_facts& type, const ou
     pfree(nulls);
 }
 
-// As the writer wants them: indexed as the names that the shape was made of.
+// Returns the chosen members as the writer wants them: indexed as the names of which the shape was made.
 const bool* included_members(const row_columns& columns, const bool* chosen) {
     auto* const included = static_cast<bool*>(palloc(columns.columns * sizeof(bool)));
     for (int i = 0; i < columns.shape->count(); ++i)
@@ -272,12 +281,12 @@ void add_composite(jsonb_writer& json, Datum value, const type_facts& type, cons
     auto* const values = static_cast<Datum*>(palloc(desc->natts * sizeof(Datum)));
     auto* const nulls = static_cast<bool*>(palloc(desc->natts * sizeof(bool)));
     heap_deform_tuple(&tuple, desc, values, nulls);
-    // What is described for this value alone is gone after it, and so is what its functions remember.
+    // Columns that are described for this value alone are gone after it, and so is what their functions remember.
     const bool is_described_once = type.row == nullptr || columns != type.row->columns;
     add_members(json, *columns, values, nulls, nullptr, is_described_once ? nullptr : outer);
 }
 
-// How much longer a value's text is than the value, where that is known.
+// Returns how many times longer a value's text is than the value, for types for which that is known.
 Size characters_per_byte(const type_facts& type) {
     switch (type.base) {
         case BITOID:
@@ -287,12 +296,13 @@ Size characters_per_byte(const type_facts& type) {
     }
 }
 
-// Too large in itself: not even unpacked, since its text could be more than the server can allocate.
+// Returns whether a value is too large in itself. Such a value is not even unpacked, since its text could be more than
+// the server can allocate.
 bool is_too_large(Datum value, const type_facts& type) {
     return type.is_varlena && toast_raw_datum_size(value) > max_jsonb_bytes / characters_per_byte(type);
 }
 
-// What the type's function gives.
+// Returns the result of the type's function, which f calls.
 template <typename F>
 Datum call(const type_facts& type, F f) {
     if (!type.depends_on_settings || !type.graph->is_for_keys)
@@ -302,8 +312,8 @@ Datum call(const type_facts& type, F f) {
     return with_settings(text_settings, f);
 }
 
-// A cast may give null. Its function may take more than the value: the type's modifier, and whether the cast is an
-// explicit one.
+// Calls a cast, which may return null. The cast's function may take more than the value: the type modifier, and whether
+// the cast is explicit.
 Datum call_cast(FmgrInfo* cast, Datum value, bool* null) {
     LOCAL_FCINFO(call, 3);
     InitFunctionCallInfoData(*call, cast, cast->fn_nargs, InvalidOid, nullptr, nullptr);
@@ -339,7 +349,8 @@ void add(jsonb_writer& json, Datum value, type_facts& type, const outer_array* o
         case json_form::string: json.string(unpacked(value)); return;
         case json_form::array:
         case json_form::composite:
-            // Nested deeper than the stack lets us follow, though whoever made the value could.
+            // The value is nested deeper than the stack allows here, though the session that made the value had enough
+            // stack.
             if (stack_is_too_deep())
                 json.leave_out();
             else if (type.form == json_form::array)

@@ -1,8 +1,11 @@
-// Rows as JSON: the same as to_jsonb(row) gives, but for what to_jsonb refuses.
+// Turns rows into JSON.
 //
-// A value of the type json that jsonb can't hold (see json_text.hpp) becomes a JSON string of its text, and what would
-// make the whole too large becomes null, so that no INSERT of a user fails for it. What calls may need in between is
-// left in the current memory context, which the caller empties now and then.
+// Guarantees:
+// - The result is that of to_jsonb(row), except for values that to_jsonb refuses.
+// - No INSERT of a user fails because of such a value. A value of the type json that jsonb can't hold (see
+//   json_text.hpp) becomes a JSON string of its text. A value that would make the whole too large becomes null.
+//
+// Temporary memory of the calls is left in the current memory context, which the caller empties now and then.
 #pragma once
 
 #include "json/jsonb_writer.hpp"
@@ -11,8 +14,8 @@
 
 namespace pgpubsub {
 
-// Adds the row as an object, with those of the columns only that are chosen (null: with all). Values, nulls and chosen
-// are indexed by attribute number - 1.
+// Adds the row as an object that has the chosen columns only (null: all). Values, nulls and chosen are indexed by
+// attribute number - 1.
 void add_row(jsonb_writer& json, const row_columns& columns, const Datum* values, const bool* nulls,
              const bool* chosen);
 

@@ -1,6 +1,6 @@
-// Facts come from the system caches. So that not every CREATE TABLE anywhere in the database (each makes a type) has
-// all captured tables described anew, the hash values of the cache entries that facts came from are remembered, in a
-// set that may take others for them, but never misses one. Built-in types and functions don't change.
+// Facts come from the system caches. Each CREATE TABLE anywhere in the database makes a type, and must not cause all
+// captured tables to be described anew. So the hash values of the cache entries from which facts came are remembered in
+// a set. The set may take other entries for them, but never misses one. Built-in types and functions don't change.
 #include "json/type_facts.hpp"
 
 #include "pg/compat.hpp"
@@ -11,7 +11,7 @@ namespace {
 
 uint64 generation = 1;
 
-// Bits by hash value.
+// A set of hash values, as bits.
 class hash_set {
 public:
     void add(uint32 hash) { bit(hash) |= mask(hash); }
@@ -26,12 +26,13 @@ private:
 hash_set known_types, known_casts, known_functions;
 
 void type_changed(Datum known, syscache_id, uint32 hash) {
-    // Zero stands for all of them.
+    // Zero stands for all entries.
     if (hash == 0 || reinterpret_cast<hash_set*>(DatumGetPointer(known))->may_have(hash))
         ++generation;
 }
 
-// The function from the type to json that a CREATE CAST names, or InvalidOid. Built-in types have none that counts.
+// Returns the function from the type to json that a CREATE CAST names, or InvalidOid. No cast of a built-in type
+// counts.
 Oid cast_to_json(Oid type) {
     if (type < FirstNormalObjectId)
         return InvalidOid;
@@ -41,7 +42,7 @@ Oid cast_to_json(Oid type) {
                                                                                                     : InvalidOid;
 }
 
-// Of built-in types that need no look-up; output of all others.
+// Returns the form of built-in types that need no look-up; `output` for all others.
 json_form known_form(Oid type) {
     switch (type) {
         case BOOLOID: return json_form::boolean;
@@ -94,8 +95,8 @@ void read_function(type_facts* facts, Oid function) {
     fmgr_info_cxt(function, &facts->function, facts->graph->memory);
 }
 
-// With the call as an expression, in which a function for many types (anyenum, ...) finds the one that it is called
-// for.
+// Reads the cast's function together with the call as an expression. There a function for many types (anyenum, ...)
+// finds the type for which it is called.
 void read_cast(type_facts* facts, Oid function) {
     read_function(facts, function);
     with_context(facts->graph->memory, [facts, function] {
@@ -107,7 +108,7 @@ void read_cast(type_facts* facts, Oid function) {
     });
 }
 
-// Whether the text of a value may be another one in another session. Of what isn't known it may.
+// Returns whether the text of a value may differ between sessions. For types that aren't known it may.
 bool output_depends_on_settings(Oid base) {
     switch (base) {
         case OIDOID:
@@ -183,7 +184,7 @@ type_facts unread_type(type_graph* graph, Oid type) {
 
 void read_type(type_facts* unread) {
     const Oid type = unread->base;
-    // Before it is read: what changes meanwhile shows later.
+    // This comes before the type is read: a change that arrives meanwhile shows later.
     watch_type(type);
     type_facts facts = *unread;
     facts.base = known_form(type) == json_form::output ? getBaseType(type) : type;
@@ -212,7 +213,7 @@ void read_type(type_facts* unread) {
     *unread = facts;
 }
 
-// It asks for nothing of the columns' types, so it can't fail half-way, and takes the same time for any type.
+// Asks for nothing of the columns' types. So it can't fail half-way, and takes the same time for any type.
 const row_columns* describe_columns(type_graph* graph, TupleDesc desc, std::span<const AttrNumber> which) {
     const int all = which.empty() ? desc->natts : static_cast<int>(which.size());
     auto* const names = static_cast<std::string_view*>(palloc(all * sizeof(std::string_view)));
