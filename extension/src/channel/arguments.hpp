@@ -1,4 +1,4 @@
-// Reading the arguments of SQL functions, with errors that name the argument.
+// Reads the arguments of SQL functions. Its errors name the argument.
 #pragma once
 
 #include "channel/channel.hpp"
@@ -8,14 +8,14 @@
 namespace pgpubsub {
 
 // The positions of an SQL function's arguments have the names that the script gives them. They stand before the
-// function, as
+// function, in a struct that is named after the function's symbol:
 //
 //     struct publish_arguments {
 //         enum : int { channel, payload, ... };
 //     };
 //
-// named after its symbol. Forms of former versions may lack some at the end. test/lib/check-catalog.pl compares them
-// with the scripts.
+// Forms of former versions may lack some arguments at the end. test/lib/check-catalog.pl compares the names with the
+// scripts.
 
 // Errors: null_value_not_allowed (22004).
 inline void require(FunctionCallInfo fcinfo, int index, const char* name) {
@@ -28,13 +28,14 @@ inline std::string_view text_argument(FunctionCallInfo fcinfo, int index, const 
     return view_of(PG_GETARG_TEXT_PP(index));
 }
 
-// Null where the argument is.
+// Returns the argument; null if it is null.
 inline const Jsonb* optional_jsonb_argument(FunctionCallInfo fcinfo, int index) {
     return PG_ARGISNULL(index) ? nullptr : PG_GETARG_JSONB_P(index);
 }
 
-// A count is a bigint; in the catalog of 0.1.0 it was an integer. More than an int holds is no limit: neither a result
-// nor a transaction can have so many rows. Errors: invalid_parameter_value (22023) when it is below 1.
+// Returns a count, which is a bigint; in the catalog of 0.1.0 it was an integer. A count of more than an int holds is
+// no limit: neither a result nor a transaction can have so many rows. Errors: invalid_parameter_value (22023) if the
+// count is below 1.
 enum class count_type { integer, bigint };
 inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name, count_type type) {
     require(fcinfo, index, name);
@@ -47,7 +48,7 @@ inline int count_argument(FunctionCallInfo fcinfo, int index, const char* name, 
 
 enum class smallest_interval { zero, above_zero };
 
-// The longest span, so that each of its parts, and any two of them together, lead to a time that PostgreSQL has.
+// The longest span. Each of its parts, and any two of them together, lead to a time that PostgreSQL has.
 inline constexpr int longest_span_years = 90'000;
 
 inline bool is_longer_than_any(const Interval& span) {
@@ -55,8 +56,9 @@ inline bool is_longer_than_any(const Interval& span) {
     return span.month > longest_span_years * MONTHS_PER_YEAR || span.day > days || span.time / USECS_PER_DAY > days;
 }
 
-// The point in time that lies the interval argument behind now. `reference` is the clock's now, since a transaction's
-// own now() may be long ago. Errors: invalid_parameter_value (22023) for an interval that is too small or too long.
+// Returns the time that lies the interval argument after `reference`. `reference` is the clock's now, since a
+// transaction's own now() may be long ago. Errors: invalid_parameter_value (22023) if the interval is too small or too
+// long.
 inline TimestampTz deadline_argument(FunctionCallInfo fcinfo, int index, const char* name, TimestampTz reference,
                                      smallest_interval smallest) {
     require(fcinfo, index, name);

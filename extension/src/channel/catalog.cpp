@@ -15,7 +15,7 @@ static_assert(sizeof(catalog) % sizeof(Oid) == 0);
 catalog known;
 bool known_is_valid = false;
 
-// A member of the extension, by its name.
+// A member of the extension, with its name.
 struct member {
     const char* name;
     Oid catalog::*place;
@@ -80,7 +80,7 @@ struct table_index {
     const char* name;
     Oid catalog::*place;
     AttrNumber columns[most_index_columns];  // 0: no more
-    AttrNumber descending = 0;               // the one of them that is; 0: none
+    AttrNumber descending = 0;               // the descending column; 0: none
 };
 
 namespace row = column;
@@ -187,8 +187,8 @@ bool is_btree(Oid index) {
     return result;
 }
 
-// The columns of the B-tree, and their order. Of the notifications each index has a part, by its WHERE; of the other
-// tables, all rows.
+// Returns whether the index is a B-tree of the wanted columns, in their order. An index of the notification table has a
+// part of the rows, by its WHERE; an index of another table has all rows.
 bool is_as_known(HeapTuple tuple, const table_index& wanted) {
     const auto& facts = *reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
     if (facts.indnatts > most_index_columns || !is_btree(facts.indexrelid) ||
@@ -207,12 +207,14 @@ bool is_as_known(HeapTuple tuple, const table_index& wanted) {
     return true;
 }
 
-// Without its index there are no rates, but nothing else is lost. The catalog of 0.1.0 has no notification_waiting.
+// Without the index of stat_count there are no rates, but nothing else is lost. The catalog of 0.1.0 has no
+// notification_waiting.
 bool can_be_without(const table_index& i) {
     return i.place == &catalog::stat_count_at || i.place == &catalog::notification_waiting;
 }
 
-// One that is not valid has only the rows that came since it was begun: what it lacks would not be found.
+// Reports an index that is not valid: it has only the rows that came since its creation began, so that the other rows
+// would not be found.
 [[noreturn]] void not_valid(Oid index) {
     const char* const name = get_rel_name(index);
     ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -223,7 +225,8 @@ bool can_be_without(const table_index& i) {
     pg_unreachable();
 }
 
-// An index of that name that another table has is none of ours. InvalidOid: there is none.
+// Returns the index of that name; InvalidOid if the table has none. An index of that name on another table is none of
+// ours.
 Oid look_for_index(Oid table, const table_index& wanted) {
     const Oid found = get_relname_relid(wanted.name, get_rel_namespace(table));
     const HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(found));
@@ -263,7 +266,8 @@ Oid look_for_index(Oid table, const table_index& wanted) {
     pg_unreachable();
 }
 
-// By a transaction that has committed since this statement began; it may have been made anew since.
+// Reports that the extension was dropped, by a transaction that has committed since this statement began. The extension
+// may have been made anew since.
 [[noreturn]] void was_dropped() {
     if (!is_installed())
         not_installed();
@@ -273,7 +277,7 @@ Oid look_for_index(Oid table, const table_index& wanted) {
     pg_unreachable();
 }
 
-// Of a table that was looked up before, as all that are opened.
+// Returns the types of the columns of a table that was looked up before, as all tables that are opened were.
 std::span<const Oid> types_of(Oid table) {
     for (const table_types& t : types)
         if (known.*t.table == table)
@@ -281,10 +285,10 @@ std::span<const Oid> types_of(Oid table) {
     return {};
 }
 
-// In memory the two are the same.
+// The types varchar and text are the same in memory.
 bool is_alike(Oid have, Oid wanted) { return have == wanted || (have == VARCHAROID && wanted == TEXTOID); }
 
-// What is wrong with the table for a library that knows so many of its columns; null: nothing.
+// Returns what is wrong with the table for a library that knows so many of its columns; null: nothing.
 const char* find_problem(Relation table, int columns) {
     const TupleDesc have = RelationGetDescr(table);
     const std::span<const Oid> known_types = types_of(RelationGetRelid(table));
@@ -305,8 +309,8 @@ const char* find_problem(Relation table, int columns) {
 
 }  // namespace
 
-// Not get_extension_oid(): from 19 on that may still find, in a cache, what somebody else is just dropping, when its
-// members are gone already.
+// get_extension_oid() won't do: from PostgreSQL 19 on it may still find, in a cache, an extension that another session
+// is just dropping, and whose members are gone already.
 Oid our_extension() {
     InvalidateCatalogSnapshot();
     const Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
@@ -342,7 +346,7 @@ const catalog& our_catalog() {
         if (!OidIsValid(found.*i.place) && !can_be_without(i))
             no_index(found.*i.table, i.name);
     }
-    // Who finds the extension in a database sees to it that it has a worker.
+    // A session that finds the extension in a database asks for a worker there.
     if (has_shared_memory())
         ask_for_worker();
     known = found;
@@ -390,7 +394,8 @@ Relation open_our_sequence(Oid sequence, LOCKMODE mode) {
 }
 
 int64 draw_number(Oid sequence) {
-    // Once a transaction, as nextval_internal() does it, which has no word of its own for a sequence that is gone.
+    // This locks the sequence once a transaction, as nextval_internal() does. But nextval_internal() has no error of
+    // its own for a sequence that is gone.
     static struct {
         Oid sequence;
         LocalTransactionId transaction;

@@ -1,10 +1,10 @@
-// Where the extension's own tables are, and its functions of capture: their OIDs, looked up once and remembered until
+// The OIDs of the extension's own tables, and of its functions of capture. They are looked up once and remembered until
 // one of the tables changes (a function's OID stays as long as the extension).
 //
-// Guarantee: what is found belongs to the extension. Tables, sequences and functions are found among the members of the
-// extension (pg_depend), indexes by their table, and never by a schema's name: a schema may be renamed, and then
-// anybody who may create one could take its name. An index must have the columns that the library writes and reads, in
-// the order of its own.
+// Guarantee: all that is found belongs to the extension. Tables, sequences and functions are found among the members of
+// the extension (pg_depend), and indexes by their table. None is found by the name of a schema: a schema may be
+// renamed, and then any role that may create a schema could take its name. An index must have the columns that the
+// library writes and reads, in the library's order.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -30,7 +30,7 @@ struct catalog {
     Oid notification_held;
     Oid notification_in_flight;
     Oid notification_dedup;
-    Oid notification_waiting;  // InvalidOid where a version before 0.2.0 made the catalog
+    Oid notification_waiting;  // InvalidOid if a version before 0.2.0 made the catalog
     Oid notification_id_seq;
     Oid dead_letter;
     Oid dead_letter_id;
@@ -40,51 +40,55 @@ struct catalog {
     Oid broadcast_id;
     Oid broadcast_expires_at;
     Oid stat_count;
-    Oid stat_count_at;  // InvalidOid where it is missing
+    Oid stat_count_at;  // InvalidOid if it is missing
     Oid capture_function;
     Oid capture_filter_function;
 };
 
-// The extension in this database; InvalidOid where it is not installed.
+// Returns the extension in this database; InvalidOid if it is not installed.
 Oid our_extension();
-// Whether it is, and is whole: pg_upgrade makes its parts one by one, by commands that are none of ours.
+// Returns whether the extension is installed and complete: pg_upgrade makes its parts one by one, by commands that are
+// none of ours.
 inline bool is_installed() { return !IsBinaryUpgrade && OidIsValid(our_extension()); }
 
-// Whether the table, or whatever else it is that pg_class has, belongs to the extension.
+// Returns whether the relation (a table, or any other entry of pg_class) belongs to the extension.
 bool is_part_of_extension(Oid relation);
 
-// The OIDs in this database. An index may be replaced by another one (REINDEX CONCURRENTLY) unless its table is locked,
-// so ask after the table was opened. Errors: undefined_schema (3F000) when the extension is not there, undefined_table
-// (42P01), undefined_function (42883) or, for an index, undefined_object (42704) when a part of it is missing;
-// object_not_in_prerequisite_state (55000) when an index is not of the form of ours.
+// Returns the OIDs in this database. Unless its table is locked, an index may be replaced by another one (REINDEX
+// CONCURRENTLY). So ask after the table was opened. Errors:
+// - undefined_schema (3F000) if the extension is not there;
+// - undefined_table (42P01), undefined_function (42883) or, for an index, undefined_object (42704) if a part of it is
+//   missing;
+// - object_not_in_prerequisite_state (55000) if an index is not of the form that the library knows.
 const catalog& our_catalog();
 
-// As our_catalog().stat_count_at; an error, as above, where it is missing.
+// Returns our_catalog().stat_count_at. Errors: those of our_catalog(), also if this index is missing.
 Oid index_of_counts();
 
-// For SQL text: the quoted name of the schema that the extension's functions are in, and that of a function with its
-// schema.
+// For SQL text: return the quoted name of the schema of the extension's functions, and the quoted name of a function
+// with its schema.
 const char* our_schema_name();
 const char* qualified_function_name(Oid function);
 
-// Opens one of the tables, which begins with the `columns` columns that this library knows, of the same types. It may
-// have more, at the end, that are nullable: those of a later version. Errors: object_not_in_prerequisite_state (55000)
-// when it is of another form; undefined_schema (3F000) when the extension was dropped while we waited for the table's
-// lock, and t_r_serialization_failure (40001) when it was made anew.
+// Opens one of the tables. The table must begin with the `columns` columns that this library knows, of the same types.
+// It may have more columns at the end, those of a later version, if they are nullable. Errors:
+// - object_not_in_prerequisite_state (55000) if the table is of another form;
+// - undefined_schema (3F000) if the extension was dropped while we waited for the table's lock;
+// - t_r_serialization_failure (40001) if the extension was dropped and made anew meanwhile.
 Relation open_our_table(Oid table, LOCKMODE mode, int columns);
 bool has_our_form(Relation table, int columns);
 
-// Opens one of the sequences, and draws its next number. Errors: as open_our_table(), where the extension was dropped
+// Open one of the sequences, and draw its next number. Errors: those of open_our_table() if the extension was dropped
 // meanwhile.
 Relation open_our_sequence(Oid sequence, LOCKMODE mode);
 int64 draw_number(Oid sequence);
 
-// Whether the relation is, or was when they were last looked up, one of ours; true for InvalidOid, and while nothing is
-// known.
+// Returns whether the relation is one of ours, or was when they were last looked up. True for InvalidOid, and while
+// nothing is known.
 bool was_in_catalog(Oid relation);
 
-// For the relcache callback: forgets the OIDs if `relation` is one of them or InvalidOid, or may be, and tells so. It
-// marks only, as an invalidation callback must.
+// For the relcache callback: forgets the OIDs if `relation` is one of them, may be one, or is InvalidOid; and returns
+// whether it did. It only marks them, as an invalidation callback must.
 bool forget_catalog(Oid relation);
 
 }  // namespace pgpubsub

@@ -5,8 +5,8 @@
 namespace pgpubsub {
 namespace {
 
-// Not the place that a cache tells: the row may have moved since, and VACUUM may have given its place to another one.
-// The scan sees what is committed now, and keeps its page as it is.
+// Tries to lock the row. It does not use the tid that a cache has: the row may have moved since, and VACUUM may have
+// given the tid to another row. The scan sees what is committed now, and keeps its page as it is.
 TM_Result try_to_lock(Relation catalog, Oid object, LockWaitPolicy policy, TransactionId* changed_by) {
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     const Oid catalog_oid = RelationGetRelid(catalog);
@@ -28,7 +28,8 @@ TM_Result try_to_lock(Relation catalog, Oid object, LockWaitPolicy policy, Trans
     return outcome;
 }
 
-// A transaction is seen to have committed a moment before it tells others what to forget; its lock lasts longer.
+// Waits until the session has heard of the changes by that transaction. A transaction is seen to have committed a
+// moment before it tells others what to forget; its lock lasts longer.
 void hear_of_changes_by(TransactionId id) {
     if (TransactionIdIsNormal(id) && !TransactionIdIsCurrentTransactionId(id))
         XactLockTableWait(id, nullptr, nullptr, XLTW_None);
@@ -44,7 +45,7 @@ bool lock_catalog_row(Oid catalog_oid, Oid object, if_busy then) {
     do {
         CHECK_FOR_INTERRUPTS();
         outcome = try_to_lock(catalog, object, then == if_busy::wait ? LockWaitBlock : LockWaitSkip, &changed_by);
-    } while (outcome == TM_Updated || outcome == TM_Deleted);  // while we waited: there may be a new version
+    } while (outcome == TM_Updated || outcome == TM_Deleted);  // while we waited: the row may have a new version
     table_close(catalog, NoLock);
     if (outcome == TM_WouldBlock)
         return false;

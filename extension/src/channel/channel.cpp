@@ -1,4 +1,4 @@
-// Channels and subscriptions by name or id, and what is said where there is none.
+// Finds channels and subscriptions by name or id, and reports those that do not exist.
 #include "channel/channel.hpp"
 
 #include "channel/channel_cache.hpp"
@@ -38,7 +38,7 @@ bool find_channel(int32 id, channel* result) {
 
 namespace {
 
-// The most similar name of a channel that the user may know of; null where none is similar.
+// Returns the most similar name of a channel on which the user has a right; null if none is similar.
 const char* similar_name(std::string_view name) {
     const Oid role = GetUserId();
     int best_distance = Min(3, static_cast<int>(name.size()) / 2) + 1;
@@ -90,7 +90,7 @@ channel get_queue_channel(std::string_view name, if_missing advice) {
 
 namespace {
 
-// A copy that does not depend on the memory of channels.
+// Returns a copy that does not depend on the memory of channels.
 subscription copy_of(const subscription& s) {
     subscription copy = s;
     if (s.filter != nullptr)

@@ -1,8 +1,11 @@
 // The session's memory of channels, and the reading of the tables behind it.
 //
-// Steps of a look-up: the memory, if it is still valid; else the tables by their indexes, with the newest snapshot
-// (as a system catalog would be read, so that a channel made by another session is seen at once, even in a transaction
-// that has an older snapshot). What isn't found isn't remembered.
+// Steps of a look-up:
+// 1. The channel is looked for in the memory, if that is still valid.
+// 2. Otherwise the tables are read by their indexes, with the newest snapshot. So would a system catalog be read. A
+//    channel that another session made is seen at once, even in a transaction that has an older snapshot.
+//
+// A channel that isn't found isn't remembered.
 #include "channel/channel_cache.hpp"
 
 #include "channel/catalog.hpp"
@@ -29,7 +32,7 @@ HTAB* by_name = nullptr;
 HTAB* by_subscription = nullptr;
 bool memory_is_valid = false;
 uint64 generation = 0;
-const remembered_channel* last_found = nullptr;  // by_id: most often it is asked for again
+const remembered_channel* last_found = nullptr;  // an entry of by_id: most often the same one is asked for again
 
 void forget_on_change(Datum, Oid relation) {
     if (forget_catalog(relation)) {
@@ -60,7 +63,7 @@ void start_memory() {
     memory_is_valid = true;
 }
 
-// As GetLatestSnapshot(), but also while a query runs in parallel.
+// Returns a snapshot as GetLatestSnapshot() does, but also while a query runs in parallel.
 Snapshot newest_snapshot(Relation rel) { return GetCatalogSnapshot(RelationGetRelid(rel)); }
 
 int32 id_in(HeapTuple tuple, Relation table, AttrNumber column) {
@@ -72,7 +75,7 @@ privilege stored_privilege(std::string_view name) {
     return name == "owner" ? privilege::owner : name == "publish" ? privilege::publish : privilege::consume;
 }
 
-// Appends to an array in the memory of channels, which grows by doubling.
+// Appends to an array in the memory of channels. The array grows by doubling.
 template <typename T>
 void append(T*& items, int& count, const T& item) {
     const bool is_full = (count & (count - 1)) == 0;  // at 0, 1, 2, 4, ...
@@ -130,8 +133,8 @@ void read_subscriptions(remembered_channel* entry, Relation subscriptions, Snaps
         });
 }
 
-// Reads a channel, the rights on it and its subscriptions; false where there is none. The key by value: the scan
-// changes it.
+// Reads a channel, the rights on it and its subscriptions; false if there is no such channel. The key is passed by
+// value, because the scan changes it.
 bool read_tables(Oid catalog::*index, ScanKeyData key, remembered_channel* result) {
     const Relation channels = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
     const Relation rights = open_our_table(our_catalog().channel_privilege, AccessShareLock, privilege_column::count);
@@ -160,9 +163,9 @@ bool read_tables(Oid catalog::*index, ScanKeyData key, remembered_channel* resul
     return HeapTupleIsValid(tuple);
 }
 
-// Reads a channel into the memory; null where there is none. If a change was told of while it was read, what was read
-// may be from before the change, and nothing would tell of it again: so it serves this look-up, as if that had come
-// first, but is not found by the next one, which reads anew.
+// Reads a channel into the memory; null if there is none. If an invalidation arrives while the channel is being read,
+// the result may be from before the change, and no further invalidation will come. Such a result serves this look-up,
+// as if the look-up had come first. But the next look-up does not find it, and reads anew.
 const remembered_channel* read_channel(Oid catalog::*index, const ScanKeyData& key) {
     remembered_channel read;
     start_memory();
@@ -185,7 +188,7 @@ const remembered_channel* read_channel(Oid catalog::*index, const ScanKeyData& k
 bool is_last_found(int32 id) { return last_found != nullptr && last_found->id == id; }
 bool is_last_found(std::string_view name) { return last_found != nullptr && name == last_found->what.name; }
 
-// The channel of a subscription, from the table; false where there is none.
+// Reads the channel of a subscription from the table; false if there is none.
 bool read_channel_id(int32 subscription_id, int32* channel_id) {
     ScanKeyData key = equals_int4(subscription_column::id, subscription_id);
     const Relation rel = open_our_table(our_catalog().subscription, AccessShareLock, subscription_column::count);

@@ -1,4 +1,4 @@
-// The session's memory of channels: what it has read of their tables, until somebody changes one.
+// The session's memory of channels: what it has read of their tables, until one of them is changed.
 #pragma once
 
 #include "channel/channel.hpp"
@@ -20,15 +20,15 @@ struct remembered_channel {
 };
 static_assert(survives_longjmp<remembered_channel>);
 
-// A channel from the memory, or from the tables; null where there is none. It holds until the next look-up of any kind,
-// which may forget everything. A name is not too long for one.
+// Returns a channel from the memory, or from the tables; null if there is none. The result is valid until the next
+// look-up of any kind, which may forget everything. A name must not be too long for a channel.
 const remembered_channel* look_up_channel(int32 id);
 const remembered_channel* look_up_channel(std::string_view name);
 
-// The channel of a subscription; false where there is none.
+// Finds the channel of a subscription; false if there is none.
 bool find_channel_id(int32 subscription_id, int32* channel_id);
 
-// The ids of all channels, in their order, as an array in the current memory context.
+// Returns the ids of all channels, in their order, as an array in the current memory context.
 std::span<const int32> all_channel_ids();
 
 }  // namespace pgpubsub

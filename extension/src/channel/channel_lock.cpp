@@ -7,10 +7,10 @@ namespace pgpubsub {
 namespace {
 
 // A transaction that uses more channels has one lock for all further ones, since the lock table is of limited size.
-// That one excludes whoever has any channel for `replace`, as if it were theirs.
+// That lock excludes every transaction that has any channel for `replace`, as if that channel were in use.
 constexpr int max_used = 64;
 
-// What this transaction has for use.
+// The channels that this transaction has locked for use.
 struct used_channels {
     LocalTransactionId transaction;
     bool has_all;
@@ -26,7 +26,7 @@ bool is_in_use(int32 id) {
         used.has_all = false;
         used.count = 0;
     }
-    // The last one first: most often it is asked for again.
+    // The last one is compared first: most often the same one is asked for again.
     for (int i = used.count - 1; i >= 0; --i)
         if (used.ids[i] == id)
             return true;
@@ -36,7 +36,7 @@ bool is_in_use(int32 id) {
 LOCKTAG tag_of(int32 id) { return lock_tag(lock_class::channel, static_cast<uint32>(id)); }
 LOCKTAG tag_of_all() { return lock_tag(lock_class::all_channels, 0); }
 
-// The locks stay when a sub-transaction is rolled back, so that what is remembered of them stays true.
+// Runs f so that the locks stay when a sub-transaction is rolled back. So `used` stays true.
 template <typename F>
 void with_top_transaction_owner(F f) {
     const ResourceOwner before = CurrentResourceOwner;
@@ -83,7 +83,7 @@ bool use_channel(channel* c, bool* was_locked) {
     if (is_used)
         return true;
     lock_for_use(c->id);
-    // What whoever had it has committed.
+    // The transaction that had the lock before has committed: its changes are read.
     AcceptInvalidationMessages();
     return find_channel(c->id, c);
 }
@@ -114,7 +114,7 @@ void lock_channel(int32 id, channel_lock mode) {
         const LOCKTAG tag = tag_of(id);
         LockAcquire(&tag, static_cast<LOCKMODE>(mode), false, false);
         if (mode == channel_lock::replace) {
-            // Who uses very many channels; others who replace one are no hindrance.
+            // Transactions that use very many channels have this lock. Others that replace a channel are no hindrance.
             const LOCKTAG all = tag_of_all();
             LockAcquire(&all, ShareLock, false, false);
         }

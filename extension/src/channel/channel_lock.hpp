@@ -1,24 +1,25 @@
-// The lock of a channel: each has one of its own, so that an open transaction holds up nobody but users of its channel.
+// The lock of a channel. Each channel has its own, so that an open transaction delays only users of its channel.
 //
-// It belongs to the transaction, is shown by pg_locks (locktype advisory, objsubid 5), and has the modes of a table's
-// lock:
+// The lock belongs to the transaction, is shown by pg_locks (locktype advisory, objsubid 5), and has the modes of a
+// table's lock:
 //
-//   mode     who has it                                                                          excludes
-//   use      who stores into the channel, takes from it or recovers it, or attaches a table       replace
-//   change   who changes its settings, its subscriptions or the rights on it                     change, replace
-//   replace  who drops it or a subscription, or changes how its rows are stored                  all
+//   mode     taken by a transaction that                                                    excludes
+//   use      stores into the channel, takes from it or recovers it, or attaches a table     replace
+//   change   changes its settings, its subscriptions or the rights on it                    change, replace
+//   replace  drops it or a subscription, or changes how its rows are stored                 all
 //
-// So who has it in any mode knows that the channel stays, and what was read of it under the lock holds, but for what
-// only `change` protects. Whoever waits for it has looked before that the caller has a right on the channel: nobody
-// else can stand in its way.
+// A transaction that has the lock in any mode knows that the channel stays. What it has read of the channel under the
+// lock stays true, except for what only `change` protects. Before a transaction waits for the lock, it has checked that
+// the caller has a right on the channel: no other role can stand in the way of its users.
 //
-// Locks are taken in this order, so that no two transactions wait for each other that use one channel each:
+// Locks are taken in this order, so that no two transactions that use one channel each wait for each other:
 //   1. the name of a channel that is being made (create_channel.cpp)
 //   2. the user's table: of the capture that fires, or of attach()
-//   3. the extension's tables, in modes that exclude nobody here
+//   3. the extension's tables, in modes that exclude no transaction here
 //   4. the lock of a channel
 //   5. rows of the channel, keys of an ordered one (without waiting), for a moment a dedup_key
-//   6. what functions a role may call, when the transaction commits (plain_grants.cpp)
+//   6. which functions a role may call, when the transaction commits (plain_grants.cpp)
+//
 // A transaction that uses several channels takes 4 to 5 again for each, as it takes the locks of several tables.
 #pragma once
 
@@ -32,22 +33,23 @@ enum class channel_lock : LOCKMODE {
     replace = ShareRowExclusiveLock,
 };
 
-// Locks the channel for use until the transaction ends, and reads it again where it had to be locked. False when it is
-// gone. It costs a comparison where the transaction has the lock already. was_locked: whether it had not.
+// Locks the channel for use until the transaction ends. If the transaction had no lock, reads the channel again. False:
+// the channel is gone. It costs a comparison if the transaction has the lock already. was_locked: the transaction did
+// not have the lock before.
 bool use_channel(channel* c, bool* was_locked = nullptr);
 
-// The same without waiting: false, too, when somebody has it for `replace`.
+// Does the same without waiting. False, too, if another transaction has the channel for `replace`.
 bool use_channel_if_free(channel* c);
 
-// The channel of that name, locked for use. `role` must have the privilege.
-// Errors: undefined_object (42704), insufficient_privilege (42501).
+// Returns the channel of that name, locked for use. `role` must have the privilege. Errors: undefined_object (42704),
+// insufficient_privilege (42501).
 channel get_channel_for_use(std::string_view name, Oid role, privilege wanted);
 
-// Locks the channel. What was read of it before may have changed.
+// Locks the channel. What was read of the channel before may have changed.
 void lock_channel(int32 id, channel_lock mode);
 
-// The channel of that name, which the caller owns, locked. Errors: undefined_object (42704), insufficient_privilege
-// (42501).
+// Returns the channel of that name, locked. The caller must own it. Errors: undefined_object (42704),
+// insufficient_privilege (42501).
 channel owned_channel(std::string_view name, channel_lock mode);
 
 }  // namespace pgpubsub

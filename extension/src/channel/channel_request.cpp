@@ -7,14 +7,14 @@ namespace pgpubsub {
 namespace {
 
 constexpr int max_requests = 32;
-// For how long a writer waits. The worker needs some milliseconds, unless it is busy with something else.
+// How long a writer waits. The worker needs some milliseconds, unless it is busy with something else.
 constexpr long patience_ms = 2000;
-// Then nobody waits for it any more: its place may be used again.
+// After this time no session waits for a request any more: its entry may be used again.
 constexpr int64 forgotten_after = USECS_PER_MINUTE;
 
 struct request {
-    uint64 number;  // 0: the place is free
-    bool is_taken;  // a worker is at it
+    uint64 number;  // 0: the entry is free
+    bool is_taken;  // a worker has taken it
     Oid database;
     Oid owner;
     TimestampTz asked_at;
@@ -41,7 +41,7 @@ void attach(void* memory, bool is_new) {
     ConditionVariableInit(&all->done);
 }
 
-// Returns the place of the request; -1 where all are in use.
+// Stores a request, and returns its position; -1 if all are in use.
 int put(const request& r, uint64* number) {
     int place = -1;
     SpinLockAcquire(&all->lock);
@@ -62,7 +62,7 @@ bool is_done(int place, uint64 number) {
     return result;
 }
 
-// Takes a request of this database; false where there is none.
+// Takes a request of this database; false if there is none.
 bool take_one(request* r) {
     bool found = false;
     SpinLockAcquire(&all->lock);
@@ -76,8 +76,8 @@ bool take_one(request* r) {
     return found;
 }
 
-// Ends those that were taken: that one, or what an earlier round or worker has failed at. It is not tried again:
-// whoever waits makes the channel then, and is told what is wrong.
+// Ends the requests that were taken: the present one, or one at which an earlier round or worker has failed. Such a
+// request is not tried again: the session that waits makes the channel then, and is told what is wrong.
 void finish_taken() {
     bool any = false;
     SpinLockAcquire(&all->lock);
@@ -126,7 +126,7 @@ void ask_worker_for_channel(std::string_view name, Oid owner) {
             break;
     }
     ConditionVariableCancelSleep();
-    // What the worker has committed is seen from now on.
+    // From now on the session sees what the worker has committed.
     AcceptInvalidationMessages();
 }
 

@@ -1,12 +1,15 @@
-// A channel that a capture uses first is made by the worker, in a transaction of its own.
+// Has the worker make a channel that a capture uses first, in a transaction of its own.
 //
-// Made by the writer, it would be locked until that transaction ends, and two transactions that use the same two
-// channels first would wait for each other, as would the connections of one distributed transaction. Made by the worker
-// it is there at once, for all, and stays when the writer rolls back.
+// If the writer made the channel, the channel would be locked until the writer's transaction ends. Two transactions
+// that use the same two channels first would wait for each other, as would the connections of one distributed
+// transaction. A channel that the worker makes is there at once, for all sessions, and stays when the writer rolls
+// back.
 //
-// The writer asks in shared memory and waits, for a limited time; whatever the outcome, it looks for the channel then,
-// and makes it itself if it is not there: without preload, without a worker, where the owner is a role that nobody else
-// sees yet, and where somebody else is just making it.
+// Steps:
+// 1. The writer asks in shared memory, and waits for a limited time.
+// 2. Whatever the outcome, it then looks for the channel.
+// 3. If the channel is not there, the writer makes it itself. That happens without preload, without a worker, if the
+//    owner is a role that no other session sees yet, and if another session is just making the channel.
 #pragma once
 
 #include "channel/channel.hpp"
@@ -16,10 +19,10 @@ namespace pgpubsub {
 
 extern const shared_part channel_requests_part;
 
-// Lets the worker make a queue channel of `owner`, and waits until it has tried.
+// Asks the worker to make a queue channel of `owner`, and waits until the worker has tried.
 void ask_worker_for_channel(std::string_view name, Oid owner);
 
-// In the worker: makes what it was asked for. Outside of any transaction; may fail.
+// For the worker: makes the channels for which it was asked. Must be called outside of any transaction; may fail.
 void make_requested_channels();
 
 }  // namespace pgpubsub

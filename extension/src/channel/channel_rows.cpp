@@ -56,8 +56,8 @@ void remove_and_tell(plain_scan scan) {
 }  // namespace
 
 void tell_of_changed_channels() {
-    // If this transaction, or the sub-transaction, rolls back, this session must forget what it has read; the message
-    // is only delivered then for commands that are over, hence the increment.
+    // If this transaction, or the sub-transaction, rolls back, this session must forget what it has read. The message
+    // is then delivered only for commands that are over, hence the increment.
     CacheInvalidateRelcacheByRelid(our_catalog().channel);
     CommandCounterIncrement();
 }

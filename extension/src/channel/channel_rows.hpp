@@ -1,9 +1,12 @@
-// Changing the rows of channels, subscriptions and rights.
+// Changes the rows of channels, subscriptions and rights.
 //
-// Guarantee: no SQL is run, so nothing that somebody else has put on these tables fires, and no setting of the session
-// plays a part. What the tables' constraints demand is up to the caller, who has checked it with messages of its own.
-// All sessions are told to forget what they remember, when the transaction commits; what has been changed is seen by
-// the next command.
+// Guarantees:
+// - No SQL is run. So no trigger or rule that somebody has put on these tables fires, and no setting of the session
+//   plays a part.
+// - When the transaction commits, all sessions are told to forget what they remember. The next command sees what has
+//   been changed.
+//
+// The caller must keep to the tables' constraints: it has checked them, with messages of its own.
 #pragma once
 
 #include "channel/channel.hpp"
@@ -16,16 +19,17 @@ void update_subscription(int32 id, std::span<const column_value> changes);
 
 void remove_subscription(int32 id);
 void remove_subscriptions_of(int32 channel_id);
-// The row of the channel, its subscriptions, and the rights on it.
+// Removes the row of the channel, its subscriptions, and the rights on it.
 void remove_channel(int32 id);
 
-// Nothing is done where the role has the right.
+// Gives the role the right. If the role has it, nothing is done.
 void add_right(int32 channel_id, Oid role, privilege what);
-// Returns whether the role had it.
+// Takes the right from the role, and returns whether the role had it.
 bool remove_right(int32 channel_id, Oid role, privilege what);
 void remove_owners(int32 channel_id);
 
-// Tells all sessions, when the transaction commits, to forget what they remember of the channels; and this one at once.
+// Tells all sessions, when the transaction commits, to forget what they remember of the channels; tells this session at
+// once.
 void tell_of_changed_channels();
 
 }  // namespace pgpubsub

@@ -19,7 +19,7 @@ void check_interval(const optional_argument& a, const char* name) {
 }
 
 void check_number(const optional_argument& a, const char* name, double low, double high, const char* rule) {
-    // So that NaN is refused too.
+    // The comparison also refuses NaN.
     if (a.is_given && !(DatumGetFloat8(a.value) >= low && DatumGetFloat8(a.value) <= high))
         bad_value(name, DatumGetCString(DirectFunctionCall1(float8out, a.value)), rule);
 }
@@ -51,7 +51,7 @@ const char* subscription_settings::first_given() const {
     return nullptr;
 }
 
-// As it was given; else what is there.
+// Returns the interval for a message: as it was given, else the present one.
 static const char* shown(const optional_argument& given, int64 present) {
     return given.is_given ? shown_interval(given.value) : shown_span(present);
 }

@@ -1,12 +1,12 @@
-// The settings of channels and subscriptions: reading them from the arguments of create_channel(), alter_channel() and
-// subscribe(), checking them, and storing them.
+// The settings of channels and subscriptions: reads them from the arguments of create_channel(), alter_channel() and
+// subscribe(), checks them, and stores them.
 #pragma once
 
 #include "channel/channel.hpp"
 
 namespace pgpubsub {
 
-// An argument that may be null: then it is the default, or what there is already.
+// An argument that may be null. Null stands for the default, or for the present value.
 struct optional_argument {
     bool is_given;
     Datum value;
@@ -16,7 +16,7 @@ struct optional_argument {
     }
 };
 
-// Of a subscription.
+// The settings of a subscription.
 struct subscription_settings {
     optional_argument max_attempts;
     optional_argument backoff_base;
@@ -24,9 +24,9 @@ struct subscription_settings {
     optional_argument backoff_max;
     optional_argument backoff_jitter;
     optional_argument history;
-    optional_argument filter;  // '{}' stands for none
+    optional_argument filter;  // '{}' stands for no filter
 
-    // All but the filter. At: the positions of the arguments.
+    // Reads all settings but the filter. At: the positions of the arguments.
     template <typename At>
     static subscription_settings of(FunctionCallInfo fcinfo) {
         subscription_settings s{};
@@ -39,15 +39,15 @@ struct subscription_settings {
         return s;
     }
     bool any_is_given() const { return first_given() != nullptr; }
-    // The name of one that is given; null where none is.
+    // Returns the name of the first argument that is given; null if none is.
     const char* first_given() const;
 };
 
-// Refuses values that can't be, by themselves or with those that the subscription has.
-// Errors: invalid_parameter_value (22023).
+// Refuses impossible values, by themselves or together with those of the subscription. Errors: invalid_parameter_value
+// (22023).
 void check_settings(const subscription_settings& settings, const subscription& present);
 
-// Stores those that are given.
+// Stores the settings that are given.
 void store_settings(const subscription_settings& settings, int32 subscription_id);
 
 // Refuses two arguments that can't both be given.

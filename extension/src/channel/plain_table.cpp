@@ -121,7 +121,7 @@ int64 sweep_rows(Relation table, Oid index, int32 owner, TimestampTz until, swee
         return 0;
     const TimestampTz begin = from == nullptr ? DT_NOBEGIN : *from;
     int64 removed = 0;
-    // A row that this command has inserted can't be removed by it.
+    // A command can't remove a row that it has inserted itself.
     CommandCounterIncrement();
     ScanKeyData keys[] = {equals_int4(1, owner), from_time(2, begin), until_time(2, until)};
     bounded_scan scan = bounded_scan::begin(table, index, SnapshotSelf, keys, limits.entries, bounded_scan::with_keys);
@@ -131,7 +131,7 @@ int64 sweep_rows(Relation table, Oid index, int32 owner, TimestampTz until, swee
     }
     if (from != nullptr) {
         const bool has_more = removed >= limits.rows || scan.was_cut();
-        // Behind the time at which it began, where only removed rows have that.
+        // The next step begins after this step's beginning if none but removed rows have that time.
         *from = has_more ? Max(DatumGetTimestampTz(scan.key(2)), removed > 0 ? begin : begin + 1) : DT_NOEND;
     }
     scan.end();

@@ -1,4 +1,4 @@
-// Who may do what with a channel.
+// The rights on channels: which role may do what.
 #include "channel/channel.hpp"
 #include "channel/channel_cache.hpp"
 
@@ -18,7 +18,7 @@ bool has_privilege(int32 channel_id, Oid role, privilege wanted) {
     const remembered_channel* const entry = look_up_channel(channel_id);
     if (entry == nullptr)
         return false;
-    // The look-ups of roles below may deliver an invalidation, but only the next look-up acts on it.
+    // The look-ups of roles below may deliver an invalidation. Only the next look-up of a channel acts on it.
     for (int i = 0; i < entry->grant_count; ++i) {
         const remembered_grant& g = entry->grants[i];
         if ((g.what == wanted || g.what == privilege::owner) && has_privs_of_role(role, g.grantee))
@@ -41,7 +41,7 @@ void check_privilege(const channel& c, Oid role, privilege wanted) {
                     quote_literal_cstr(c.name), quote_literal_cstr(quote_identifier(shown)), privilege_name(wanted)));
 }
 
-// Looking a right up may read the table again, so the ids are there first.
+// The ids are read first, since looking a right up may read the table again.
 std::span<const channel> channels_with(Oid role, privilege wanted) {
     const std::span<const int32> ids = all_channel_ids();
     auto* const result = static_cast<channel*>(palloc(Max(ids.size(), std::size_t{1}) * sizeof(channel)));

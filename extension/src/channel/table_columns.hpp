@@ -1,5 +1,5 @@
-// The extension's tables, column by column, in the order in which its script makes them. What reads or writes a row
-// names its columns from here. test/lib/check-catalog.pl compares them with the script.
+// The extension's tables, column by column, in the order in which its script makes them. Code that reads or writes a
+// row names the columns from here. test/lib/check-catalog.pl compares them with the script.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -29,7 +29,7 @@ enum : AttrNumber {
     count = created_at
 };
 }
-// Of the table pgpubsub.notification.
+// The columns of the table pgpubsub.notification.
 namespace column {
 enum : AttrNumber {
     id = 1,
@@ -51,7 +51,8 @@ enum : AttrNumber {
     count = last_error
 };
 }
-// Of dead letters and the history: both begin with the columns of a notification that outlive its life in the queue.
+// The columns of dead letters and of the history. Both tables begin with the columns of a notification that outlive its
+// life in the queue.
 namespace archive_column {
 enum : AttrNumber {
     id = 1,
@@ -65,7 +66,7 @@ enum : AttrNumber {
     db_version,
     deliver_at,
     archived_at,  // died_at, processed_at
-    last_error,   // of dead letters only
+    last_error,   // only in dead letters
     dead_letter_count = last_error,
     processed_count = archived_at
 };

@@ -1,4 +1,4 @@
-// How a row of the tables of channels, subscriptions and rights is read (table_columns.hpp).
+// Reads a row of the tables of channels, subscriptions and rights (table_columns.hpp).
 #pragma once
 
 #include "pg/interval.hpp"
