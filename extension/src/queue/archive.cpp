@@ -7,7 +7,7 @@
 namespace pgpubsub {
 namespace {
 
-// The columns that both tables and a notification have.
+// Copies the columns that both tables and a notification have.
 void copy_common(const row_values& row, Datum* values, bool* nulls) {
     constexpr struct {
         AttrNumber to;
@@ -63,8 +63,8 @@ void forget_processed(const processed_place& place, int32 subscription_id, int64
     TupleTableSlot* const slot = table_slot_create(rel, nullptr);
     ItemPointerData tid = place.tid;
     bool null;
-    // This transaction may have swept it already, where the history is kept for a moment only; or it has truncated the
-    // table twice, and the file is the same, but not what is in it.
+    // If the history is kept for a moment only, this transaction may have swept the row already. Or the transaction has
+    // truncated the table twice: then the file is the same, but not its contents.
     if (place.file == rel->rd_rel->relfilenode && fetch_if_there(rel, tid, SnapshotSelf, slot) &&
         DatumGetInt64(slot_getattr(slot, archive_column::id, &null)) == id &&
         DatumGetInt32(slot_getattr(slot, archive_column::subscription_id, &null)) == subscription_id)

@@ -1,11 +1,13 @@
 // Broadcasting, and pgpubsub.read_broadcast().
 //
-// Guarantee: the message is a NOTIFY of the transaction, so PostgreSQL delivers it at commit, in the order of the
-// commits, to every session that listens on the channel, whatever driver it uses. The id makes each payload of NOTIFY a
-// different one, so none is taken for a repetition of another.
+// Guarantee: the message is a NOTIFY of the transaction. So PostgreSQL delivers it at commit, in the order of the
+// commits, to every session that listens on the channel, whatever driver the session uses. The id makes each payload of
+// NOTIFY different, so that none is taken for a repetition of another.
 //
-// Steps: the envelope, a JSON object whose member "pgpubsub" says what it is; where NOTIFY can't carry that, the
-// envelope is stored, and one is sent that refers to it.
+// Steps:
+// 1. The envelope is made: a JSON object whose member "pgpubsub" says what it is.
+// 2. If NOTIFY can carry the envelope, it is sent.
+// 3. Otherwise the envelope is stored, and an envelope that refers to it is sent.
 #include "queue/broadcast.hpp"
 
 #include "channel/arguments.hpp"
@@ -21,13 +23,14 @@ using namespace pgpubsub;
 namespace pgpubsub {
 namespace {
 
-// What NOTIFY takes: NOTIFY_PAYLOAD_MAX_LENGTH of async.c, less the byte that ends it.
+// The longest payload that NOTIFY accepts: NOTIFY_PAYLOAD_MAX_LENGTH of async.c, less the byte that ends it.
 constexpr int notify_limit = BLCKSZ - NAMEDATALEN - 128 - 1;
 
-// How many expired ones are removed by whoever stores a new one: more than one, so that they don't pile up.
+// How many expired envelopes are removed when a new one is stored: more than one, so that they don't pile up.
 constexpr sweep_limits sweep_per_broadcast = {4, 64};
 
-// What an envelope may have, in the order in which jsonb keeps members, and so in which they are written.
+// The members that an envelope may have, in the order in which jsonb keeps members, and in which they are therefore
+// written.
 namespace member {
 enum { id, key, channel, headers, payload, kind, created_at, db_version, count };
 }
@@ -81,8 +84,8 @@ void keep(const channel& c, int64 id, const Jsonb* envelope) {
     sweep_broadcasts(c, sweep_per_broadcast);
 }
 
-// The text of a jsonb is at least as long as its strings; so what is far too large is not turned into text at all,
-// which could be more than the server can allocate.
+// Returns whether the envelope may fit. The text of a jsonb is at least as long as its strings. So an envelope that is
+// far too large is not turned into text at all: the text could be more than the server can allocate.
 bool may_fit(const Jsonb* envelope) { return VARSIZE(envelope) <= 4 * notify_limit; }
 
 }  // namespace
@@ -125,7 +128,7 @@ PGPUBSUB_FUNCTION(pgpubsub_read_broadcast) {
     if (c.kind != channel_kind::broadcast)
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("channel \"%s\" is not a broadcast channel", c.name));
     require(fcinfo, at::id, "id");
-    // What was published earlier in the same statement is there too.
+    // The scan also finds what was published earlier in the same statement.
     CommandCounterIncrement();
     ScanKeyData keys[] = {equals_int4(broadcast_column::channel_id, c.id),
                           equals_int8(broadcast_column::id, PG_GETARG_INT64(at::id))};

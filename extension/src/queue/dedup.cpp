@@ -1,22 +1,32 @@
-// Guarantee: whoever handles a notification sees what was done by everybody who was given its id. So it is not handed
-// out before their transactions have ended, nor to a consumer whose snapshot is older than that. Of the notifications
-// with one dedup_key that have not been handed out yet, at most two wait, and mostly one.
+// Publishing once, by a dedup_key.
 //
-// Why two: publishers whose transactions overlap could join the one that waits for ever, so that nobody could have it.
-// So one that has waited for pgpubsub.max_join_time, and has been joined, is closed. The next publisher stores a second
-// one beside it; all later ones join that, however long it waits, until a consumer has got the first one. So a consumer
-// gets one of them whenever that time, and the transactions of those who have joined it, are over. One that was never
-// joined has been free all the time, and one that waits for its deliver_at is not kept from anybody: these are open.
-// One's own row, or one that one has joined already, costs nobody anything.
+// Guarantees:
+// - A consumer that handles a notification sees what was done by all transactions that were given its id. So the
+//   notification is not handed out before these transactions have ended, nor to a consumer whose snapshot is older than
+//   that.
+// - Of the notifications with one dedup_key that have not been handed out yet, at most two wait, and mostly one.
 //
-// A consumer with a snapshot of its whole transaction (REPEATABLE READ) may publish as well. A row that it could take,
-// but which was joined by somebody whom it doesn't see, it does not join, since its lock would take the place of
-// theirs: it stores one of its own.
+// Why two: publishers whose transactions overlap could go on joining the waiting notification for ever, so that no
+// consumer could get it. So a notification that has waited for pgpubsub.max_join_time, and has been joined, is closed.
+// The next publisher stores a second one beside it. All later publishers join the second one, however long it waits,
+// until a consumer has got the first one. So a consumer gets one of the two once that time, and the transactions that
+// have joined that one, are over. These are open, too:
+// - a notification that was never joined: it has been free for consumers all the time;
+// - a notification that waits for its deliver_at: no consumer is kept from it;
+// - a notification that this transaction has stored or joined already: to join it costs no consumer anything.
 //
-// Steps, as PostgreSQL itself enforces a unique index: look for rows with the key, those of transactions that are still
-// running included; if such a one has stored it, wait for its end and look again; else join the newest one or store
-// one. A lock on the key makes sure that only one session at a time does this; it is given back at once, so that a
-// transaction may use any number of keys. A row that a consumer is at is not waited for: it counts as handed out.
+// A consumer with a snapshot of its whole transaction (REPEATABLE READ) may publish as well. It may not see a
+// transaction that has joined a row that it could take. Then it does not join the row, since its own lock would take
+// the place of the other one's: it stores a row of its own.
+//
+// Steps, as PostgreSQL itself enforces a unique index:
+// 1. Look for rows with the key, including rows of transactions that are still running.
+// 2. If a running transaction has stored such a row, wait for its end, and look again.
+// 3. Otherwise join the newest row, or store one.
+//
+// A lock on the key makes sure that only one session at a time does this. It is given back at once, so that a
+// transaction may use any number of keys. A row that a consumer has locked or is removing is not waited for: it counts
+// as handed out.
 #include "queue/dedup.hpp"
 
 #include "channel/catalog.hpp"
@@ -31,13 +41,13 @@ namespace {
 struct waiting_rows {
     int count;
     ItemPointerData newest;
-    int64 newest_id;           // 0: there is none
+    int64 newest_id;           // 0: no row waits
     bool newest_is_ours;       // stored by this transaction
-    TimestampTz newest_since;  // when it could be handed out
-    TransactionId busy;        // has stored one, and is still running; then the others don't matter
+    TimestampTz newest_since;  // the time from which it could be handed out
+    TransactionId busy;        // a running transaction that has stored a row; then the other rows don't matter
 };
 
-// Whether the row in the slot is one that waits, with that key.
+// Returns whether the row in the slot waits, with that key.
 bool has_key(TupleTableSlot* slot, int32 subscription_id, const text* dedup_key) {
     bool null;
     if (DatumGetInt32(slot_getattr(slot, column::subscription_id, &null)) != subscription_id)
@@ -46,11 +56,11 @@ bool has_key(TupleTableSlot* slot, int32 subscription_id, const text* dedup_key)
     return !null && view_of(DatumGetTextPP(key)) == view_of(dedup_key);
 }
 
-// True when the others don't matter.
+// Adds a row to what was found. True: the other rows don't matter.
 bool add_waiting(waiting_rows* found, TupleTableSlot* slot, const SnapshotData& dirty) {
     found->busy = dirty.xmin;
     if (TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax))
-        return TransactionIdIsValid(dirty.xmin);  // with an xmax, a consumer is at it, or it has a newer version
+        return TransactionIdIsValid(dirty.xmin);  // with an xmax, a consumer has it, or it has a newer version
     ++found->count;
     const row_values row = row_values::of(slot);
     const int64 id = DatumGetInt64(row.get(column::id));
@@ -87,7 +97,7 @@ bool is_visible(const notification_table& table, ItemPointer tid, Snapshot snaps
     return visible;
 }
 
-// Whether the newest one that waits may be joined; see above.
+// Returns whether the newest waiting row may be joined; see above.
 bool is_open(const notification_table& table, waiting_rows* found) {
     if (found->newest_is_ours)
         return true;
@@ -98,8 +108,8 @@ bool is_open(const notification_table& table, waiting_rows* found) {
            GetCurrentTimestamp() - found->newest_since <= int64{max_join_time()} * 1000;
 }
 
-// Locks the row so that consumers leave it alone until this transaction ends. Those who joined it before are no
-// hindrance.
+// Locks the row so that consumers leave it alone until this transaction ends. The locks of transactions that joined it
+// before are no hindrance.
 TM_Result join(notification_table& table, ItemPointer tid, const new_notification& n, bool replace) {
     TupleTableSlot* const slot = table_slot_create(table.heap(), nullptr);
     TM_FailureData failure;
@@ -109,7 +119,7 @@ TM_Result join(notification_table& table, ItemPointer tid, const new_notificatio
     if (outcome == TM_Ok && replace) {
         row_values row = row_values::of(slot);
         row.set(column::payload, JsonbPGetDatum(n.payload));
-        outcome = table.update(tid, row, true);  // which does not wait, for the row is locked
+        outcome = table.update(tid, row, true);  // update() need not wait, for the row is locked
     }
     ExecDropSingleTupleTableSlot(slot);
     return outcome;
@@ -117,7 +127,7 @@ TM_Result join(notification_table& table, ItemPointer tid, const new_notificatio
 
 enum class attempt { joined, none_waits, changed };
 
-// Joins the newest row that waits, unless it is closed. `found` receives what was found.
+// Joins the newest waiting row, unless it is closed. `found` receives what was found.
 attempt try_to_join(notification_table& table, const subscription& s, const new_notification& n, bool replace,
                     waiting_rows* found) {
     *found = find_waiting(table, s, n.dedup_key);
@@ -131,12 +141,12 @@ attempt try_to_join(notification_table& table, const subscription& s, const new_
     return outcome == TM_Updated || outcome == TM_Deleted ? attempt::changed : attempt::none_waits;
 }
 
-// The id of what is stored, drawn when it is first needed.
+// The id of the rows that are stored. It is drawn when it is first needed.
 struct own_id {
     int64 id;  // 0: not drawn
     bool has_announced;
 
-    // Of two that wait, the one that was stored later has the higher id.
+    // Returns the id. Of two rows that wait, the one that was stored later must have the higher id.
     int64 get(const channel& c, int64 above) {
         if (id <= above) {
             has_announced = announce_ids(c.id) || has_announced;
@@ -146,7 +156,7 @@ struct own_id {
     }
 };
 
-// For one subscription: joins the row that waits, and gives its id; or stores one with an id of its own.
+// For one subscription: joins the waiting row and sets *waiting_id; or stores a row with an id of its own.
 void join_or_store(notification_table& table, const channel& c, const subscription& s, const new_notification& n,
                    bool replace, own_id* own, int64* waiting_id) {
     momentary_lock lock;
@@ -179,7 +189,7 @@ LOCKTAG dedup_lock(int32 subscription_id, const text* dedup_key) {
 
 int64 store_once(notification_table& table, const channel& c, std::span<const subscription> subscriptions,
                  const new_notification& n, bool replace) {
-    // What this statement has published before counts too.
+    // What this statement has published before must be found, too.
     CommandCounterIncrement();
     own_id own{};
     int64 waiting_id = 0;

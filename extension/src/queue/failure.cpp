@@ -9,8 +9,8 @@
 namespace pgpubsub {
 namespace {
 
-// The error; of one that is too long the beginning and the end, cut between characters: programs say there what
-// happened.
+// Returns the error as it is stored. Of an error that is too long, only the beginning and the end, cut between
+// characters: there, programs say what happened.
 const text* storable(const text* error) {
     const std::string_view whole = view_of(error);
     if (whole.size() <= max_error_bytes)

@@ -1,10 +1,10 @@
-// pgpubsub.idempotency_key(id, created_at): by which whoever does something outside the database recognises a
-// repetition.
+// pgpubsub.idempotency_key(id, created_at): a consumer that does something outside the database recognises a repetition
+// by it.
 //
-// Guarantee: it is the same for each attempt of a notification, and for all its copies, and no other notification ever
-// has it. The id alone is not: after a fail-over to a standby that had not received all, and after a recovery to an
-// earlier point in time, ids are given a second time. The time is that of the transaction that published, and by then
-// it is a later one.
+// Guarantee: the key is the same for each attempt of a notification, and for all its copies. No other notification ever
+// has it. The id alone does not suffice: after a fail-over to a standby that had not received everything, and after a
+// recovery to an earlier point in time, ids are given a second time. `created_at` is the time of the transaction that
+// published; a second time, it is a later one.
 #include "channel/arguments.hpp"
 
 using namespace pgpubsub;
@@ -13,7 +13,7 @@ struct idempotency_key_arguments {
     enum : int { id, created_at };
 };
 
-// In microseconds since 1970 as a decimal number, so that no setting of a session has a part in it.
+// The time is in microseconds since 1970, as a decimal number, so that no setting of a session plays a part.
 PGPUBSUB_FUNCTION(pgpubsub_idempotency_key) {
     constexpr int64 epoch = int64{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
     const int64 id = PG_GETARG_INT64(idempotency_key_arguments::id);

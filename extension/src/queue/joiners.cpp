@@ -8,7 +8,7 @@ struct lock_mark {
     bool is_group;  // a MultiXact
 };
 
-// The two belong together, so both are read while nobody can write them.
+// Returns the row's xmax with its kind. The two belong together, so both are read while no session can write them.
 lock_mark mark_of(Relation heap, ItemPointer tid) {
     lock_mark mark{InvalidTransactionId, false};
     TupleTableSlot* const slot = table_slot_create(heap, nullptr);
@@ -24,7 +24,7 @@ lock_mark mark_of(Relation heap, ItemPointer tid) {
     return mark;
 }
 
-// A sub-transaction of ours that was rolled back.
+// Returns whether xid is a sub-transaction of ours that was rolled back.
 bool was_ours(TransactionId xid) {
     const TransactionId own = GetTopTransactionIdIfAny();
     return TransactionIdIsValid(own) && TransactionIdFollows(xid, own) &&
@@ -50,7 +50,7 @@ joiners joiners_of(Relation heap, ItemPointer tid, Snapshot snapshot) {
         add(&all, mark.xmax, snapshot);
         return all;
     }
-    // Of those that only lock, PostgreSQL would leave out groups that have ended as a whole.
+    // If told that the members only lock, PostgreSQL would leave out groups that have ended as a whole.
     constexpr bool only_lock = false;
     constexpr bool from_pg_upgrade = false;
     MultiXactMember* members;

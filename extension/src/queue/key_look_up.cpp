@@ -11,7 +11,7 @@ key_start key_start::recall(const key_name& name, int64 first) {
 
 bool key_start::passed(const notification_scan& scan, int64 id, entry_reader* reader) {
     if (!learns_) {
-        // Only a walk over all that is not known to be gone can learn.
+        // Only a walk over everything that is not known to be gone can learn.
         learns_ = ++passed_ == worth_knowing && first_ <= known_.below() && known_.begin_learning() &&
                   first_ <= known_.below();
         return learns_;

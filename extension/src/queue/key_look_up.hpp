@@ -1,4 +1,4 @@
-// Look-ups by key that know what there need not be looked at (key_memory.hpp), and learn it on the way.
+// Look-ups by key. They use what is known to be gone (key_memory.hpp), and learn it on the way.
 #pragma once
 
 #include "place/entry_reader.hpp"
@@ -7,41 +7,43 @@
 
 namespace pgpubsub {
 
-// In an index that has the ids: where the rows of a key begin.
+// For an index that has the ids: where the rows of a key begin.
 class key_start {
 public:
-    // Rows with ids from `first` on are looked for, with a snapshot that was taken before.
+    // Returns where to begin to look for rows with ids from `first` on. The snapshot for that must be taken already.
     static key_start recall(const key_name& name, int64 first);
-    // Where a walk begins.
+    // Returns the id at which a walk begins.
     int64 first() const { return Max(first_, known_.below()); }
-    // The present entry of the scan led to no row. True: the walk is to begin once more, and will learn.
+    // Notes that the present entry of the scan led to no row. True: the walk must begin once more, and will learn.
     bool passed(const notification_scan& scan, int64 id, entry_reader* reader);
-    // The walk has come to a row that is there; PG_INT64_MAX: to the end of the key.
+    // Notes that the walk has come to a row that is there. PG_INT64_MAX: the walk has come to the end of the key.
     void came_to(int64 id);
 
 private:
-    // A walk that is cut short by a timeout was not in vain.
+    // After so many entries what is learned is stored, so that a walk that is cut short by a timeout was not in vain.
     static constexpr uint32 learned_at_once = 1000;
 
     known_key known_;
     int64 first_;
     uint32 passed_;
     bool learns_;
-    bool has_end_;  // of what is gone
+    bool has_end_;  // the end of the entries that are gone was found
     int64 end_;
 };
 static_assert(survives_longjmp<key_start>);
 
-// In one that has not: calls add(&found, slot, dirty) for each row of the key that a dirty snapshot sees, and returns
-// what that has found, as it begins by Found{}. add returns true when the others don't matter. open(snapshot) begins a
-// scan for all rows of the key; matches(slot): whether a row is one of them.
+// For an index without ids: calls add(&found, slot, dirty) for each row of the key that a dirty snapshot sees, and
+// returns `found`, which begins as Found{}.
+// - add() returns true if the other rows don't matter.
+// - open(snapshot) begins a scan for all rows of the key.
+// - matches(slot) returns whether a row is one of them.
 template <typename Found, typename Open, typename Matches, typename Add>
 Found look_at_rows(const key_name& name, entry_reader* reader, Open open, Matches matches, Add add) {
     SnapshotData dirty;
     InitDirtySnapshot(dirty);
     known_key known;
 
-    // By the pointers that are known.
+    // First the pointers that are known are followed.
     constexpr int tries = 3;
     for (int i = 0; i < tries; ++i) {
         known = known_key::recall(name);
@@ -72,7 +74,7 @@ Found look_at_rows(const key_name& name, entry_reader* reader, Open open, Matche
         }
     }
 
-    // By the index.
+    // Otherwise the index is read.
     bool may_learn = !known.has_all_pointers();
     for (bool learns = false;;) {
         Found found{};

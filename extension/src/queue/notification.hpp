@@ -1,4 +1,4 @@
-// A notification on its way into the table: a row for each subscription whose filter lets it pass.
+// Stores a notification in the table: as a row for each subscription whose filter lets it pass.
 #pragma once
 
 #include "queue/notification_row.hpp"
@@ -7,7 +7,7 @@
 
 namespace pgpubsub {
 
-// What the publisher gives; the rest of a new row is derived.
+// The values that a publisher gives. The other values of a new row are derived.
 struct new_notification {
     const Jsonb* payload;
     const text* key;       // null: none
@@ -18,10 +18,10 @@ struct new_notification {
     const text* dedup_key;  // null: none
 };
 
-// Whether the filter lets the payload pass, as payload @> filter; null lets all.
+// Returns whether the filter lets the payload pass, as payload @> filter does; null lets all pass.
 bool passes(Datum payload, const Jsonb* filter);
 
-// The row of a notification of that id for one subscription of the channel. It points to what n points to.
+// Returns the row of a notification of that id for one subscription of the channel. It points to what n points to.
 row_values new_row(const channel& c, const subscription& s, int64 id, const new_notification& n);
 
 // Stores a row of a notification of that id for one subscription of the channel.

@@ -19,13 +19,13 @@ notification_batch notification_batch::begin(notification_table* table, const ch
     return batch;
 }
 
-// What comes to be known while they are read counts as a change after it.
+// A change that becomes known while they are read counts as one after it.
 void notification_batch::read_subscriptions() {
     generation_ = channels_generation();
     subscriptions_ = with_context(memory_, [this] { return subscriptions_of(*channel_); });
 }
 
-// From few to many: most statements change a few rows.
+// The capacity grows from few to many: most statements change a few rows.
 void notification_batch::grow() {
     const int capacity = capacity_ == 0 ? 4 : Min(capacity_ * 4, max_rows);
     const auto resize = [this, capacity](void* array, Size element) {

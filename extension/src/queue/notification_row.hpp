@@ -1,4 +1,4 @@
-// A row of the notification table: its values, and those that are derived from others.
+// A row of the notification table: its values, and the values that are derived from others.
 #pragma once
 
 #include "channel/channel.hpp"
@@ -12,13 +12,13 @@ struct row_values {
     Datum values[column::count];
     bool nulls[column::count];
 
-    // All null.
+    // Returns a row of nulls.
     static row_values empty() {
         row_values row;
         memset(row.nulls, true, sizeof row.nulls);
         return row;
     }
-    // Of the row in the slot. They point into it, and hold as long as it does.
+    // Returns the values of the row in the slot. They point into the row, and are valid as long as it is.
     static row_values of(TupleTableSlot* slot);
 
     void set(AttrNumber c, Datum value) {
@@ -29,30 +29,32 @@ struct row_values {
     bool is_null(AttrNumber c) const { return nulls[c - 1]; }
     Datum get(AttrNumber c) const { return values[c - 1]; }
 
-    // The number of attempts with one more; it ends at the largest smallint.
+    // Returns the number of attempts plus one; it ends at the largest smallint.
     int16 next_attempt() const {
         const int16 attempts = DatumGetInt16(get(column::attempts));
         return attempts == PG_INT16_MAX ? attempts : attempts + 1;
     }
 };
 
-// Makes the row due at that time, or now if it is past. Every due_at is stored by this: place.hpp needs it so.
+// Makes the row due at that time, or now if that time is past. Every due_at must be stored by this function: place.hpp
+// needs that.
 void set_due(row_values* row, TimestampTz at);
 
-// Makes a row ready that was handed out before, or held back: due now. It stays among those that have a due_at:
-// key_order.hpp needs it so, and among the ready ones it would come back below what place.hpp remembers. It is told
-// when it was given back.
+// Makes a row ready that was handed out before, or held back: due now, and with the time at which it was given back.
+// The row stays among those that have a due_at: key_order.hpp needs that, and among the ready rows it would come back
+// below what place.hpp remembers.
 void make_ready(row_values* row);
 
-// When the row was given back, by the clock that its due_at was made by; DT_NOBEGIN for one that was not, or is leased
-// again. The column is that of the lease's owner, which a row without a lease has not.
+// Returns when the row was given back, by the clock that made its due_at; DT_NOBEGIN if it was not given back, or is
+// leased again. The time is in the column of the lease's owner, which a row without a lease does not have.
 TimestampTz given_back_at(const row_values& row);
 
-// What stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys with the
-// same hash would wait for each other, and nothing else. A notification without a key (null) waits for no other one.
+// Returns what stands for the key in an ordered channel: a hash, so that a key of any length fits an index. Two keys
+// with the same hash would wait for each other; there is no other effect. A notification without a key (null) waits for
+// no other one.
 int64 order_key_of(const text* key, int64 id);
 
-// Sets the row's order_key by its key, or to null where the channel is not ordered.
+// Sets the row's order_key by its key; to null if the channel is not ordered.
 void set_order_key(row_values* row, const channel& c);
 
 }  // namespace pgpubsub

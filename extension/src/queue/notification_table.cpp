@@ -13,7 +13,7 @@ namespace pgpubsub {
 
 namespace {
 
-// The indexes that the extension's script creates, by their place in notification_table::indexes_.
+// The indexes that the extension's script creates. The numbers are positions in notification_table::indexes_.
 enum own_index { ready, due, leased, ordered, held, in_flight, dedup, waiting, own_index_count };
 
 constexpr Oid catalog::*index_oids[] = {
@@ -23,7 +23,7 @@ constexpr Oid catalog::*index_oids[] = {
 };
 static_assert(lengthof(index_oids) == own_index_count);
 
-// A catalog of a version before 0.2.0 has no index of what waits.
+// A catalog of a version before 0.2.0 has no index notification_waiting.
 bool has_waiting() { return OidIsValid(our_catalog().notification_waiting); }
 
 }  // namespace
@@ -40,15 +40,15 @@ void notification_table::insert_index_entry(int which, std::span<const Datum> ke
 }
 
 notification_table notification_table::open() {
-    // So that what others have committed of channels and rights holds from the next call on, in a running transaction
-    // too.
+    // So changes of channels and rights that others have committed count from the next call on, in a running
+    // transaction, too.
     AcceptInvalidationMessages();
     notification_table table{};
     table.heap_ = open_our_table(our_catalog().notification, RowExclusiveLock, column::count);
     table.context_ = CurrentMemoryContext;
     table.slot_ = MakeSingleTupleTableSlot(RelationGetDescr(table.heap_), &TTSOpsVirtual);
 
-    table.info_ = makeNode(IndexInfo);  // btree asks nothing of it
+    table.info_ = makeNode(IndexInfo);  // the btree code asks nothing of it
     List* const indexes = RelationGetIndexList(table.heap_);
     table.has_other_indexes_ = list_length(indexes) != own_index_count - !has_waiting();
     list_free(indexes);
@@ -69,7 +69,7 @@ void notification_table::close() {
     table_close(heap_, NoLock);
 }
 
-// Where somebody has added an index of their own, the executor does it.
+// If somebody has added an index to ours, the executor inserts the entries.
 void notification_table::insert_index_entries(const row_values& row, TupleTableSlot* slot) {
     if (has_other_indexes_)
         all_indexes_.insert(slot);
@@ -82,7 +82,7 @@ void notification_table::insert_index_entries(const row_values& row, TupleTableS
         tell_of_keys(row, &slot->tts_tid);
 }
 
-// Those who look for rows by their keys know of the entries. The conditions are those of the indexes.
+// Reports the entries to those that look for rows by their keys. The conditions are those of the indexes.
 void notification_table::tell_of_keys(const row_values& row, ItemPointer tid) const {
     const int32 subscription_id = DatumGetInt32(row.get(column::subscription_id));
     const int64 id = DatumGetInt64(row.get(column::id));
@@ -102,7 +102,7 @@ void notification_table::tell_of_keys(const row_values& row, ItemPointer tid) co
         key_is_stored(key_name_of(heap_, subscription_id, DatumGetTextPP(row.get(column::dedup_key))), id, tid);
 }
 
-// What the predicates of the indexes say, said again here, is what saves a row most of the executor's work.
+// Repeats here what the predicates of the indexes say. That saves a row most of the executor's work.
 void notification_table::insert_own_index_entries(const row_values& row, ItemPointer tid) {
     const Datum subscription_id = row.get(column::subscription_id);
     const bool is_leased = !row.is_null(column::lease_token);
@@ -137,7 +137,7 @@ void notification_table::insert_own_index_entries(const row_values& row, ItemPoi
 
 void notification_table::put_into_slot(const row_values& row) { fill_slot(slot_, row.values, row.nulls); }
 
-// A row keeps what a later version has stored in columns that this library doesn't know.
+// Keeps the values that a later version has stored in columns that this library doesn't know.
 void notification_table::keep_unknown_columns(ItemPointer tid) {
     if (slot_->tts_tupleDescriptor->natts == column::count)
         return;
@@ -175,7 +175,8 @@ void notification_table::insert(std::span<TupleTableSlot*> slots, std::span<cons
     due_is_stored();
 }
 
-// Whose row it plainly is is seen first, and costs little: the lock asks the server's table of locks.
+// First looks whether another transaction plainly has the row, which costs little: the lock asks the server's table of
+// locks.
 TM_Result notification_table::lock(ItemPointer tid) {
     TupleTableSlot* const slot = version_slot();
     SnapshotData dirty;
@@ -191,12 +192,12 @@ TM_Result notification_table::lock(ItemPointer tid) {
     return outcome == TM_WouldBlock ? TM_BeingModified : outcome;
 }
 
-// Without a wait, the row is locked first: PostgreSQL's heap_update() does not consider a caller that won't wait. With
-// the lock it has nobody to wait for.
+// Without `wait`, the row is locked first: PostgreSQL's heap_update() does not provide for a caller that won't wait.
+// With the lock, it has no transaction to wait for.
 TM_Result notification_table::update(ItemPointer tid, const row_values& row, bool wait) {
     if (!wait) {
         if (const TM_Result locked = lock(tid); locked != TM_Ok) {
-            due_is_stored();  // there is no due_at to store
+            due_is_stored();  // no due_at will be stored
             return locked;
         }
     }
@@ -222,8 +223,9 @@ TM_Result notification_table::remove(ItemPointer tid, bool wait) {
     return locked == TM_Ok ? delete_tuple(heap_, tid, true, &failure) : locked;
 }
 
-// A lock that only this transaction has, since it joined or leased the row, counts as being modified too; and a
-// MultiXact, which its sub-transactions make of their locks, stays when they roll back. Only lock() can tell.
+// Two kinds of locks that only this transaction has count as being modified, too: its own lock, from when it joined or
+// leased the row; and a MultiXact, which its sub-transactions make of their locks, and which stays when they roll back.
+// Only lock() can tell.
 bool notification_table::may_be_only_ours(ItemPointer tid, const TM_FailureData& failure) {
     return TransactionIdIsCurrentTransactionId(failure.xmax) || has_multixact(tid);
 }
@@ -238,8 +240,8 @@ bool notification_table::has_multixact(ItemPointer tid) {
     return found;
 }
 
-// For one row version as it is in the table. It lives as long as the table is open, whatever context is current when it
-// is first needed.
+// Returns a slot for one row version as it is in the table. The slot lives as long as the table is open, whatever
+// memory context is current when it is first needed.
 TupleTableSlot* notification_table::version_slot() {
     if (version_slot_ == nullptr)
         version_slot_ = with_context(context_, [this] { return table_slot_create(heap_, nullptr); });
@@ -273,7 +275,8 @@ int64 notification_table::remove_by(Oid index, int32 subscription_id, bool wait,
 
 int64 notification_table::remove_all(int32 subscription_id, bool wait) {
     int64 removed = 0;
-    // A row that was changed meanwhile has a new version, perhaps in the other index: so until there is nothing left.
+    // A row that was changed meanwhile has a new version, perhaps in the other index. So this is repeated until nothing
+    // was changed.
     for (bool changed = true; changed;) {
         changed = false;
         removed += remove_by(our_catalog().notification_ready, subscription_id, wait, &changed);

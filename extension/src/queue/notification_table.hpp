@@ -1,8 +1,11 @@
 // The notification table, opened for writing.
 //
-// It is read and written below the executor, by the table and index access methods: no plan that could go wrong with
-// the statistics of a table that is empty one moment and huge the next, no permissions of the current user, and half
-// the work per row. What an executor would check there (constraints, triggers, row security) this table has not.
+// It is read and written below the executor, by the table and index access methods. So:
+// - no plan can go wrong with the statistics of a table that is empty at one moment and huge at the next;
+// - the permissions of the current user play no part;
+// - a row costs half the work.
+//
+// The table has none of what an executor would check there: constraints, triggers, row security.
 #pragma once
 
 #include "pg/index_entries.hpp"
@@ -10,7 +13,7 @@
 
 namespace pgpubsub {
 
-// close() it when done; after an ERROR PostgreSQL does.
+// The caller must close() it when done; after an ERROR PostgreSQL closes it.
 class notification_table {
 public:
     static notification_table open();
@@ -19,27 +22,28 @@ public:
     Relation heap() const { return heap_; }
 
     void insert(const row_values& row);
-    // Stores the row that stood, or stands, at `old` once more.
+    // Stores once more the row that stood, or stands, at `old`.
     void insert_again(const row_values& row, ItemPointer old);
-    // Many rows at once. Each slot holds a tuple of the row's values, and gets its place.
+    // Inserts many rows at once. Each slot holds a tuple of the row's values, and gets its tid.
     void insert(std::span<TupleTableSlot*> slots, std::span<const row_values> rows);
 
-    // Replaces, or removes, the row version at `tid`. Not TM_Ok: another transaction was there first, or, with `wait`
-    // unset, is at it now (TM_BeingModified), if only by a lock. With `wait` set, waits for that transaction to end.
+    // Replace, or remove, the row version at `tid`. Not TM_Ok: another transaction was there first; or, without `wait`,
+    // another transaction has the row now (TM_BeingModified), if only by a lock. With `wait`, they wait for that
+    // transaction to end.
     TM_Result update(ItemPointer tid, const row_values& row, bool wait);
     TM_Result remove(ItemPointer tid, bool wait);
 
-    // Locks the row version for this transaction alone, without waiting. Not TM_Ok: as for update() without `wait`. Who
-    // has the lock may update and remove with `wait` set: there is nobody to wait for.
+    // Locks the row version for this transaction alone, without waiting. Not TM_Ok: as for update() without `wait`. A
+    // caller that has the lock may update and remove with `wait`: there is no transaction to wait for.
     TM_Result lock(ItemPointer tid);
 
-    // Whether the row version is there, and no other transaction is removing, changing or locking it just now.
+    // Returns whether the row version is there, and no other transaction is removing, changing or locking it just now.
     bool is_free(ItemPointer tid) const;
 
-    // Removes all rows of a subscription that are committed by now, and returns how many. With `wait` set, waits for
-    // those that another transaction is at; else leaves them.
+    // Removes all rows of a subscription that are committed by now, and returns how many. Rows that another transaction
+    // has locked or is changing: with `wait`, waits for them; else leaves them.
     int64 remove_all(int32 subscription_id, bool wait);
-    // Of these, those that have a due_at.
+    // Does the same with those that have a due_at.
     int64 remove_waiting(int32 subscription_id, bool wait);
 
 private:
@@ -55,13 +59,13 @@ private:
     void insert_index_entry(int which, std::span<const Datum> key, ItemPointer tid);
 
     Relation heap_;
-    MemoryContext context_;  // what was current at open()
+    MemoryContext context_;  // the context that was current at open()
     TupleTableSlot* slot_;
     TupleTableSlot* version_slot_;  // made when first needed
     Relation indexes_[8];           // our own, opened when first needed
     IndexInfo* info_;
-    bool has_other_indexes_;     // somebody has added some to ours
-    index_entries all_indexes_;  // where that is so
+    bool has_other_indexes_;     // somebody has added indexes to ours
+    index_entries all_indexes_;  // used in that case
 };
 static_assert(survives_longjmp<notification_table>);
 

@@ -1,4 +1,5 @@
-// pgpubsub.publish() and publish_batch(): guards, then the rows, then the hint; or the broadcast.
+// pgpubsub.publish() and publish_batch(). Steps: the arguments and rights are checked; the rows are stored; the hint is
+// asked for. On a broadcast channel, the broadcast takes the place of the last two.
 #include "channel/arguments.hpp"
 #include "channel/channel_lock.hpp"
 #include "queue/broadcast.hpp"
@@ -32,7 +33,7 @@ const text* dedup_key_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index))
         return nullptr;
     const text* const key = PG_GETARG_TEXT_PP(index);
-    // An application's unset field, by which messages that have nothing in common would be one.
+    // An empty key is an unset field of an application. It would make one of messages that have nothing in common.
     if (VARSIZE_ANY_EXHDR(key) == 0)
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("argument \"dedup_key\" must not be empty"),
                 errhint("Pass null, or leave it out, where the notification is to be stored whatever waits."));
@@ -43,7 +44,8 @@ const text* dedup_key_argument(FunctionCallInfo fcinfo, int index) {
     return key;
 }
 
-// Never and always are no times: the one would stay for ever, the other is what there is without the argument.
+// Returns the time, which must be finite: at infinity the notification would stay for ever; -infinity is what there is
+// without the argument.
 TimestampTz deliver_at_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index))
         return 0;
@@ -54,7 +56,8 @@ TimestampTz deliver_at_argument(FunctionCallInfo fcinfo, int index) {
     return at;
 }
 
-// What no consumer could be sent is not stored. `element`: its number in an array, from 1 on; 0: it is not in one.
+// Refuses a notification that could not be sent to any consumer. `element`: its number in an array, from 1 on; 0: it is
+// not in an array.
 void check_readable(const new_notification& n, int element) {
     const sent_values all = sent_values::of(n);
     if (is_readable(all))
@@ -69,7 +72,7 @@ void check_readable(const new_notification& n, int element) {
             errhint("Publish a reference to where it is stored."));
 }
 
-// Null: none. `element`: as above.
+// Checks and returns the headers. Null: none. `element`: as above.
 const Jsonb* checked_headers(const Jsonb* headers, int element) {
     if (headers != nullptr && !JB_ROOT_IS_OBJECT(headers))
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("headers must be a JSON object"),
@@ -114,7 +117,7 @@ array_argument elements_of(ArrayType* array) {
     return a;
 }
 
-// An array beside the payloads, all nulls where the argument is null.
+// Returns the elements of an array beside the payloads; all nulls if the argument is null.
 array_argument beside(FunctionCallInfo fcinfo, int index, const char* name, int count) {
     if (PG_ARGISNULL(index))
         return {nullptr, nullptr, count};
@@ -126,7 +129,7 @@ array_argument beside(FunctionCallInfo fcinfo, int index, const char* name, int 
     return a;
 }
 
-// Those that are held back are due by themselves later.
+// Wakes consumers. A notification that is held back until its deliver_at wakes them at that time, too.
 void wake_for(const channel& c, const new_notification& n) {
     wake_consumers(c);
     if (n.has_deliver_at && n.deliver_at > GetCurrentTimestamp())

@@ -13,7 +13,7 @@ uint64 stored_size(const NullableDatum& value) { return value.isnull ? 0 : toast
 
 using json_size = uint64 (*)(const Jsonb*, uint64);
 
-// As text or, where that is more, as it is.
+// Returns the size of the value as text, or as it is stored if that is more.
 uint64 sent_size(const NullableDatum& json, json_size text_size) {
     if (json.isnull)
         return 0;

@@ -1,15 +1,16 @@
-// Whether a consumer can be sent a notification: PostgreSQL sends a row as one message, and can make none of 1 GB. A
-// few bytes may stand for such a text: numbers with many zeros, characters that are escaped.
+// Whether a notification can be sent to a consumer. PostgreSQL sends a row as one message, and can't make a message of
+// 1 GB. A few bytes may stand for such a text: numbers with many zeros, characters that are escaped.
 //
-// publish() stores nothing else, and captures leave out what would be too long; but earlier versions did store it. Such
-// a row becomes a dead letter when it is its turn, so that it doesn't hold up what is behind it.
+// publish() stores no notification that can't be sent, and captures leave out what would be too long. But earlier
+// versions did store such notifications. Such a row becomes a dead letter when it is its turn, so that it doesn't hold
+// up the rows behind it.
 #pragma once
 
 #include "queue/notification.hpp"
 
 namespace pgpubsub {
 
-// What is sent is measured by these alone; the rest of a row is short.
+// The values by which the size of a notification is measured; the other values of a row are short.
 struct sent_values {
     NullableDatum payload;
     NullableDatum headers;
@@ -19,7 +20,8 @@ struct sent_values {
     static sent_values of(const new_notification& n);
 };
 
-// In the current memory context. Values that are small, as almost all are, cost next to nothing.
+// Returns whether the values can be sent. It works in the current memory context. Small values, as almost all are, cost
+// next to nothing.
 bool is_readable(const sent_values& values);
 inline bool is_readable(const row_values& row) { return is_readable(sent_values::of(row)); }
 

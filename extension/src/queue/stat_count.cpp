@@ -1,18 +1,18 @@
 // The counts of a session: how they come together, and how they become rows of pgpubsub.stat_count.
 //
-// Guarantee: counting never makes a transaction of the user fail or wait. The price is that the rates are
-// estimates: counts may be late or lost, never invented.
+// Guarantee: counting never makes a transaction of the user fail or wait. The price is that the rates are estimates:
+// counts may be late or lost, never invented.
 //
 // - A transaction's counts join the session's when it commits or is prepared, and are dropped when it aborts.
-// - A transaction that counted something stores all of them while it commits, as a row for each subscription: the first
-//   such transaction of a session, so that short sessions are seen too, then at most one a second. What a
-//   session counted after that waits in its memory for its next such transaction; after a minute it is dropped, for it
-//   says nothing any more about the last minute.
-// - The rows go to the table directly, below the executor, in a sub-transaction: an error ends that one, goes to the
-//   server's log, and the session doesn't try again for a minute. If the table is locked by somebody who wants it for
-//   themselves, the counts wait for the next time.
-// - Who stores a subscription's counts also removes a few of its rows that nobody needs any more. A row that another
-//   transaction is at is left to that one.
+// - A transaction that counted something stores all of the session's counts while it commits, as a row for each
+//   subscription. The first such transaction of a session does so, so that short sessions are seen too; then at most
+//   one a second does. Counts that come after that wait in the session's memory for its next such transaction. After a
+//   minute they are dropped, because they say nothing any more about the last minute.
+// - The rows go to the table directly, below the executor, in a sub-transaction. An error ends the sub-transaction and
+//   goes to the server's log, and the session doesn't try again for a minute. If another session holds a lock that
+//   excludes this one, the counts wait for the next time.
+// - A session that stores a subscription's counts also removes a few of its rows that nobody needs any more. It leaves
+//   rows that another transaction has locked or is changing.
 #include "queue/stat_count.hpp"
 
 #include "channel/catalog.hpp"
@@ -30,9 +30,9 @@ constexpr int64 retry_interval = USECS_PER_MINUTE;
 constexpr int64 useful_for = USECS_PER_MINUTE;
 constexpr int64 kept_for = 5 * USECS_PER_MINUTE;
 constexpr int removed_at_once = 8;
-// Old rows may already be removed by others and still have their entries: so many are looked at in all.
+// Old rows may already be removed by others and still have index entries: so many entries are looked at in all.
 constexpr int64 entries_looked_at = 64;
-// A session that has met more subscriptions than this starts its list anew once all is stored.
+// A session that has met more subscriptions than this begins its list anew once everything is stored.
 constexpr int remembered_entries = 1024;
 
 struct tally {
@@ -47,8 +47,8 @@ struct tally {
 struct entry {
     int32 subscription_id;  // the hash key
     bool is_touched;
-    tally transaction;  // of the present transaction
-    tally session;      // of earlier ones, not stored yet
+    tally transaction;  // counts of the present transaction
+    tally session;      // counts of earlier transactions that are not stored yet
     entry* next_touched;
     entry* next;
 };
@@ -91,7 +91,7 @@ tally& counts_of(int32 subscription_id) {
     return last_used->transaction;
 }
 
-// Ends the present transaction's counts; `join` says whether they become the session's.
+// Ends the present transaction's counts. `join`: they become the session's.
 void end_transaction_counts(bool join) {
     for (; touched != nullptr; touched = touched->next_touched) {
         if (join)
@@ -128,7 +128,7 @@ void insert_counts(Relation table, int32 subscription_id, TimestampTz now, const
     heap_freetuple(tuple);
 }
 
-// False where the table can't be had now, or is not as the extension makes it.
+// Opens the table. False: it can't be had now, or is not as the extension makes it.
 bool open_without_waiting(Relation* table) {
     const Oid oid = our_catalog().stat_count;
     if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
@@ -136,7 +136,7 @@ bool open_without_waiting(Relation* table) {
     *table = try_table_open(oid, NoLock);
     if (*table == nullptr)
         return false;
-    // An index of somebody else's may wait, or run their code.
+    // An index that somebody has added may wait, or run that user's code.
     List* const indexes = RelationGetIndexList(*table);
     const bool is_ours = has_our_form(*table, stat_count_column::count) && list_length(indexes) == 1;
     list_free(indexes);
@@ -152,7 +152,7 @@ bool write_rows(TimestampTz now) {
     PushActiveSnapshot(GetTransactionSnapshot());
     for (const entry* e = entries; e != nullptr; e = e->next) {
         const tally sum = e->session.plus(e->transaction);
-        // What is counted for a subscription that is gone would stay in the table for ever.
+        // Counts for a subscription that is gone would stay in the table for ever.
         if (subscription s; sum.is_zero() || !find_subscription(e->subscription_id, &s))
             continue;
         insert_counts(table, e->subscription_id, now, sum);
@@ -181,7 +181,7 @@ void before_commit() {
     const TimestampTz now = GetCurrentTimestamp();
     if (now < next_write && now > next_write - retry_interval)  // the clock may have been set back
         return;
-    // The transaction may have become read-only after it counted; or the extension was dropped in it.
+    // The transaction may have become read-only after it counted, or may have dropped the extension.
     if (XactReadOnly || IsInParallelMode() || !is_installed())
         return;
     next_write = now + write_interval;
@@ -224,7 +224,7 @@ void sweep_counts(int32 subscription_id, sweep_limits limits, TimestampTz* from)
     table_close(table, NoLock);
 }
 
-// Not as SQL: a DELETE would be refused while there is a publication of all tables.
+// No SQL is used: a DELETE would be refused while there is a publication of all tables.
 void remove_counts(int32 subscription_id) {
     const Relation table = open_our_table(our_catalog().stat_count, RowExclusiveLock, stat_count_column::count);
     sweep_rows(table, index_of_counts(), subscription_id, DT_NOEND, {PG_INT64_MAX, PG_INT64_MAX});

@@ -10,13 +10,13 @@ namespace pgpubsub {
 namespace {
 
 constexpr std::string_view state_names[] = {"ready", "delayed", "leased", "retrying"};
-constexpr std::string_view dead = "dead";  // of a dead letter
+constexpr std::string_view dead = "dead";  // the state of a dead letter
 
 Datum text_of(std::string_view s) {
     return PointerGetDatum(cstring_to_text_with_len(s.data(), static_cast<int>(s.size())));
 }
 
-// What can't be sent is null, so that it keeps nobody from seeing the rest.
+// Makes values that can't be sent null, so that the rest can be seen.
 void hide_unreadable(shown_row* r) {
     const auto value = [r](int c) { return NullableDatum{r->values[c], r->nulls[c]}; };
     constexpr NullableDatum none = {0, true};
@@ -31,7 +31,8 @@ void hide_unreadable(shown_row* r) {
         r->nulls[c] = r->nulls[c] || !is_readable(whole());
 }
 
-// get(column, &null) gives the values that a notification and a dead letter have in the same columns.
+// Returns what a row is shown as. get(column, &null) returns the values that a notification and a dead letter have in
+// the same columns.
 template <typename Get>
 shown_row shown(const channel& c, const subscription& s, std::string_view state, Get get) {
     static_assert(int{archive_column::deliver_at} == int{column::deliver_at});

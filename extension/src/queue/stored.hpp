@@ -1,8 +1,10 @@
-// What peek() and get() have in common: the states of what is stored, what a row is shown as, the walk over priorities.
+// What peek() and get() have in common: the states of stored rows, what a row is shown as, the walk over priorities.
 //
-// Where a row is, in the indexes: a ready one in notification_ready; one that is leased in notification_leased; one
-// that waits without a lease in notification_waiting. Where a version before 0.2.0 made the catalog, that one is not
-// there, and notification_due serves, which has all that waits, in another order.
+// Each row is in one of these indexes:
+// - a ready row in notification_ready;
+// - a leased row in notification_leased;
+// - a row that waits without a lease in notification_waiting. If a version before 0.2.0 made the catalog, that index
+//   does not exist. Then notification_due serves, which has all rows that wait, in another order.
 #pragma once
 
 #include "channel/catalog.hpp"
@@ -15,7 +17,7 @@ namespace pgpubsub {
 
 enum class stored_state { ready, delayed, leased, retrying };
 
-// Errors: invalid_parameter_value (22023).
+// Returns the state of that name. Errors: invalid_parameter_value (22023).
 stored_state parse_stored_state(std::string_view name);
 
 stored_state state_of(const row_values& row, TimestampTz now);
@@ -47,7 +49,7 @@ struct shown_row {
     bool nulls[shown_column::count];
 };
 
-// The values point into the row.
+// Return what a row is shown as. The values point into the row.
 shown_row shown_notification(const channel& c, const subscription& s, const row_values& row, TimestampTz now);
 shown_row shown_dead_letter(const channel& c, const subscription& s, TupleTableSlot* row);
 
@@ -55,13 +57,13 @@ inline void put(ReturnSetInfo* result, shown_row r) {
     tuplestore_putvalues(result->setResult, result->setDesc, r.values, r.nulls);
 }
 
-// So that it serves on a standby too; notification_table is for those who write.
+// Opens the notification table so that it serves on a standby, too; the class notification_table is for writing.
 inline Relation open_notifications() {
     return open_our_table(our_catalog().notification, AccessShareLock, column::count);
 }
 
-// Calls f(index, priority) for each priority that has entries in the index of ready rows, from the highest one on: the
-// next one is that of the first entry below the one before, whether there is a row to it or not.
+// Calls f(index, priority) for each priority that has entries in the index of ready rows, from the highest priority on.
+// The next priority is that of the first entry below the one before, whether the entry leads to a row or not.
 template <typename F>
 void for_each_priority(Relation table, Snapshot snapshot, int32 subscription_id, F f) {
     const Oid index = our_catalog().notification_ready;
