@@ -11,7 +11,8 @@ CREATE FUNCTION pgpubsub.capture_filter(condition boolean DEFAULT NULL, columns 
 COMMENT ON FUNCTION pgpubsub.capture_filter(boolean, record, record, record) IS
     'private: holds the filter of a capture in the WHEN of a trigger that never fires; it is never called';
 
--- attach() and detach() pin no search_path, so that the condition is read by the caller's, as that of a trigger would be.
+-- attach() and detach() pin no search_path: the condition is read with the caller's search_path, as the condition of a
+-- trigger would be.
 CREATE FUNCTION pgpubsub.attach(
         relation regclass, channel text, events text[] DEFAULT NULL, columns text[] DEFAULT NULL, condition text DEFAULT NULL,
         granularity text DEFAULT NULL, payload text DEFAULT NULL, payload_columns text[] DEFAULT NULL,

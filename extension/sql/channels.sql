@@ -1,6 +1,7 @@
 -- Channels and subscriptions.
 
--- In the functions that set something, null stands for the default, or for what is there: doc/reference/channels.md has both.
+-- In the functions that change settings, null stands for the default, or for the present value: see
+-- doc/reference/channels.md.
 CREATE FUNCTION pgpubsub.create_channel(
         name text, kind text DEFAULT 'queue', ordered boolean DEFAULT NULL, max_attempts integer DEFAULT NULL,
         backoff_base interval DEFAULT NULL, backoff_factor double precision DEFAULT NULL, backoff_max interval DEFAULT NULL,

@@ -1,4 +1,4 @@
--- Consuming: in one transaction (take, requeue), or by leases (claim, and what ends a lease).
+-- Consuming: in one transaction (take, requeue), or by leases (claim, and the functions that end a lease).
 
 CREATE FUNCTION pgpubsub.claim_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME', 'pgpubsub_claim_support' LANGUAGE C STRICT;

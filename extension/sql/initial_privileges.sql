@@ -1,5 +1,6 @@
--- Rights: the owner's, whatever default privileges say, and these. Who may see all of PostgreSQL's statistics, as members of
--- pg_monitor may, sees those of the channels too. They say nothing of payloads.
+-- Rights: those of the owner, whatever default privileges say, and the ones below. A role that may see all of
+-- PostgreSQL's statistics, such as a member of pg_monitor, sees those of the channels, too. They say nothing of
+-- payloads.
 CREATE FUNCTION pgpubsub.set_initial_privileges(readers text[]) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_set_initial_privileges' LANGUAGE C;
 SELECT pgpubsub.set_initial_privileges('{

@@ -1,4 +1,4 @@
--- What an administrator does: recovering, dead letters, space.
+-- For administrators: recovering, dead letters, space.
 
 CREATE FUNCTION pgpubsub.recover(channel text DEFAULT NULL) RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_recover' LANGUAGE C;
@@ -10,7 +10,8 @@ CREATE PROCEDURE pgpubsub.recover(channel text, chunk_size bigint, INOUT recover
 COMMENT ON PROCEDURE pgpubsub.recover(text, bigint, bigint) IS
     'as the function, for all there is, with a commit after each chunk_size notifications';
 
--- The default of ids stands for "left out": null and an empty array are none, as array_agg() has it.
+-- The default of ids stands for "left out". Null and an empty array stand for no ids, as array_agg() returns null for
+-- no rows.
 CREATE FUNCTION pgpubsub.redrive(channel text, filter jsonb DEFAULT NULL, subscription text DEFAULT 'default',
                                  ids bigint[] DEFAULT '[0:0]={0}') RETURNS bigint
     AS 'MODULE_PATHNAME', 'pgpubsub_redrive_0_2' LANGUAGE C;

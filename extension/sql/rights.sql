@@ -1,4 +1,4 @@
--- Who may publish to a channel and consume from it.
+-- The rights to publish to a channel and to consume from it.
 
 CREATE FUNCTION pgpubsub.grant_channel(channel text, role regrole, privilege text) RETURNS void
     AS 'MODULE_PATHNAME', 'pgpubsub_grant_channel' LANGUAGE C

@@ -29,7 +29,8 @@ CREATE FUNCTION pgpubsub.wakeup_state(
 COMMENT ON FUNCTION pgpubsub.wakeup_state() IS
     'private: what is known of the worker of this database; see the view pgpubsub.stat_wakeup';
 
--- Both functions give only what the current user may consume; of all channels to those who may read all statistics.
+-- Both functions return only the subscriptions that the current user may consume. A role that may read all statistics
+-- gets those of all channels.
 CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
     SELECT c.name AS channel, s.name AS subscription,
            b.ready, b.delayed, b.in_flight, b.retrying, b.dead,
@@ -45,7 +46,7 @@ CREATE VIEW pgpubsub.stat_channels WITH (security_barrier) AS
 COMMENT ON VIEW pgpubsub.stat_channels IS
     'for what the current user may consume, and for pg_read_all_stats for all: how many notifications are in each state, the age of the oldest ready one, and the rates of the last minute; estimated names the numbers that are estimates because they are large';
 
--- What pg_stat_activity hides from the current user is null here too.
+-- Columns that pg_stat_activity hides from the current user are null here, too.
 CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS
     SELECT c.name AS channel, s.name AS subscription, l.pid, l.alive, a.usename, a.application_name, a.client_addr, a.state,
            a.state_change, l.leases, l.expired, l.oldest_created_at, l.first_end AS first_lease_end, l.last_end AS last_lease_end
@@ -56,7 +57,8 @@ CREATE VIEW pgpubsub.stat_consumers WITH (security_barrier) AS
 COMMENT ON VIEW pgpubsub.stat_consumers IS
     'for what the current user may consume, and for pg_read_all_stats for all: the sessions that hold leases, how many, and until when; alive: false where the session is gone, null for leases that no session owns';
 
--- A listener that has a transaction open, or reads nothing, keeps the server's queue of NOTIFYs from being emptied.
+-- A listener that has a transaction open, or that reads nothing, keeps the server's queue of NOTIFYs from being
+-- emptied.
 CREATE VIEW pgpubsub.stat_wakeup WITH (security_barrier) AS
     SELECT w.mode, w.worker_pid, w.worker_started_at, w.hints, w.notifies, w.woken, w.coalesced,
            pg_catalog.pg_notification_queue_usage() AS queue_usage,

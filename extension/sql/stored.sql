@@ -1,4 +1,4 @@
--- Looking at what is stored, without taking it.
+-- Looking at stored notifications, without taking them.
 
 CREATE FUNCTION pgpubsub.peek(channel text, subscription text DEFAULT 'default', state text DEFAULT NULL,
                               filter jsonb DEFAULT NULL, after_id bigint DEFAULT NULL, max_count bigint DEFAULT 100)
@@ -59,7 +59,7 @@ CREATE VIEW pgpubsub.history WITH (security_barrier) AS
           JOIN pgpubsub.subscription s ON s.id = h.subscription_id
           JOIN pgpubsub.channel c ON c.id = s.channel_id
          WHERE pgpubsub.has_channel_privilege(c.name, 'consume')
-           -- not a difference of infinite times, which is an error
+           -- no difference of infinite times, which would be an error
            AND CASE WHEN isfinite(h.processed_at) THEN clock_timestamp() - h.processed_at < s.history
                     ELSE h.processed_at = 'infinity' END
     )

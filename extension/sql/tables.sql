@@ -1,6 +1,6 @@
--- The tables. Private: the order of their columns is known to extension/src/channel/table_columns.hpp.
+-- The tables. They are private: extension/src/channel/table_columns.hpp knows the order of their columns.
 
--- They begin again when they are used up; ids that are taken are passed over.
+-- The sequences begin again when they are used up; ids that are in use are passed over.
 CREATE SEQUENCE pgpubsub.channel_id_seq AS integer CYCLE;
 COMMENT ON SEQUENCE pgpubsub.channel_id_seq IS 'ids of channels';
 
@@ -39,8 +39,8 @@ CREATE TABLE pgpubsub.subscription (
 COMMENT ON TABLE pgpubsub.subscription IS
     'private: the durable copies of queue channels, with their settings; see the view pgpubsub.subscriptions';
 
--- Roles stand in a table of their own: were they columns of pgpubsub.channel, then a dump restored
--- into a cluster that lacks one role would lose all channels, and not just that role's rights.
+-- The roles are in a table of their own. If they were columns of pgpubsub.channel, a dump that is restored into a
+-- cluster without one of the roles would lose all channels, not just that role's rights.
 CREATE TABLE pgpubsub.channel_privilege (
     channel_id  integer NOT NULL,
     grantee     regrole NOT NULL,
@@ -54,17 +54,21 @@ COMMENT ON TABLE pgpubsub.channel_privilege IS
 CREATE SEQUENCE pgpubsub.notification_id_seq AS bigint;
 COMMENT ON SEQUENCE pgpubsub.notification_id_seq IS 'ids of notifications';
 
--- A row is either ready (due_at is null) or waits for due_at: a delay, a back-off or a lease. Each of
--- the first two indexes holds one of the two kinds, so that a row costs one index entry, and a million
--- waiting rows don't stand in the way of a claim. The third finds a receipt's row, the fourth those that wait without a lease,
--- by their ids: a lease costs no entry more for that. The others hold rows only where
--- a feature is used: of ordered channels (order_key is a hash of the key), and those with a dedup_key.
--- There is no primary key and no foreign key: either would add to the price of every captured row. An id stands once
+-- A row is either ready (due_at is null) or waits for due_at: a delay, a back-off or a lease. The indexes:
+-- - The first two hold one of the two kinds each. So a row costs one index entry, and a million waiting rows don't
+--   stand in the way of a claim.
+-- - The third finds a receipt's row.
+-- - The fourth finds the rows that wait without a lease, by their ids. So it costs a lease no further entry.
+-- - The others hold rows only where a feature is used: the rows of ordered channels (order_key is a hash of the key),
+--   and the rows with a dedup_key.
+--
+-- There is no primary key and no foreign key: either would add to the price of every captured row. An id is there once
 -- for each subscription.
 --
--- Autovacuum goes over it without pauses: as much as a queue passes through its table, it removes in each of its runs, and
--- while it paused (cost_delay) as much would come again. What it can't give back, a process of the library does (storage_job.cpp).
--- A lower fillfactor would gain nothing: a claim changes what the indexes hold, so the row's new version needs new entries anyway.
+-- Autovacuum processes the table without pauses. Each of its runs removes as many rows as pass through the queue;
+-- during pauses (cost_delay), as many would come again. A background process of the library (storage_job.cpp) gives
+-- back the space that autovacuum can't give back. A lower fillfactor would gain nothing: a claim changes columns that
+-- the indexes hold, so the row's new version needs new entries anyway.
 CREATE TABLE pgpubsub.notification (
     id              bigint      NOT NULL,
     created_at      timestamptz NOT NULL,
@@ -83,7 +87,8 @@ CREATE TABLE pgpubsub.notification (
     dedup_key       text COLLATE "C",
     last_error      text
 ) WITH (autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0);
--- Where an entry ends in the id, none is like another one, and looking for duplicates before a page is split would find none.
+-- In an index that ends in the id, no two entries are equal. To look for duplicates before a page is split would find
+-- none.
 CREATE INDEX notification_ready  ON pgpubsub.notification (subscription_id, priority DESC, id)
     WITH (deduplicate_items = off) WHERE due_at IS NULL;
 CREATE INDEX notification_due    ON pgpubsub.notification (subscription_id, due_at) WHERE due_at IS NOT NULL;
@@ -146,8 +151,9 @@ CREATE INDEX broadcast_expires_at ON pgpubsub.broadcast (channel_id, expires_at)
 COMMENT ON TABLE pgpubsub.broadcast IS
     'private: broadcasts that are too large for NOTIFY, kept for the retention time of their channel; see pgpubsub.read_broadcast()';
 
--- What the sessions have counted. Nothing here is dumped: it says something about the last minutes only. It isn't truncated
--- by VACUUM, since that would lock out those who store their counts, and the space is needed again at once.
+-- The counts of the sessions. Nothing here is dumped, since it only says something about the last minutes. VACUUM
+-- doesn't truncate the table: that would lock out the sessions that store their counts, and the space is needed again
+-- at once.
 CREATE TABLE pgpubsub.stat_count (
     subscription_id integer     NOT NULL,
     counted_at      timestamptz NOT NULL,
@@ -163,7 +169,7 @@ SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel', '');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.subscription_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.subscription', '');
--- The number of a role that is gone must not come back as the number of another one.
+-- The number of a role that is gone must not come back as the number of another role.
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.channel_privilege',
                                            'WHERE grantee IN (SELECT oid FROM pg_catalog.pg_roles)');
 SELECT pg_catalog.pg_extension_config_dump('pgpubsub.notification_id_seq', '');

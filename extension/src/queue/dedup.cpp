@@ -43,7 +43,7 @@ struct waiting_rows {
     ItemPointerData newest;
     int64 newest_id;           // 0: no row waits
     bool newest_is_ours;       // stored by this transaction
-    TimestampTz newest_since;  // the time from which it could be handed out
+    TimestampTz newest_since;  // the time from which the newest row could be handed out
     TransactionId busy;        // a running transaction that has stored a row; then the other rows don't matter
 };
 
