@@ -1,11 +1,12 @@
 // pgpubsub.take() and pgpubsub.claim(): the oldest rows of a subscription, each to one caller.
 //
-// Guarantee: a row is given to one caller. Who removes (take) or rewrites (claim) a row first has it, and a row that
-// another transaction is at is skipped, never waited for; so callers don't block each other and none can
-// be lost. A row that another one took after this statement's snapshot counts as gone, in REPEATABLE READ too. In an
-// ordered channel, key_order.hpp decides which rows may be handed out.
+// Guarantee: a row is given to one caller only. The first transaction that removes (take) or rewrites (claim) a row has
+// it. A row that another transaction has locked or is changing is skipped, never waited for; therefore callers don't
+// block each other, and no row is lost. A row that another transaction took after this statement's snapshot counts as
+// gone, in REPEATABLE READ too. In an ordered channel, key_order.hpp decides which rows may be handed out.
 //
-// Steps: guards; then claimer.hpp walks the rows, and each is removed or leased here, and handed out.
+// Steps: check the arguments and rights; claimer.hpp walks the rows; each row is removed or leased here, and handed
+// out.
 #include "channel/arguments.hpp"
 #include "channel/table_columns.hpp"
 #include "claim/claimer.hpp"
@@ -27,8 +28,8 @@ namespace result_column {
 enum { id, channel, payload, key, headers, created_at, deliver_at, priority, attempts, db_version, receipt, count };
 }
 
-// Random numbers are drawn for several receipts at once, for the generator's set-up costs more than they do. Each is
-// given out once.
+// Returns a random number, each one once. Several are drawn together, since setting up the generator costs more than
+// drawing them.
 uint64 new_token() {
     static uint64 drawn[64];
     static int left = 0;
@@ -51,7 +52,7 @@ void put_result(ReturnSetInfo* result, const row_values& row, Datum channel_name
     };
     copy(result_column::id, column::id);
     values[result_column::channel] = channel_name;
-    // Large values in full: the row that they belong to is being removed.
+    // Large values are read in full: the row to which they belong is being removed.
     values[result_column::payload] = detoasted(row.get(column::payload));
     copy(result_column::key, column::key);
     copy(result_column::headers, column::headers);
@@ -68,15 +69,15 @@ void put_result(ReturnSetInfo* result, const row_values& row, Datum channel_name
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-// The row with the attempt counted that begins now.
+// Returns the row with one attempt more: the attempt that begins now.
 row_values attempted(const row_values& row) {
     row_values result = row;
     result.set(column::attempts, Int16GetDatum(row.next_attempt()));
     return result;
 }
 
-// Walks and hands out, and tells the worker how that went, so that it wakes no more consumers than there is work for.
-// What a filter passes over may be for others.
+// Walks the rows and hands them out. Then tells the worker the outcome, so that the worker wakes no more consumers than
+// there is work for. Rows that a filter skips may be for other consumers.
 template <typename HandOut>
 void hand_out_rows(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out) {
     if (request.s.paused)
@@ -175,7 +176,7 @@ PGPUBSUB_FUNCTION(pgpubsub_take_0_2) { return take(fcinfo, count_type::bigint); 
 PGPUBSUB_FUNCTION(pgpubsub_claim) { return claim(fcinfo, count_type::integer); }
 PGPUBSUB_FUNCTION(pgpubsub_claim_0_2) { return claim(fcinfo, count_type::bigint); }
 
-// For the planner: take() and claim() return max_count rows at most, and where there is much to do just that many.
+// Planner support: take() and claim() return at most max_count rows, and exactly so many when the backlog is long.
 PGPUBSUB_FUNCTION(pgpubsub_claim_support) {
     auto* const request = reinterpret_cast<Node*>(PG_GETARG_POINTER(0));
     if (!IsA(request, SupportRequestRows))
@@ -186,7 +187,7 @@ PGPUBSUB_FUNCTION(pgpubsub_claim_support) {
     const List* const arguments = reinterpret_cast<const FuncExpr*>(rows->node)->args;
     if (list_length(arguments) < 2)
         return not_supported;
-    // A parameter whose value is known counts as well.
+    // A parameter whose value is known counts as a constant.
     const Node* const max_count = estimate_expression_value(rows->root, static_cast<Node*>(lsecond(arguments)));
     if (!IsA(max_count, Const) || reinterpret_cast<const Const*>(max_count)->constisnull)
         return not_supported;

@@ -3,7 +3,7 @@
 namespace pgpubsub {
 namespace {
 
-// Beyond what the caller asked for, since other consumers may hold some of these rows.
+// Rows read ahead in addition to the number that the caller asked for, since other consumers may hold some of the rows.
 constexpr int chunk_reserve = 32;
 constexpr int chunk_limit = 10'000;
 

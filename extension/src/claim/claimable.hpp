@@ -1,9 +1,9 @@
 // The rows of a subscription that may be claimed, in the order in which they are to be claimed.
 //
-// Two indexes hold them: ready rows, by priority and id; and rows that waited for a time which is over, by that time.
-// They are merged: of the second kind, a chunk at a time is read ahead and sorted, so that a row whose delay has ended
-// takes its place by priority and age among the ready ones. Only where more than a chunk have become due does the time
-// they were due at decide between chunks.
+// Two indexes hold them: ready rows by priority and id, and rows whose waiting time is over by that time. Both are
+// merged. Of the second kind, one chunk at a time is read ahead and sorted; a row whose delay has ended therefore takes
+// its place among the ready rows by priority and age. When more than one chunk of rows is due, their due times decide
+// the order between the chunks.
 #pragma once
 
 #include "claim/due_walk.hpp"
@@ -15,12 +15,13 @@ class claimable_rows {
 public:
     static claimable_rows begin(const notification_table& table, const channel& c, int32 subscription_id,
                                 int expected_count);
-    // Moves to the next row, and gives its place and values; false at the end. The values hold until the next call.
+    // Moves to the next row, and returns its place and values; false at the end. The values stay valid until the next
+    // call.
     bool next(ItemPointer tid, row_values* row);
-    // Tells that the present row is gone when this transaction commits, or due later.
+    // Reports that the present row is gone when this transaction commits, or due later.
     void removed();
     void end();
-    // Whether rows were passed over that another transaction is removing.
+    // Returns whether the walk skipped rows that another transaction is removing.
     bool passed_busy() const { return ready_.passed_busy() || due_.passed_busy(); }
 
 private:
@@ -41,7 +42,7 @@ private:
     known_place* known_;
     ready_walk ready_;
     bool ready_has_row_;
-    bool ready_was_given_;  // it is the present row
+    bool ready_was_given_;  // the present row
 
     due_walk due_;
     due_row* chunk_;

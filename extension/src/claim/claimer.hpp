@@ -1,8 +1,8 @@
-// The walk that take() and claim() have in common: from row to row, in order, until there are enough.
+// The walk that take() and claim() share: from row to row, in order, until enough rows are handed out.
 //
-// Steps: by age, and by priority before that; in an ordered channel key_order.hpp says which rows may be handed out,
-// and where too many may not, the walk goes on by key. Rows whose attempts are used up, or that can't be handed out
-// (readable.hpp), become dead letters on the way.
+// Steps: walk the rows by priority, then by age. In an ordered channel, key_order.hpp decides which rows may be handed
+// out; after too many refused rows, the walk goes on key by key. Rows whose attempts are used up, and rows that can't
+// be handed out (readable.hpp), become dead letters on the way.
 #pragma once
 
 #include "channel/arguments.hpp"
@@ -18,15 +18,15 @@
 
 namespace pgpubsub {
 
-// What the caller asked for.
+// The caller's request.
 struct claim_request {
     channel c;
     subscription s;
     int max_count;
-    const Jsonb* filter;  // null: none
+    const Jsonb* filter;  // null: no filter
 };
 
-// The arguments channel, subscription and filter. At: the positions of the arguments.
+// Reads the arguments channel, subscription and filter. `At` has the positions of the arguments.
 // Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
 enum class channel_use { looks, claims };
 
@@ -44,12 +44,12 @@ claim_request request_arguments(FunctionCallInfo fcinfo, channel_use use, int ma
     return request;
 }
 
-// Hands out rows of a subscription until there are enough. HandOut: TM_Result(ItemPointer, const row_values&) removes
-// or leases a row and, if that is TM_Ok, hands it out.
+// Hands out rows of a subscription until there are enough. `HandOut`: TM_Result(ItemPointer, const row_values&) removes
+// or leases a row and, if the result is TM_Ok, hands it out.
 template <typename HandOut>
 class claimer {
 public:
-    // `looks_further`: whether to find out, when there are enough, if there are more.
+    // `looks_further`: when enough rows are handed out, find out whether there are more.
     claimer(notification_table& table, const claim_request& request, claim_mode mode, HandOut hand_out,
             bool looks_further = false)
         : table_(table),
@@ -62,11 +62,11 @@ public:
             order_ = key_order::begin(table, request.s.id, mode);
     }
 
-    // False when there may be more for the next call: it gave up, so as not to take too long, or another transaction
-    // has a key.
+    // Walks and hands out. Returns false when there may be more for the next call: the walk gave up to limit its time,
+    // or another transaction has a key.
     bool run() {
-        // What this statement did before is seen: a row that another call in it has taken is not tried again, and what
-        // it has published is not passed over as if it were gone (place.hpp).
+        // Makes the earlier effects of this statement visible: a row that another call in it has taken is not tried
+        // again, and a row that it has published is not skipped as gone (place.hpp).
         CommandCounterIncrement();
         PushCopiedSnapshot(GetActiveSnapshot());
         UpdateActiveSnapshotCommandId();
@@ -83,18 +83,18 @@ public:
         return !has_given_up_;
     }
 
-    // How many were handed out.
+    // Returns how many rows were handed out.
     int count() const { return count_; }
-    // Whether there are more than were asked for.
+    // Returns whether there are more rows than were asked for.
     bool has_more() const { return has_more_; }
-    // Whether rows that another transaction is removing were not looked at.
+    // Returns whether the walk skipped rows that another transaction is removing.
     bool passed_busy() const { return passed_busy_; }
 
 private:
     enum class walk_result { done, too_many_blocked };
 
-    // How many rows of blocked keys a walk by age steps over before the walk by key is the cheaper one; and before it
-    // ends, when no further key can be locked.
+    // Number of rows of blocked keys that a walk by age steps over. After blocked_limit rows, the walk by key is
+    // cheaper. After blocked_limit_without_room rows the walk ends if no further key can be locked.
     static constexpr int blocked_limit = 1000;
     static constexpr int blocked_limit_without_room = 100;
 
@@ -102,7 +102,7 @@ private:
         return blocked < blocked_limit_without_room || (blocked < blocked_limit && key_order::has_room());
     }
 
-    // How many dead letters one call makes, for instance after the limit of attempts was lowered.
+    // Most dead letters that one call makes, for instance after the limit of attempts was lowered.
     static constexpr int buried_limit = 1000;
 
     bool has_enough() const { return count_ == request_.max_count || buried_ == buried_limit; }
@@ -128,8 +128,9 @@ private:
         return blocked >= blocked_limit && key_order::has_room() ? walk_result::too_many_blocked : walk_result::done;
     }
 
-    // The walk by key does not meet them. They are among the rows whose time has come: so those are looked at, and not
-    // all leases that are out, unless very many wait for something else than that time.
+    // Walks the leases that are over, which the walk by key does not meet. They are among the rows whose time has come,
+    // so only these rows are read, not all running leases. If very many of these rows wait for something other than the
+    // end of a lease, all leases are walked instead.
     void walk_ended_leases() {
         known_place known = known_place::recall(table_.heap(), request_.c, request_.s.id, GetActiveSnapshot());
         due_walk due = due_walk::begin(table_, request_.s.id, GetActiveSnapshot(), &known);
@@ -176,7 +177,7 @@ private:
         rows.end();
     }
 
-    // Hands the row out if that is possible now; false if not.
+    // Hands the row out if that is possible now; returns false if not.
     bool try_row(ItemPointer tid, const row_values& row) {
         const bool ok =
             with_context(per_row_, [&] { return request_.c.ordered ? try_ordered(tid, row) : try_plain(tid, row); });
@@ -184,8 +185,8 @@ private:
         return ok;
     }
 
-    // Whether the row is to become a dead letter instead of being handed out, and its error then; null: the one that it
-    // has.
+    // Returns whether the row must become a dead letter instead of being handed out. Sets `*error` to the error of the
+    // dead letter; null: the error that the row has already.
     bool is_dead(const row_values& row, const char** error) const {
         if (is_used_up(row, request_.s)) {
             *error = error_if_leased(row, lease_is_over);

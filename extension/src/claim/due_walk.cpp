@@ -35,7 +35,7 @@ void due_walk::add(const event& e) {
 }
 
 void due_walk::note_entry(int64 at, entry_fate fate) {
-    if (event_count_ == 0) {  // no row before it is unsettled
+    if (event_count_ == 0) {  // all rows before it are settled
         recorder_.note(at, fate);
         return;
     }
@@ -48,7 +48,8 @@ void due_walk::note_entry(int64 at, entry_fate fate) {
     }
 }
 
-// Where the entry is in a range that is known, goes on behind that, or says to do so.
+// Returns true if the entry is in a known range, so that the walk skips it. Moves the scan behind the range if that
+// saves time.
 bool due_walk::passes_over(int64 at) {
     if (ahead_ != nullptr && ahead_->to <= at)
         ahead_ = known_->at_or_behind(due_lane, at);
@@ -113,7 +114,7 @@ void due_walk::end() {
     if (is_at_end_)
         recorder_.leave(top);
     else
-        recorder_.leave_before_last();  // others may be due at the same time
+        recorder_.leave_before_last();  // other rows may be due at the same time
     fates_.end();
     scan_.end();
 }

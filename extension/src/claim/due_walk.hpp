@@ -1,7 +1,7 @@
-// A walk over the rows of a subscription whose time has come, by that time, that passes over what place.hpp remembers
-// to be gone, and tells it what it finds.
+// A walk over the due rows of a subscription, ordered by due_at. It skips the ranges that place.hpp remembers as gone,
+// and reports what it finds to place.hpp.
 //
-// The caller may read ahead, and tells later what became of each row that it was given.
+// The caller may read ahead, and reports later what became of each row that it received.
 #pragma once
 
 #include "claim/range_recorder.hpp"
@@ -10,24 +10,24 @@ namespace pgpubsub {
 
 class due_walk {
 public:
-    // `known` outlives the walk. At most `most_ahead` rows are read ahead.
+    // Begins a walk. `known` must outlive the walk. At most `most_ahead` rows are read ahead.
     static due_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
                           const known_place* known);
     // Moves to the next row; false at the end.
     bool next();
     bool is_at_end() const { return is_at_end_; }
-    // The present row, for settled().
+    // Returns the number of the present row, for removed().
     int number() const { return event_count_ - 1; }
-    // What became of a row. Removed: it is gone when this transaction commits, or due later. Else it stays.
+    // Reports that the row is gone when this transaction commits, or due later. A row without this report stays.
     void removed(int number);
-    // All rows up to now are settled.
+    // Reports that all rows up to now are settled.
     void all_are_settled();
-    // All rows are settled.
+    // Ends the walk: all rows are settled.
     void end();
 
-    // How many entries led to no row, beside those in ranges that are known.
+    // Returns how many entries led to no row, not counting those in known ranges.
     uint32 stepped_over() const { return stepped_over_; }
-    // Whether it has passed over rows that another transaction is removing.
+    // Returns whether the walk skipped rows that another transaction is removing.
     bool passed_busy() const { return passed_busy_; }
 
     ItemPointer tid() const { return scan_.tid(); }
@@ -35,8 +35,10 @@ public:
     row_values values() const { return scan_.values(); }
 
 private:
-    // What the walk has come by since the first row that is not settled: a row; entries next to each other of which the
-    // same is to be said; or a range that it has passed over.
+    // What the walk has met since the first unsettled row:
+    // - a row;
+    // - adjacent entries that share one fate;
+    // - or a range that the walk skipped.
     struct event {
         enum what : uint8 { row, entries, known_range };
         what kind;
@@ -60,7 +62,7 @@ private:
     uint32 stepped_over_;
     bool passed_busy_;
     const finished_range* ahead_;
-    event* events_;  // that wait until rows are settled
+    event* events_;  // events that wait until the rows before them are settled
     int event_count_;
     int event_capacity_;
     bool is_at_end_;

@@ -9,8 +9,8 @@ fate_finder fate_finder::begin(const notification_table& table, Snapshot snapsho
     fate_finder finder{};
     finder.table_ = &table;
     finder.snapshot_ = snapshot;
-    // What was removed in a sub-transaction that has ended since depends on the one that it has become a part of: so on
-    // ours too.
+    // A row removed in a subtransaction that has since ended depends on the parent of that subtransaction, hence on our
+    // transaction too.
     if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
         finder.writer_ = own_transaction();
     return finder;
@@ -34,12 +34,13 @@ entry_fate fate_finder::busy_with(TransactionId xid, entry_fate::what kind) {
     return {kind, whole_number(xid, next_)};
 }
 
-// Whether a version that is gone may have a new one whose entry the walk does not meet. What was there by the walk's
-// snapshot had its entries then, before the walk read the index. But of a row that came later, the walk may have read
-// the page for the new entry too early. So a version of such a row tells nothing, unless the row was deleted.
+// Returns whether a version that is gone may have a new version whose entry the walk does not meet. A row that the
+// walk's snapshot sees had its entries before the walk read the index. For a row that came later, the walk may have
+// read the page of the new entry too early. Therefore a version of such a row proves nothing, unless the row was
+// deleted.
 bool fate_finder::may_have_moved(ItemPointer tid) {
     if (!table_tuple_fetch_row_version(table_->heap(), tid, SnapshotAny, slot()))
-        return true;  // the first version is not there any more, but others of its chain are
+        return true;  // the first version is gone, but other versions of its chain are there
     bool must_free;
     const HeapTupleHeader tuple = ExecFetchSlotHeapTuple(slot_, false, &must_free)->t_data;
     const TransactionId inserter = HeapTupleHeaderGetXmin(tuple);
@@ -49,8 +50,8 @@ bool fate_finder::may_have_moved(ItemPointer tid) {
            XidInMVCCSnapshot(inserter, snapshot_) && TransactionIdDidCommit(inserter);
 }
 
-// It may lead to a row that somebody is inserting, or has committed since the snapshot, or that this transaction has
-// removed.
+// The entry may lead to a row that another transaction is inserting or has committed since the snapshot, or to a row
+// that this transaction has removed.
 entry_fate fate_finder::of_entry(ItemPointer tid, bool is_dead) {
     if (is_dead)
         return {entry_fate::gone, 0};
@@ -74,7 +75,7 @@ entry_fate fate_finder::of_entry(ItemPointer tid, bool is_dead) {
     return {entry_fate::stays, 0};
 }
 
-// Somebody may be deleting it. A row that gets a new version stays.
+// Another transaction may be deleting the row. A row that gets a new version stays.
 entry_fate fate_finder::of_row(ItemPointer tid) {
     SnapshotData dirty;
     InitDirtySnapshot(dirty);

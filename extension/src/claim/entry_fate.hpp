@@ -1,5 +1,4 @@
-// What is behind an entry of an index, or a row that another transaction is at, as a walk over what can be claimed asks
-// it.
+// The fate of an index entry, or of a row that another transaction is changing, for the walks over claimable rows.
 #pragma once
 
 #include "pure/finished_ranges.hpp"
@@ -7,9 +6,9 @@
 
 namespace pgpubsub {
 
-// What is to be said of an entry.
+// The fate of an entry.
 struct entry_fate {
-    // The first three are those of a range.
+    // The first three are also the fates of ranges.
     enum what : uint8 {
         gone = finished_range::finished,
         removed = finished_range::removed,
@@ -23,17 +22,17 @@ struct entry_fate {
     bool operator==(const entry_fate&) const = default;
 };
 
-// Tells the fates of entries for which a walk by a snapshot has found no row, and of rows that another transaction is
-// at.
+// Finds the fates of entries for which a walk's snapshot has no row, and of rows that another transaction is changing.
 class fate_finder {
 public:
-    // The snapshot is that of the walk.
+    // `snapshot` is that of the walk.
     static fate_finder begin(const notification_table& table, Snapshot snapshot);
-    // No row was found by the walk's snapshot. `is_dead`: nobody can see one any more.
+    // Returns the fate of an entry for which the walk's snapshot has no row. `is_dead`: no snapshot can see a row there
+    // any more.
     entry_fate of_entry(ItemPointer tid, bool is_dead);
-    // The row is there by the walk's snapshot.
+    // Returns the fate of a row that the walk's snapshot sees.
     entry_fate of_row(ItemPointer tid);
-    // A row that this transaction has removed just now.
+    // Returns the fate of a row that this transaction has just removed.
     entry_fate of_removed();
     void end();
 
@@ -44,9 +43,9 @@ private:
 
     const notification_table* table_;
     Snapshot snapshot_;
-    uint64 writer_;   // our own sub-transaction, if the transaction may have removed rows before; else 0
-    uint64 remover_;  // the same, since it removes a row
-    uint64 next_;     // transaction, when that was asked last
+    uint64 writer_;   // our own subtransaction if the transaction may have removed rows before; else 0
+    uint64 remover_;  // our own subtransaction, as the remover of a row
+    uint64 next_;     // next transaction number, when it was last read
     IndexFetchTableData* fetch_;
     TupleTableSlot* slot_;
 };

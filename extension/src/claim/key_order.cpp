@@ -7,18 +7,18 @@
 namespace pgpubsub {
 namespace {
 
-// How many keys a transaction may lock: twice its fair share of the lock table, since most transactions use less than
-// theirs. The rest of the table is for everybody else.
+// Returns how many keys a transaction may lock: twice its fair share of the lock table, since most transactions use
+// less than theirs. The rest of the table is for all other transactions.
 int key_limit() { return 2 * max_locks_per_xact; }
 
-// How many keys this transaction has locked, by the level of the sub-transaction that did: one that rolls back gives
-// its locks back. Only levels that have locked some are here, so there are no more of them than keys; the deepest one
-// is the last.
+// Number of keys that this transaction has locked, by nesting level of the subtransaction that locked them: a
+// subtransaction that rolls back releases its locks. Only levels with locked keys are listed, so there are never more
+// levels than keys. The deepest level is the last.
 struct level_locks {
     int level;
     int keys;
 };
-level_locks* levels;  // of the session; made when a key is first locked
+level_locks* levels;  // of the session; allocated when a key is first locked
 int level_count;
 int locked_by_transaction;
 
@@ -30,7 +30,7 @@ void count_locked() {
     ++locked_by_transaction;
 }
 
-// Of those of the present level.
+// Counts one key less at the present level.
 void count_unlocked() {
     --locked_by_transaction;
     if (--levels[level_count - 1].keys == 0)
@@ -68,8 +68,8 @@ void release(const LOCKTAG& tag) {
     with_transaction_owner([&tag] { return LockRelease(&tag, ExclusiveLock, false); });
 }
 
-// Locks a key for the transaction without waiting. Refused when another transaction has it, or when this one holds as
-// many as it may.
+// Locks a key for the transaction without waiting. The lock is refused if another transaction has it, or if this
+// transaction holds as many as it may.
 lock_outcome lock_key(int32 subscription_id, int64 order_key) {
     const LOCKTAG tag = key_lock(subscription_id, order_key);
     if (levels == nullptr)
@@ -80,7 +80,7 @@ lock_outcome lock_key(int32 subscription_id, int64 order_key) {
         case LOCKACQUIRE_OK: count_locked(); return lock_outcome::locked;
         case LOCKACQUIRE_ALREADY_HELD:
         case LOCKACQUIRE_ALREADY_CLEAR:
-            // It is held once more; once is enough.
+            // The key is now locked twice; once is enough.
             release(tag);
             return lock_outcome::had_it;
         case LOCKACQUIRE_NOT_AVAIL: break;
@@ -104,11 +104,11 @@ LOCKTAG key_lock(int32 subscription_id, int64 order_key) {
 struct key_order::key_state {
     int64 order_key;  // the hash key
     bool is_locked;
-    bool was_locked_here;  // and not by this transaction before
+    bool was_locked_here;  // and this transaction had not locked it before
     bool was_handed_out;
     bool is_blocked;
-    int64 next_held;    // the first held row behind the last that was passed, when it was last looked at
-    int64 passed_over;  // the first row that was not admitted: none behind it may be, since the walk does not come back
+    int64 next_held;    // the first held row behind the last passed row, when it was last looked up
+    int64 passed_over;  // the first row that was refused; no row behind it may be admitted: the walk does not return
 };
 
 void watch_key_locks() {
@@ -170,17 +170,17 @@ bool key_order::admits(int64 order_key, int64 id) {
     if (is_open && id <= state->next_held)
         return true;
     state->passed_over = id;
-    unlock(state);  // until the held row comes by
+    unlock(state);  // until the walk meets the held row
     return false;
 }
 
-// Locks the key and looks what its rows are doing; false when it is in somebody's hands.
+// Locks the key and reads the state of its rows. Returns false if the key is leased, or if another transaction has it.
 bool key_order::lock_and_look(key_state* state) {
     const lock_outcome outcome = lock_key(subscription_id_, state->order_key);
     state->is_locked = outcome != lock_outcome::refused;
     state->was_locked_here = outcome == lock_outcome::locked;
     has_met_locks_ = has_met_locks_ || outcome == lock_outcome::refused;
-    // What is leased is held, too: mostly nothing is, and one look is enough.
+    // A leased row is held too. Mostly nothing is held, so one look-up is enough.
     state->next_held = state->is_locked ? next_held(state->order_key, before_all) : none;
     state->is_blocked = !state->is_locked || (state->next_held != none && is_in_flight(state->order_key));
     if (state->is_blocked)
@@ -188,7 +188,7 @@ bool key_order::lock_and_look(key_state* state) {
     return !state->is_blocked;
 }
 
-// Gives the lock back, unless something of the key is in our hands.
+// Releases the lock, unless a row of the key is in our hands.
 void key_order::unlock(key_state* state) {
     if (state->was_handed_out && mode_ != claim_mode::look)
         return;
@@ -212,8 +212,8 @@ void key_order::handed_out(int64 order_key, int64 id) {
 
 void key_order::block(int64 order_key) { state_of(order_key)->is_blocked = true; }
 
-// By a dirty snapshot, which sees what running transactions do: a lease whose end somebody is just moving is not over.
-// Who is at it counts as one who has the key: the lease is over if they roll back.
+// Uses a dirty snapshot, which sees the changes of running transactions: a lease whose end another transaction is
+// moving is not over. Such a transaction counts as having the key, because if it rolls back, the lease is over.
 bool key_order::is_in_flight(int64 order_key) {
     const auto open = [&](Snapshot snapshot) -> notification_scan& {
         ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, order_key)};

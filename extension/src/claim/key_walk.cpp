@@ -6,11 +6,11 @@
 namespace pgpubsub {
 namespace {
 
-// Where the session's last walk ended.
+// The place where the session's last walk ended.
 int32 last_subscription = 0;
 int64 last_key = 0;
 
-// No hash is below it; a key that has it as its hash is passed over by this walk, and found by the one by age.
+// Lies below all hashes. A key whose hash is this number is skipped by this walk, and found by the walk by age.
 constexpr int64 before_all = PG_INT64_MIN;
 constexpr int64 after_all = PG_INT64_MAX;  // of the ids
 
@@ -35,14 +35,14 @@ void key_walk::restart_behind(int64 order_key) {
     is_in_key_ = false;
 }
 
-// Where its rows begin.
+// Continues where the rows of the present key begin.
 void key_walk::restart_in_key() {
     ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int8(2, key_), from_int8(3, start_.first())};
     scan_.restart(GetActiveSnapshot(), keys);
     is_in_key_ = true;
 }
 
-// False when the walk has come to its end.
+// Returns false when the walk has come to its end.
 bool key_walk::enter_key(int64 order_key) {
     skipped_ += passed_ / passed_as_one_skipped;
     passed_ %= passed_as_one_skipped;

@@ -1,9 +1,9 @@
 // The rows of an ordered channel that are not leased, key by key instead of by age.
 //
-// Where a long stretch of the oldest rows belongs to keys that are blocked, a claim that walks by age would step over
-// all of them each time. This walk passes a blocked key with one step, however many rows it has. The order between keys
-// is then a rotation: each walk begins behind the key at which the session's last one ended, the first one anywhere, so
-// none is starved.
+// If a long stretch of the oldest rows belongs to blocked keys, each claim that walks by age would step over all of
+// them. This walk skips a blocked key in one step, whatever the number of its rows. The keys then take turns: each walk
+// begins behind the key at which the session's last walk ended, and the session's first walk begins anywhere. So no key
+// is starved.
 #pragma once
 
 #include "queue/key_look_up.hpp"
@@ -14,9 +14,9 @@ namespace pgpubsub {
 class key_walk {
 public:
     static key_walk begin(const notification_table& table, int32 subscription_id);
-    // Moves to the next row: the next one of the same key, or, after skip_key(), the first one of the next key. False
-    // when each key has had its turn, and when so many were skipped that the rest is for the next walk. The values hold
-    // until the next call.
+    // Moves to the next row: the next row of the same key or, after skip_key(), the first row of the next key. Returns
+    // false when each key has had its turn, or when so many keys were skipped that the rest is left to the next walk.
+    // The values stay valid until the next call.
     bool next(ItemPointer tid, row_values* row);
     bool was_cut() const { return skipped_ >= skip_limit; }
     void skip_key() { skips_key_ = true; }
@@ -27,8 +27,8 @@ private:
     void restart_in_key();
     bool enter_key(int64 order_key);
 
-    // A few dozen milliseconds. A key that has been entered is walked through all the same: else nothing behind its
-    // removed rows would ever be found.
+    // Takes a few dozen milliseconds. A key that has been entered is always walked to its end: otherwise nothing behind
+    // its removed rows would ever be found.
     static constexpr int skip_limit = 10'000;
     static constexpr int passed_as_one_skipped = 16;
 
@@ -41,8 +41,8 @@ private:
     bool has_key_;
     int64 key_;
     bool skips_key_;
-    bool is_in_key_;        // the scan ends with the present key, since it began in the middle of it
-    bool is_before_first_;  // no row of the present key was met
+    bool is_in_key_;        // the scan ends with the present key, because it began in the middle of that key
+    bool is_before_first_;  // no row of the present key was met yet
     key_start start_;       // of the present key
     notification_scan scan_;
     entry_reader reader_;

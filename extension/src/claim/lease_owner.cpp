@@ -1,12 +1,12 @@
-// Steps in a session's life: a lease that it gets is counted, one that it ends is taken off when the transaction
-// commits. With the first one the session registers what it does when it ends: if it has leases in hand then, it tells
+// The session counts its leases. A lease that it gets is added; a lease that it ends is subtracted when the transaction
+// commits. With its first lease, the session registers an exit callback: a session that ends with leases in hand tells
 // the worker.
 //
-// The count may be too high (a claim was rolled back, or somebody else acked what this session had claimed), which
-// costs a look for nothing; it is never too low. So what a sub-transaction ends is not taken off at all.
+// The count may be too high: a claim was rolled back, or another session acked a lease of this one. That costs a
+// useless look. The count is never too low; therefore a lease that a subtransaction ends is not subtracted at all.
 //
-// A prepared transaction is not a session's any more: what it leased gets no owner, so that it is not released when the
-// session that prepared it ends before COMMIT PREPARED.
+// A prepared transaction no longer belongs to a session. Its leases get no owner, so that they are not released when
+// the session that prepared it ends before COMMIT PREPARED.
 #include "claim/lease_owner.hpp"
 
 #include "channel/catalog.hpp"
@@ -20,7 +20,8 @@ namespace {
 
 int64 leases_in_hand = 0;
 int64 got_in_transaction = 0;
-// Of which notifications, as far as they are wanted: in TopTransactionContext, which goes away with the transaction.
+// The ids of the leased notifications, if they are wanted. In TopTransactionContext, which goes away with the
+// transaction.
 int64* leased_ids = nullptr;
 int64 leased_ids_capacity = 0;
 int64 ended_in_transaction = 0;
@@ -54,8 +55,8 @@ void at_exit(int, Datum) {
         tell_worker_of_dead_session();
 }
 
-// Remembers of which notification the transaction got a lease. Only disown() asks, and where nothing can be prepared it
-// never does.
+// Remembers the id of a notification that the transaction has leased. Only disown() reads the ids, and never does so if
+// no transaction can be prepared.
 void remember_lease(int64 id) {
     if (max_prepared_xacts == 0)
         return;
@@ -84,14 +85,14 @@ void disown(notification_table& table, int64 id, Snapshot snapshot) {
         if (!is_own_lease(row) || !is_of_this_transaction(scan.slot()))
             continue;
         row.set_null(column::lease_owner);
-        constexpr bool wait = true;  // for nobody: it is seen by no one else
+        constexpr bool wait = true;  // there is nothing to wait for: no other transaction sees the row
         table.update(scan.tid(), row, wait);
     }
     scan.end();
 }
 
-// Leases that this transaction got lose their owner. They are looked up one by one: all others of the database may be
-// many more.
+// Removes the owner from the leases that this transaction got. Each is looked up by id, since the database may have
+// many more leases.
 void disown_all() {
     notification_table table = notification_table::open();
     CommandCounterIncrement();
@@ -158,7 +159,7 @@ void count_end_of_lease() {
 }
 
 living_sessions living_sessions::read() {
-    // Not what the transaction may have read of them before.
+    // Discards what the transaction may have read of the sessions before.
     pgstat_clear_backend_activity_snapshot();
     const int count = pgstat_fetch_stat_numbackends();
     living_sessions sessions{};

@@ -1,8 +1,8 @@
-// The owner of a lease: the session that claimed the notification, or was the last one to extend its lease.
+// The owner of a lease: the session that claimed the notification, or the last session that extended its lease.
 //
-// A lease also ends when its owner is gone. An owner is written as one number: the process id and a hash of the time at
-// which the process started, so that nobody who gets the same process id later, or after a restart of the server, is
-// taken for it. (One in four billion would be; then the lease ends by its time.)
+// A lease also ends when its owner is gone. An owner is one number: the process id, and a hash of the start time of the
+// process. So a later process with the same process id, also after a restart of the server, is not mistaken for the
+// owner. (The chance of a mistake is one in four billion; then the lease ends by its time.)
 #pragma once
 
 #include "channel/table_columns.hpp"
@@ -10,19 +10,19 @@
 
 namespace pgpubsub {
 
-// Writes into the row that this session is the lease's owner; that it has none where pgpubsub.lease_scope is 'time'.
+// Writes this session into the row as the owner of the lease; or no owner if pgpubsub.lease_scope is 'time'.
 void set_lease_owner(row_values* row);
 
-// Whether the lease of a row has no owner who could be gone.
+// Returns whether the lease of a row has an owner, which could be gone.
 inline bool has_owner(const row_values& row) {
     return !row.is_null(column::lease_token) && !row.is_null(column::lease_owner);
 }
 
-// The sessions of the server as they are when they are read.
+// The sessions of the server at the time of reading.
 class living_sessions {
 public:
-    // What is to be compared with them must have been read before: then an owner that is not among them is gone, and
-    // can't be one that has only just come. In the current memory context.
+    // Reads the sessions, into the current memory context. The owners to compare with them must have been read before:
+    // then an owner that is not among them is gone, and can't be a session that has only just started.
     static living_sessions read();
     bool has(int64 owner) const;
 
@@ -32,18 +32,18 @@ private:
 };
 static_assert(survives_longjmp<living_sessions>);
 
-// The process id in an owner.
+// Returns the process id in an owner.
 int32 process_id_of(int64 owner);
 
-// Whether this session is the owner of the row's lease.
+// Returns whether this session is the owner of the row's lease.
 bool is_own_lease(const row_values& row);
 
-// Tells that this transaction got a lease of that notification, with set_lease_owner(); that it ended one of this
-// session's.
+// count_lease() reports that this transaction got a lease of that notification with set_lease_owner(). The other
+// function reports that it ended a lease of this session.
 void count_lease(int64 id);
 void count_end_of_lease();
 
-// Registers what happens at the end of transactions. Called once, when the library is loaded.
+// Registers the callbacks for the end of transactions. Called once, when the library is loaded.
 void watch_leases();
 
 }  // namespace pgpubsub

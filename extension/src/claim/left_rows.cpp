@@ -18,7 +18,7 @@ bool has_ready(const notification_table& table, const channel& c, const subscrip
     return found;
 }
 
-// Whenever it is due.
+// Returns whether the subscription has a row that waits, whatever its due time.
 bool has_waiting(const notification_table& table, const subscription& s) {
     ScanKeyData keys[] = {equals_int4(1, s.id)};
     repeated_scan scan{};
@@ -40,7 +40,7 @@ bool has_waiting(const notification_table& table, const subscription& s) {
     return found;
 }
 
-// A session's own memory of what is gone may be a guess (place.hpp, 1).
+// Does not trust the session's own memory of gone rows, which may be a guess (place.hpp, 1).
 bool has_any(const notification_table& table, const subscription& s) {
     ScanKeyData keys[] = {equals_int4(1, s.id)};
     return has_row(table, our_catalog().notification_ready, keys) ||

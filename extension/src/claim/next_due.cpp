@@ -9,8 +9,9 @@ using namespace pgpubsub;
 
 namespace {
 
-// Finds a row that could be claimed now, if nobody else is at it, and gives the time since when it is there. Where the
-// search took too long, or another transaction has a key of an ordered channel, there may be one.
+// Finds a row that could be claimed now and that no other transaction is changing, and the time since when it is there.
+// Returns true as well if the search took too long, or if another transaction has a key of an ordered channel: then
+// there may be such a row.
 bool find_claimable(notification_table& table, const claim_request& request, busy_rows busy, Datum* since) {
     bool found = false;
     const auto look = [&](ItemPointer tid, const row_values& row) {
@@ -27,11 +28,12 @@ bool find_claimable(notification_table& table, const claim_request& request, bus
     return found || !has_looked_at_all;
 }
 
-// So many entries are looked at for the next wait: a few milliseconds. Most may be of leases that were acked.
+// Entries that are read to find the next due time, which takes a few milliseconds. Most may belong to leases that were
+// acked.
 constexpr int64 entry_limit = 10'000;
 
-// When the next wait of the subscription ends that has not ended yet, or a time before which none does; false when none
-// waits.
+// Finds the next due time of the subscription that is still to come, or a time before which there is none. Returns
+// false if no row waits.
 bool find_waiting(const notification_table& table, int32 subscription_id, Datum* until) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, GetCurrentTimestamp())};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -73,8 +75,8 @@ struct next_due_arguments {
 
 PGPUBSUB_FUNCTION(pgpubsub_next_due) {
     PreventCommandIfReadOnly("pgpubsub.next_due()");
-    // In a transaction that has all its locks already, nothing else would have a pause, or a setting, seen that others
-    // have committed.
+    // In a transaction that already has all its locks, nothing else would make committed pauses and settings of others
+    // visible.
     AcceptInvalidationMessages();
     TimestampTz at;
     if (!find_next_due(request_arguments<next_due_arguments>(fcinfo, channel_use::looks, 1), busy_rows::count, &at))

@@ -5,11 +5,11 @@
 
 namespace pgpubsub {
 
-// What another transaction is at just now comes back if that is rolled back.
+// A row that another transaction is changing now comes back if that transaction rolls back.
 enum class busy_rows { count, dont_count };
 
-// When something can be claimed next, as far as it is known: a time that is past where something can be claimed now.
-// False: not before something is published, or given back.
+// Finds when a row can next be claimed, as far as that is known; the time is past if a row can be claimed now. Returns
+// false if no row can be claimed before something is published or given back.
 bool find_next_due(const claim_request& request, busy_rows busy, TimestampTz* at);
 
 }  // namespace pgpubsub

@@ -16,8 +16,8 @@ void range_recorder::enter(int32 lane, int64 from) {
     has_present_ = false;
 }
 
-// Several entries may have one number: versions of a row, or rows that are due at the same time. The least that can be
-// said of one of them holds for all.
+// Several entries may have one number: versions of a row, or rows that are due at the same time. The weakest statement
+// about one of them holds for all.
 void range_recorder::note(int64 at, entry_fate fate, uint32 entries) {
     if (has_present_ && at_ == at) {
         present_entries_ += entries;
@@ -54,7 +54,7 @@ void range_recorder::settle_present() {
     entries_ += present_entries_;
 }
 
-// What is stored later is not in a range: it ends where that begins.
+// Rows stored later are not in a range: the range ends where they begin.
 void range_recorder::close(int64 to) {
     const int64 end = Min(to, known_->limit_of(lane_));
     if (entries_ > 0 && from_ < end) {

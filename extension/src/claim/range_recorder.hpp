@@ -1,7 +1,7 @@
-// What a walk tells of the rows that it comes by, and the ranges that follow from it (place.hpp).
+// Turns the entries that a walk meets into the ranges of place.hpp.
 //
-// Of each entry of the index the walk says, in the order of the lane, what is behind it. Entries next to each other of
-// which the same is to be said are one range. A row that stays ends a range, and is in none.
+// The walk reports the fate of each index entry, in the order of the lane. Adjacent entries with the same fate form one
+// range. A row that stays ends a range, and is in none.
 #pragma once
 
 #include "claim/entry_fate.hpp"
@@ -13,14 +13,15 @@ class range_recorder {
 public:
     static range_recorder begin(const known_place* known);
 
-    // The walk enters a lane, or goes on in it behind what is known.
+    // Enters a lane, or continues in it behind a known range.
     void enter(int32 lane, int64 from);
     void note(int64 at, entry_fate fate, uint32 entries = 1);
-    // It passes over what is known.
+    // The walk skips a known range.
     void skip(int64 from, int64 to);
-    // It has seen all of the lane that is below `to`.
+    // The walk has seen all of the lane below `to`.
     void leave(int64 to);
-    // It has seen all of the lane up to the number that was noted last: that included, or not.
+    // leave_behind_last(): the walk has seen all of the lane up to and including the number that was noted last.
+    // leave_before_last(): the same, without that number.
     void leave_behind_last();
     void leave_before_last();
 
@@ -33,12 +34,12 @@ private:
     const known_place* known_;
     bool has_lane_;
     int32 lane_;
-    int64 from_;       // of the range that is being made
-    entry_fate fate_;  // of that
-    uint32 entries_;   // in that; 0: nothing is known of it yet
+    int64 from_;       // where the range that is being made begins
+    entry_fate fate_;  // of that range
+    uint32 entries_;   // in that range; 0: nothing is known of it yet
     bool has_present_;
     int64 at_;            // the number of the entries that were noted last
-    entry_fate present_;  // of all of these
+    entry_fate present_;  // of all of these entries
     uint32 present_entries_;
 };
 static_assert(survives_longjmp<range_recorder>);

@@ -20,14 +20,14 @@ ready_walk ready_walk::begin(const notification_table& table, int32 subscription
     return walk;
 }
 
-// One lane from an id on.
+// Scans one lane, beginning at an id.
 void ready_walk::scan_lane(int16 priority, int64 from) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id_), equals_int2(2, priority), from_int8(3, from)};
     scan_.restart(snapshot_, keys);
     is_in_one_lane_ = true;
 }
 
-// The lanes from that one on, behind those that are known.
+// Scans the lanes from that lane on, behind the known ones.
 void ready_walk::scan_lanes(int64 from) {
     if (const finished_range* const known = known_lanes(from)) {
         const known_place::passage passed = known_->passage_through(*known);
@@ -44,7 +44,7 @@ void ready_walk::scan_lanes(int64 from) {
     is_in_one_lane_ = false;
 }
 
-// The range that holds the lane. Null: there is none.
+// Returns the known range that holds the lane; null if there is none.
 const finished_range* ready_walk::known_lanes(int64 lane) const {
     const finished_range* const range = known_->at_or_behind(lane_of_lanes, lane);
     return range != nullptr && range->from <= lane ? range : nullptr;
@@ -56,7 +56,8 @@ void ready_walk::enter_lane(int32 lane) {
     ++lanes_entered_;
 }
 
-// Where the entry is in a range that is known, goes on behind that, or says to do so.
+// Returns true if the entry is in a known range, so that the walk skips it. Moves the scan behind the range if that
+// saves time.
 bool ready_walk::passes_over() {
     const int32 lane = lane_of_priority(priority_);
     if (!recorder_.is_in(lane)) {
@@ -107,13 +108,13 @@ bool ready_walk::next() {
     return false;
 }
 
-// What is to be said of the present entry.
+// Records the fate of the present entry.
 void ready_walk::note(entry_fate fate) {
     recorder_.note(id_, fate);
     lanes_.note(lane_of_priority(priority_), fate, entries_of_lane);
 }
 
-// Tells what became of the present row.
+// Records what became of the present row.
 void ready_walk::settle() {
     if (!has_row_)
         return;
@@ -129,7 +130,7 @@ void ready_walk::end() {
     if (is_at_end_) {
         lanes_.leave(top);
     } else {
-        recorder_.leave_behind_last();  // an id has one row that is there
+        recorder_.leave_behind_last();  // an id has one visible row
         lanes_.leave_before_last();
     }
     if (lanes_entered_ > lane_limit)

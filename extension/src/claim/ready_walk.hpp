@@ -1,5 +1,5 @@
-// A walk over the ready rows of a subscription, by priority and id, that passes over what place.hpp remembers to be
-// gone, and tells it what it finds: of the ids in each lane, and of the lanes.
+// A walk over the ready rows of a subscription, by priority and id. It skips the ranges that place.hpp remembers as
+// gone, and reports to place.hpp what it finds: of the ids in each lane, and of the lanes.
 #pragma once
 
 #include "claim/range_recorder.hpp"
@@ -8,18 +8,18 @@ namespace pgpubsub {
 
 class ready_walk {
 public:
-    // `known` outlives the walk.
+    // Begins a walk. `known` must outlive the walk.
     static ready_walk begin(const notification_table& table, int32 subscription_id, Snapshot snapshot,
                             const known_place* known);
     // Moves to the next row; false at the end.
     bool next();
-    // Tells that the present row is gone when this transaction commits. Else it stays.
+    // Reports that the present row is gone when this transaction commits. A row without this report stays.
     void removed() { row_is_removed_ = true; }
     void end();
 
-    // How many entries led to no row, beside those in ranges that are known.
+    // Returns how many entries led to no row, not counting those in known ranges.
     uint32 stepped_over() const { return stepped_over_; }
-    // Whether it has passed over rows that another transaction is removing.
+    // Returns whether the walk skipped rows that another transaction is removing.
     bool passed_busy() const { return passed_busy_; }
 
     ItemPointer tid() const { return scan_.tid(); }
@@ -28,11 +28,11 @@ public:
     int64 id() const { return id_; }
 
 private:
-    // Of so many rows that stay, it is not asked whether somebody is removing them.
+    // For this many rows that stay, the walk does not ask whether another transaction is removing them.
     static constexpr int stay_limit = 64;
-    // So many lanes are cheaper to look into than to be told of.
+    // Up to this many lanes are cheaper to scan than to record.
     static constexpr uint32 lane_limit = 4;
-    // To pass over a lane saves as much time as to pass over so many entries.
+    // Skipping a lane saves as much time as skipping this many entries.
     static constexpr uint32 entries_of_lane = 64;
 
     void scan_lane(int16 priority, int64 from);
@@ -47,7 +47,7 @@ private:
     Snapshot snapshot_;
     const known_place* known_;
     notification_scan scan_;
-    bool is_in_one_lane_;  // the scan ends with the present lane, since it began in the middle of it
+    bool is_in_one_lane_;  // the scan ends with the present lane, because it began in the middle of that lane
     bool is_at_end_;
     range_recorder recorder_;  // of the present lane
     range_recorder lanes_;

@@ -19,8 +19,8 @@ struct newest_of_key {
     int64 index;
 };
 
-// In TopTransactionContext, which goes away with the transaction. What finds the entries of an id, or of a key, is only
-// made, and brought up to date, when something is looked up: most takes never are.
+// In TopTransactionContext, which goes away with the transaction. The indexes by id and by key are made and brought up
+// to date only for a look-up: most takes are never looked up.
 taken_notification* list = nullptr;
 int64 list_size = 0;
 int64 list_capacity = 0;
@@ -83,7 +83,7 @@ void bring_index_up_to_date() {
     }
 }
 
-// Whether what that (sub)transaction did still stands.
+// Returns whether the work of that (sub)transaction still stands.
 bool stands(TransactionId xid) { return TransactionIdIsValid(xid) && TransactionIdIsCurrentTransactionId(xid); }
 
 }  // namespace
@@ -127,7 +127,7 @@ taken_notification* find_taken_behind(const taken_notification* taken) {
 
 bool is_still_taken(const taken_notification& taken) { return stands(taken.taken_by) && !stands(taken.requeued_by); }
 
-// A second TRUNCATE in one transaction leaves the file as it is: the place is gone then, or another row stands there.
+// A second TRUNCATE in one transaction does not change the file. Then the place is gone, or another row is there.
 bool fetch_taken(const taken_notification& taken, Relation heap, TupleTableSlot* row) {
     if (taken.file != heap->rd_rel->relfilenode || !fetch_if_there(heap, taken.tid, SnapshotAny, row))
         return false;

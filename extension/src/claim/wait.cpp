@@ -1,12 +1,13 @@
-// CALL pgpubsub.wait(): waiting for work without LISTEN, as through a pooler that gives each transaction another
-// session.
+// CALL pgpubsub.wait(): waits for work without LISTEN, for instance through a pooler that gives each transaction
+// another session.
 //
 // Guarantee: it returns as soon as there may be work, and holds no snapshot and no lock while it waits. A hint that
-// comes between the caller's last look and this call is not lost: the session is noted first, and then it looks.
+// arrives between the caller's last look and this call is not lost: the session is registered as waiting first, and
+// looks for work afterwards.
 //
-// Steps: note that this session waits; look into each channel; sleep until woken by the worker (notifier.cpp), until
-// something is due, or until the time is over; look again. Who is woken but finds that another one has taken the work
-// goes on waiting. Without a worker it looks again after pauses that grow.
+// Steps: register this session as waiting; look into each channel; sleep until the worker wakes it (notifier.cpp),
+// something is due, or the time is over; look again. If another consumer has taken the work, a woken session goes on
+// waiting. Without a worker, the session looks again after growing pauses.
 #include "channel/arguments.hpp"
 #include "claim/next_due.hpp"
 #include "pure/steady_clock.hpp"
@@ -20,10 +21,10 @@ namespace {
 
 constexpr int64 shortest_pause = 100'000;
 constexpr int64 longest_pause = USECS_PER_SEC;
-// With a worker: in case that a hint was lost.
+// Limit of a sleep beside a worker, in case a hint was lost.
 constexpr int64 longest_sleep = 60 * USECS_PER_SEC;
 
-constexpr int64 longest_wait = 100 * 365 * USECS_PER_DAY;  // for who waits for ever
+constexpr int64 longest_wait = 100 * 365 * USECS_PER_DAY;  // stands for waiting without a limit
 
 constexpr int64 client_check_interval = USECS_PER_SEC;
 
@@ -61,11 +62,12 @@ waited_channels channels_argument(FunctionCallInfo fcinfo) {
     return result;
 }
 
-// Looks into the channels, in a snapshot of its own. Returns which may have work, or -1, and then when to look again.
+// Looks into the channels, in a snapshot of its own. Returns the index of the channel that may have work, or -1; sets
+// `*next` to the time of the next look.
 int look(const waited_channels& channels, TimestampTz* next) {
     int ready = -1;
     *next = DT_NOEND;
-    // The transaction began before the sleep: what others have changed of the channels since then counts.
+    // The transaction began before the sleep: the changes that others have made to the channels since then count.
     AcceptInvalidationMessages();
     PushActiveSnapshot(GetTransactionSnapshot());
     for (int i = 0; i < channels.count && ready < 0; ++i) {
@@ -85,7 +87,8 @@ int look(const waited_channels& channels, TimestampTz* next) {
     return ready;
 }
 
-// Whose client is gone has nobody to tell, and must not be woken in the place of another one.
+// A waiting session whose client is gone has nobody to tell about work, and must not be woken in place of another
+// session.
 void end_if_client_is_gone() {
     if (MyProcPort == nullptr || pq_check_connection())
         return;
@@ -101,7 +104,7 @@ void sleep_until(int64 until) {
     CHECK_FOR_INTERRUPTS();
 }
 
-// Returns which channel may have work; -1: none until the deadline.
+// Returns the index of the channel that may have work; -1 if there is none until the deadline.
 int wait_for_work(const waited_channels& channels, int64 deadline) {
     int64 pause = shortest_pause;
     const MemoryContext per_look = AllocSetContextCreate(CurrentMemoryContext, "pgpubsub wait", ALLOCSET_DEFAULT_SIZES);
@@ -144,7 +147,7 @@ PGPUBSUB_FUNCTION(pgpubsub_wait) {
     const int64 deadline = steady_now() + timeout;
     const waited_channels channels = channels_argument(fcinfo);
 
-    // Of this procedure, whose memory outlives the transactions.
+    // The memory context of this procedure, which outlives the transactions.
     const MemoryContext context = CurrentMemoryContext;
     SPI_connect_ext(SPI_OPT_NONATOMIC);
     if (has_shared_memory())
