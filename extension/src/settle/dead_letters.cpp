@@ -1,9 +1,10 @@
-// pgpubsub.redrive() and purge_dead_letters(): what may become of a dead letter.
+// pgpubsub.redrive() and purge_dead_letters(): make dead letters ready again, or remove them.
 //
-// They are for those whose payload contains the filter, that died long enough ago, and whose ids are given: each
-// argument restricts, and a null one does not, except for the ids, where null is none, as array_agg() has it. What
-// another transaction is at is left to it. The catalog of 0.1.0 has two forms of each: with ids, and with everything
-// else.
+// They act on the dead letters whose payload contains the filter, that died long enough ago, and whose ids are given.
+// Each argument restricts the selection; a null argument does not. The exception is `ids`, where null selects nothing,
+// as the result of array_agg() without rows. A dead letter that another transaction has locked or is changing is left
+// to that transaction. The catalog of 0.1.0 has two forms of each function: one with ids, and one with all other
+// arguments.
 #include "channel/arguments.hpp"
 #include "channel/channel_lock.hpp"
 #include "channel/table_columns.hpp"
@@ -32,7 +33,7 @@ bool is_selected(const plain_scan& scan, const selection& wanted) {
     return passes(scan.get(archive_column::payload, &null), wanted.filter);
 }
 
-// Calls act(scan) for those of the scan that are selected, and returns how often that was true.
+// Calls act(scan) for the selected rows of the scan, and returns how often it returned true.
 template <typename Act>
 int64 for_each_in(plain_scan scan, const selection& wanted, MemoryContext per_row, Act act) {
     int64 count = 0;
@@ -49,19 +50,19 @@ template <typename Act>
 int64 for_each_selected(const selection& wanted, Act act) {
     const MemoryContext per_row =
         AllocSetContextCreate(CurrentMemoryContext, "pgpubsub dead letter", ALLOCSET_DEFAULT_SIZES);
-    // What this statement has done before is seen.
+    // Makes the earlier effects of this statement visible.
     CommandCounterIncrement();
     if (!wanted.by_ids)
         return for_each_in(scan_dead_letters(wanted.s.id), wanted, per_row, act);
     int64 total = 0;
     for (const Datum id : wanted.ids) {
         total += for_each_in(scan_dead_letter(wanted.s.id, DatumGetInt64(id)), wanted, per_row, act);
-        CommandCounterIncrement();  // the same id once more finds nothing
+        CommandCounterIncrement();  // the same id a second time finds nothing
     }
     return total;
 }
 
-// The forms of 0.1.0 lack ids: there, those by ids have symbols of their own.
+// The forms of 0.1.0 have no argument ids; there, the forms with ids have symbols of their own.
 struct redrive_arguments {
     enum : int { channel, filter, subscription, ids };
 };
@@ -83,7 +84,7 @@ selection selection_arguments(FunctionCallInfo fcinfo) {
     return wanted;
 }
 
-// Takes only those with these ids.
+// Restricts the selection to the given ids.
 void select_ids(FunctionCallInfo fcinfo, int ids_at, selection* wanted) {
     wanted->by_ids = true;
     if (PG_ARGISNULL(ids_at))
@@ -99,8 +100,8 @@ void select_ids(FunctionCallInfo fcinfo, int ids_at, selection* wanted) {
     wanted->ids = {ids, static_cast<std::size_t>(count)};
 }
 
-// The default of the argument ids: an array that begins with element 0, which no driver makes of a list. Null, or an
-// empty array, could not be it: whoever looks for ids and finds none means none.
+// Returns whether the argument ids has its default value: an array whose first index is 0, which no driver makes from a
+// list. Null or an empty array could not be the default: a caller that looks for ids and finds none means none.
 bool is_left_out(FunctionCallInfo fcinfo, int ids_at) {
     if (PG_ARGISNULL(ids_at))
         return false;
@@ -148,7 +149,7 @@ selection purged_selection(FunctionCallInfo fcinfo) {
     return wanted;
 }
 
-// The row that a dead letter becomes; it points into the scan's present row.
+// Returns the row that a dead letter becomes. It points into the scan's present row.
 row_values revived(const plain_scan& scan, const channel& c) {
     row_values row = row_values::empty();
     const auto copy = [&](AttrNumber to, AttrNumber from) {
@@ -192,7 +193,7 @@ int64 redrive(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
 template <typename At>
 int64 purge(FunctionCallInfo fcinfo, selection (*read)(FunctionCallInfo)) {
     PreventCommandIfReadOnly("pgpubsub.purge_dead_letters()");
-    // A broadcast channel has none, as purge_channel() may find nothing stored there.
+    // A broadcast channel has no dead letters; then nothing is found, as purge_channel() may find nothing stored there.
     const channel c = get_channel(text_argument(fcinfo, At::channel, "channel"), if_missing::look_for_another);
     if (c.kind == channel_kind::broadcast) {
         check_privilege(c, GetUserId(), privilege::consume);

@@ -1,5 +1,4 @@
-// Collects when the consumers are to be woken for rows that wait, so that a call with many rows of a channel tells it
-// once.
+// Merges the due times of many rows of one channel into a single delayed wake-up.
 #pragma once
 
 #include "channel/table_columns.hpp"
@@ -19,7 +18,7 @@ public:
         }
         first_ = Min(first_, due_at);
     }
-    // For what a row waits for, if it does.
+    // Adds the due time of a row, if the row waits for one.
     void add(const channel& c, const row_values& row) {
         if (!row.is_null(column::due_at) && DatumGetTimestampTz(row.get(column::due_at)) > GetCurrentTimestamp())
             add(c, DatumGetTimestampTz(row.get(column::due_at)));

@@ -1,14 +1,17 @@
 // pgpubsub.ack(), nack(), extend() and release(): what the holder of a lease may do with it.
 //
-// Guarantee: only the receipt of the row's present lease does anything. A stale one counts nothing and touches
-// nothing, so the caller sees that its lease was lost. A receipt whose lease ran out is still good until somebody else
-// claims the row.
+// Guarantee: only the receipt of the row's present lease has an effect. A stale receipt counts nothing and touches
+// nothing, so the caller sees that its lease was lost. A receipt whose lease has run out is still good until another
+// consumer claims the row.
 //
-// Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If
-// another session is at the row, then either the lease has run out, and the row is lost to whoever is at it; or it is
-// the same holder's other call (an extend beside an ack), or the release of a lease whose owner is gone, and it is
-// waited for and the row looked at again. So the receipts are taken in one order, whatever the order of the array: two
-// calls never wait for each other.
+// Steps for each receipt: find its row by the newest snapshot; compare the token; remove or rewrite the row. If another
+// session has locked or is changing the row, there are two cases:
+// - The lease has run out: the row is lost to that session.
+// - The lease is running: the other session is another call of the same holder (an extend beside an ack), or the
+//   release of a lease whose owner is gone. Then the call waits for it, and looks at the row again.
+//
+// All calls process their receipts in one order, whatever the order of the array; therefore two calls never wait for
+// each other.
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
 #include "channel/channel_lock.hpp"
@@ -34,7 +37,7 @@ struct leased_row {
     subscription s;
 };
 
-// The row that the receipt stands for, with its values copied; false when the receipt is stale.
+// Finds the row of the receipt, with its values copied. Returns false if the receipt is stale.
 bool find_leased(const notification_table& table, const receipt& r, leased_row* found) {
     bool matches = false;
     ScanKeyData keys[] = {equals_int8(1, r.id)};
@@ -63,7 +66,8 @@ bool lease_has_ended(const leased_row& leased) {
     return DatumGetTimestampTz(leased.row.get(column::due_at)) <= GetCurrentTimestamp();
 }
 
-// Finds the channel that the row is in, and looks whether the caller may consume from it; false when it was dropped.
+// Finds the channel of the row, and checks that the caller may consume from it. Returns false if the channel was
+// dropped.
 bool find_home(leased_row* leased) {
     const int32 id = DatumGetInt32(leased->row.get(column::subscription_id));
     if (!find_subscription(id, &leased->s) || !find_channel(leased->s.channel_id, &leased->c))
@@ -73,7 +77,7 @@ bool find_home(leased_row* leased) {
     return use_channel(&leased->c, &was_locked) && (!was_locked || find_subscription(id, &leased->s));
 }
 
-// Sorts them, and leaves each one once. Returns how many there are.
+// Sorts the receipts and removes repeated ones. Returns how many are left.
 int sort_unique(receipt* receipts, int count) {
     qsort(receipts, count, sizeof(receipt), [](const void* a, const void* b) {
         const auto order = *static_cast<const receipt*>(a) <=> *static_cast<const receipt*>(b);
@@ -99,13 +103,13 @@ struct extend_arguments {
 };
 using release_arguments = ack_arguments;
 
-// Calls change(table, leased, wait) for the row of each receipt in the argument receipts, again when that was changed
-// meanwhile, and then after_each(). Returns how many it changed.
+// Calls change(table, leased, wait) for the row of each receipt in the argument receipts, and again if the row was
+// changed meanwhile; then calls after_each(). Returns how many rows it changed.
 template <typename At, typename Change, typename AfterEach = decltype(nothing_to_do)>
 int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change change,
                        AfterEach after_each = nothing_to_do) {
     PreventCommandIfReadOnly(function);
-    // Null is what array_agg() makes of no receipts.
+    // array_agg() without rows returns null.
     if (PG_ARGISNULL(At::receipts))
         return 0;
     Datum* receipts;
@@ -113,7 +117,7 @@ int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change cha
     int count;
     deconstruct_array(PG_GETARG_ARRAYTYPE_P(At::receipts), TEXTOID, -1, false, TYPALIGN_INT, &receipts, &nulls, &count);
 
-    // All are read before the first is acted on, so that a malformed one ends nobody's lease.
+    // All receipts are parsed before the first has an effect, so that a malformed one ends nobody's lease.
     auto* const parsed = static_cast<receipt*>(palloc(Max(count, 1) * sizeof(receipt)));
     for (int i = 0; i < count; ++i) {
         if (nulls[i])
@@ -128,7 +132,7 @@ int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change cha
     }
     count = sort_unique(parsed, count);
 
-    // What a claim in the same statement did is seen from here on.
+    // Makes the effects of a claim in the same statement visible.
     CommandCounterIncrement();
     int64 changed = 0;
     notification_table table = notification_table::open();
@@ -162,20 +166,20 @@ int64 for_each_receipt(FunctionCallInfo fcinfo, const char* function, Change cha
 
 }  // namespace
 
-// Their results are bigint, and integer in the catalog of 0.1.0, which takes the lower half of the same Datum.
+// The results are bigint. In the catalog of 0.1.0 they are integer, which takes the lower half of the same Datum.
 
 PGPUBSUB_FUNCTION(pgpubsub_ack) {
     int64 kept = 0;
-    subscription keeper{};  // the last one that keeps a history
-    int32 hinted = 0;       // the last channel whose consumers were told
+    subscription keeper{};  // the last subscription with a history
+    int32 hinted = 0;       // the last channel whose consumers were woken
     const int64 acked = for_each_receipt<ack_arguments>(
         fcinfo, "pgpubsub.ack()", [&](notification_table& table, leased_row& leased, bool wait) {
             const TM_Result outcome = table.remove(&leased.tid, wait);
             if (outcome != TM_Ok)
                 return outcome;
             count_processed(leased.s.id);
-            // The next one of the key can be handed out; nobody else would tell those who found the key taken. One hint
-            // is enough.
+            // The next notification of the key can now be handed out. Nothing else would wake the consumers that found
+            // the key taken. One hint is enough.
             if (leased.c.ordered && hinted != leased.c.id &&
                 has_follower(table, leased.s.id, DatumGetInt64(leased.row.get(column::order_key)),
                              DatumGetInt64(leased.row.get(column::id)))) {
@@ -229,13 +233,13 @@ PGPUBSUB_FUNCTION(pgpubsub_extend) {
         fcinfo, "pgpubsub.extend()",
         [&](notification_table& table, leased_row& leased, bool wait) {
             if (leased.c.ordered) {
-                // Another one of the same key may have been handed out since; and nobody shall look for leases of the
-                // key while this one's end is moved.
+                // If the lease is over, another notification of the same key may have been handed out since. While the
+                // end of this lease is moved, no other transaction may look for leases of the key.
                 if (lease_has_ended(leased))
                     return TM_Invisible;
                 if (!key.is_held()) {
                     key.acquire(key_lock(leased.s.id, DatumGetInt64(leased.row.get(column::order_key))));
-                    return TM_Updated;  // to be looked at again
+                    return TM_Updated;  // the row is looked at again
                 }
             }
             set_due(&leased.row, lease_end);

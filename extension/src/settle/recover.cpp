@@ -1,13 +1,18 @@
-// pgpubsub.recover(): the sweep after which nothing waits that need not.
+// pgpubsub.recover(): the recovery steps for everything that waits without a reason.
 //
-// Guarantee: it ends leases whose owner is gone, makes dead letters of what is over and has used up its attempts, wakes
-// the consumers of what is ready, and removes what is kept too long. A lease or a delay that is over with attempts left
-// stays as it is: claims find it, and the receipt of such a lease is good until one does. It works in chunks: memory
-// does not grow with the number of rows; the function does one chunk, and the procedure commits after each. What
-// somebody else is at is left to them. Claims look at the whole index once more, for what was written behind the
-// triggers' back.
+// Guarantee: it
+// - ends leases whose owner is gone;
+// - makes dead letters of rows whose lease or delay is over and whose attempts are used up;
+// - wakes the consumers of ready notifications;
+// - removes what has been kept too long.
 //
-// Steps: the leases of all the channels, in one pass, for the index of the leases does not know channels; then channel
+// A lease or delay that is over, with attempts left, stays as it is: claims find the row, and the receipt of such a
+// lease is good until a claim does. recover() works in chunks, so memory does not grow with the number of rows: the
+// function does one chunk, and the procedure commits after each chunk. Rows that another transaction has locked or is
+// changing are left to it. Afterwards claims look at the whole index once more, for rows that were written without
+// firing the triggers.
+//
+// Steps: the leases of all channels, in one pass, because the index of the leases does not know channels; then channel
 // by channel.
 #include "admin/role_rights.hpp"
 #include "channel/arguments.hpp"
@@ -25,10 +30,10 @@ struct recover_in_chunks_arguments {
     enum : int { channel, chunk_size, recovered };
 };
 
-// Of the function.
+// Chunk size of the function.
 constexpr int64 default_chunk = 10'000;
 
-// The channel that the argument names; null: all that the caller may consume.
+// Returns the channel that the argument names; null: all channels that the caller may consume.
 std::span<const channel> channels_argument(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index))
         return consumable_channels(GetUserId());
@@ -38,7 +43,7 @@ std::span<const channel> channels_argument(FunctionCallInfo fcinfo, int index) {
     return {named, 1};
 }
 
-// What the worker does beside.
+// Does what the worker does in addition.
 void tidy_rights_if_all(FunctionCallInfo fcinfo, int index) {
     if (PG_ARGISNULL(index))
         tidy_rights();
@@ -58,7 +63,7 @@ progress recover_leases(lease_pass* pass, int64 limit) {
     return done;
 }
 
-// Runs f with a snapshot, which a procedure that may commit does not have.
+// Runs f with a snapshot. A procedure that may commit has none.
 template <typename F>
 auto with_snapshot(F f) {
     PushActiveSnapshot(GetTransactionSnapshot());
@@ -73,7 +78,7 @@ Datum recover_in_chunks(FunctionCallInfo fcinfo, count_type type) {
     const int chunk = count_argument(fcinfo, at::chunk_size, "chunk_size", type);
     const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
                             !reinterpret_cast<CallContext*>(fcinfo->context)->atomic;
-    // This context outlives the transactions.
+    // The current memory context, which outlives the transactions.
     const MemoryContext context = CurrentMemoryContext;
     SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0);
     const std::span<const channel> channels =

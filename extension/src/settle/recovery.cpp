@@ -13,8 +13,8 @@
 namespace pgpubsub {
 namespace {
 
-// Ends the lease of a row, or what a row waits for that has used up its attempts: it is ready, or a dead letter. False
-// when another transaction is at it.
+// Ends the lease of a row, or the wait of a row whose attempts are used up: the row becomes ready or a dead letter.
+// Returns false if another transaction has locked or is changing the row.
 bool end_wait(notification_table& table, ItemPointer tid, row_values row, const subscription& s, const char* error) {
     if (is_used_up(row, s))
         return bury(table, tid, row, error_if_leased(row, error)) == TM_Ok;
@@ -31,12 +31,12 @@ bool contains(std::span<const channel> channels, int32 id) {
            }) != nullptr;
 }
 
-// A lease that may have to be ended, and why.
+// Finds leases that may have to be ended, and why.
 class lost_lease_finder {
 public:
     explicit lost_lease_finder(const lease_pass& pass) : pass_(pass) {}
 
-    // Why the lease of the row is to be ended; null if it is not.
+    // Returns why the lease of the row must be ended; null if it must not.
     const char* reason_to_end(const row_values& row) {
         if (DatumGetTimestampTz(row.get(column::due_at)) <= now_)  // claims find it where it is
             return pass_.buries ? find_home(row) && is_used_up(row, home) ? lease_is_over : nullptr : nullptr;
@@ -47,7 +47,8 @@ public:
     subscription home;  // of the row that was found
 
 private:
-    // Where somebody drops the channel, or changes how its rows are stored, the row is left to them.
+    // If another transaction is dropping the channel, or changing how its rows are stored, the row is left to that
+    // transaction.
     bool find_home(const row_values& row) {
         const int32 id = DatumGetInt32(row.get(column::subscription_id));
         if (!find_subscription(id, &home) || (!pass_.among.empty() && !contains(pass_.among, home.channel_id)))
@@ -55,7 +56,7 @@ private:
         channel c;
         return find_channel(home.channel_id, &c) && use_channel_if_free(&c) && find_subscription(id, &home);
     }
-    // The sessions are read when the first owner has been read.
+    // The sessions are read after the first owner has been read.
     bool is_alive(int64 owner) {
         if (!sessions_are_read_) {
             sessions_ = with_context(context_, living_sessions::read);
@@ -72,9 +73,8 @@ private:
 };
 static_assert(survives_longjmp<lost_lease_finder>);
 
-// Walks the rows that may have something to end: those that are due; in an ordered channel those that are leased, for
-// there a delay that is over needs no end, whatever the attempts: the row stays among the held ones, and claims find
-// it.
+// Begins a scan of the rows that may have a wait to end: the due rows; in an ordered channel, the leased rows. There a
+// delay that is over needs no end, whatever the attempts: the row stays among the held ones, and claims find it.
 notification_scan begin_waits(const notification_table& table, const channel& c, const subscription& s,
                               TimestampTz from, TimestampTz now, Snapshot snapshot) {
     ScanKeyData keys[] = {equals_int4(1, s.id), from_time(2, from), until_time(2, now)};
@@ -82,9 +82,9 @@ notification_scan begin_waits(const notification_table& table, const channel& c,
                      : notification_scan::begin(table, our_catalog().notification_due, snapshot, keys);
 }
 
-// Makes dead letters of what is over and has used up its attempts, from *from on, at most `limit` rows, and returns how
-// many. Moves *from to where it ended. What has attempts left stays as it is: claims find it there, and until one does,
-// the receipt of a lease is good.
+// Makes dead letters of rows whose wait is over and whose attempts are used up, beginning at *from, at most `limit`
+// rows. Returns how many, and moves *from to where it ended. A row with attempts left stays as it is: claims find it
+// there, and until one does, the receipt of a lease is good.
 int64 bury_used_up(notification_table& table, const channel& c, const subscription& s, int64 limit, TimestampTz* from) {
     int64 ended = 0;
     const TimestampTz now = GetCurrentTimestamp();
@@ -95,7 +95,7 @@ int64 bury_used_up(notification_table& table, const channel& c, const subscripti
     while (ended < limit && waits.next()) {
         CHECK_FOR_INTERRUPTS();
         const row_values row = waits.values();
-        // One with a dedup_key is not moved, so that publishers always find it; claims find it where it is.
+        // A row with a dedup_key is not moved, so that publishers always find it; claims find it where it is.
         const TimestampTz due_at = DatumGetTimestampTz(row.get(column::due_at));
         if (due_at > now || !row.is_null(column::dedup_key))
             continue;
@@ -111,7 +111,8 @@ int64 bury_used_up(notification_table& table, const channel& c, const subscripti
     return ended;
 }
 
-// The row by the present clock. False when another transaction is at it.
+// Changes the due time of the row to the present clock. Returns false if another transaction has locked or is changing
+// the row.
 bool shorten_wait(notification_table& table, ItemPointer tid, row_values* row) {
     const int64 pause = DatumGetTimestampTz(row->get(column::due_at)) - given_back_at(*row);
     const TimestampTz deliver_at =
@@ -133,7 +134,7 @@ bool has_ready(const notification_table& table, const subscription& s) {
 
 progress end_lost_leases(notification_table& table, lease_pass* pass, sweep_limits limits) {
     int64 ended = 0;
-    int32 woken = 0;  // the last channel whose consumers were told
+    int32 woken = 0;  // the last channel whose consumers were woken
     const MemoryContext per_row =
         AllocSetContextCreate(CurrentMemoryContext, "pgpubsub leases", ALLOCSET_DEFAULT_SIZES);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());

@@ -1,12 +1,12 @@
-// pgpubsub.requeue(): puts notifications that this transaction took back, with one attempt more.
+// pgpubsub.requeue(): puts notifications that this transaction took back into the queue, with one attempt more.
 //
-// It is to take() what nack() is to claim(): the handler of one notification of a batch failed and was rolled back to
+// It is to take() what nack() is to claim(). The handler of one notification of a batch failed and was rolled back to
 // its savepoint; the notification stays in the queue with its error, and the rest of the batch commits. In an ordered
-// channel, those that the transaction took behind it with the same key go back too, untried, even when it becomes a
-// dead letter: who works on a batch then need not know which of the two it was.
+// channel, later notifications of the same key that the transaction took also go back, untried, even if the failed one
+// becomes a dead letter. A consumer that works on a batch then need not know which of the two happened.
 //
-// Steps: the copies that the ids name; each of them is put back as failed; then what was taken behind them. So each one
-// that is named has failed, wherever in the array it is named.
+// Steps: find the copies that the ids name; put back each of them as failed; then put back the notifications taken
+// behind them. So each named notification counts as failed, wherever in the array it is named.
 #include "channel/arguments.hpp"
 #include "channel/table_columns.hpp"
 #include "claim/taken.hpp"
@@ -27,7 +27,7 @@ public:
         removed_ = table_slot_create(table_.heap(), nullptr);
     }
 
-    // Notes what was taken of that id: for the subscription of that name, or, if it is null, for all.
+    // Notes the takes of that id: for the subscription with that name or, if the name is null, for all subscriptions.
     void name(int64 id, const char* subscription_name) {
         for (taken_notification* taken = find_taken(id, nullptr); taken != nullptr; taken = find_taken(id, taken)) {
             subscription s;
@@ -38,7 +38,7 @@ public:
         }
     }
 
-    // Puts back what was noted, and what was taken behind it.
+    // Puts back the noted notifications, and the ones taken behind them.
     void requeue_named() {
         list_sort(named_, by_key);
         const ListCell* cell;
@@ -46,7 +46,7 @@ public:
             CHECK_FOR_INTERRUPTS();
             requeue(static_cast<taken_notification*>(lfirst(cell)));
         }
-        // What is behind the first of a key is behind the others, too.
+        // The notifications behind the first one of a key include those behind the others.
         const taken_notification* before = nullptr;
         foreach (cell, named_) {
             const auto* const taken = static_cast<const taken_notification*>(lfirst(cell));
@@ -68,7 +68,7 @@ private:
         return a.subscription_id == b.subscription_id && a.is_ordered == b.is_ordered && a.order_key == b.order_key;
     }
 
-    // By key, those of one key in the order of taking.
+    // Sorts by key; the notifications of one key by the order of taking.
     static int by_key(const ListCell* a, const ListCell* b) {
         const auto* const left = static_cast<const taken_notification*>(lfirst(a));
         const auto* const right = static_cast<const taken_notification*>(lfirst(b));
@@ -86,7 +86,7 @@ private:
     void requeue(taken_notification* taken) {
         subscription s;
         channel c;
-        // One that the array names twice is put back by now.
+        // A notification that the array names twice is already back.
         if (!is_still_taken(*taken) || !fetch_taken(*taken, table_.heap(), removed_) || !find_home(*taken, &s, &c))
             return;
         check_privilege(c, GetUserId(), privilege::consume);
@@ -119,7 +119,7 @@ private:
             row_values row = row_values::of(removed_);
             set_order_key(&row, c);
             make_ready(&row);
-            row.set_null(column::dedup_key);  // there may be another one by now
+            row.set_null(column::dedup_key);  // another row may have this dedup_key by now
             table_.insert(row);
             mark_requeued(next);
         }
@@ -148,11 +148,11 @@ struct requeue_arguments {
     enum : int { ids, delay, error, reject, subscription };
 };
 
-// The result is bigint, and integer in the catalog of 0.1.0, which takes the lower half of the same Datum.
+// The result is bigint. In the catalog of 0.1.0 it is integer, which takes the lower half of the same Datum.
 PGPUBSUB_FUNCTION(pgpubsub_requeue) {
     PreventCommandIfReadOnly("pgpubsub.requeue()");
     using at = requeue_arguments;
-    // Null is what array_agg() makes of no ids.
+    // array_agg() without rows returns null.
     if (PG_ARGISNULL(at::ids))
         PG_RETURN_INT64(0);
     const failure f = failure_arguments<at>(fcinfo);
@@ -167,7 +167,7 @@ PGPUBSUB_FUNCTION(pgpubsub_requeue) {
                                               ? nullptr
                                               : text_to_cstring(PG_GETARG_TEXT_PP(at::subscription));
 
-    // What a take() in the same statement did is seen from here on.
+    // Makes the effects of a take() in the same statement visible.
     CommandCounterIncrement();
     requeuer work(f);
     for (int i = 0; i < count; ++i) {
