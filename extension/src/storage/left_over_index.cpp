@@ -9,13 +9,14 @@ constexpr Oid catalog::*tables[] = {&catalog::channel,      &catalog::channel_pr
                                     &catalog::notification, &catalog::dead_letter,       &catalog::processed,
                                     &catalog::broadcast,    &catalog::stat_count};
 
-// What makes two indexes of a table the same; an operator class has one access method.
+// The properties that make two indexes of a table the same; an operator class belongs to one access method.
 constexpr AttrNumber definition[] = {Anum_pg_index_indkey,    Anum_pg_index_indnkeyatts,  Anum_pg_index_indclass,
                                      Anum_pg_index_indoption, Anum_pg_index_indcollation, Anum_pg_index_indisunique,
                                      Anum_pg_index_indpred,   Anum_pg_index_indexprs};
 
-// The name of the index of which one with this name is a copy: that without "_ccnew" or "_ccold", and without the
-// number behind it where there was one already. Empty: it is not the name of a copy.
+// Returns the name of the index from which an index of the given name was copied: the name without "_ccnew" or
+// "_ccold", and without a number behind that suffix, which PostgreSQL adds if the name was taken. Empty: the name is
+// not that of a copy.
 std::string_view name_of_original(std::string_view name) {
     name.remove_suffix(name.size() - 1 - name.find_last_not_of("0123456789"));
     constexpr std::size_t length = std::string_view("_ccnew").size();
@@ -32,7 +33,7 @@ bool has_same(HeapTuple a, HeapTuple b, TupleDesc columns, AttrNumber column) {
     const Datum right = heap_getattr(b, column, columns, &b_is_null);
     if (a_is_null || b_is_null)
         return a_is_null == b_is_null;
-    // The texts of two trees may differ by where in a command their parts stood.
+    // The texts of two trees may differ by the positions of their parts in the command.
     if (column == Anum_pg_index_indpred || column == Anum_pg_index_indexprs)
         return equal(stringToNode(TextDatumGetCString(left)), stringToNode(TextDatumGetCString(right)));
     const Form_pg_attribute type = TupleDescAttr(columns, column - 1);
@@ -57,7 +58,8 @@ HeapTuple find_valid(List* indexes, std::string_view wanted) {
     return nullptr;
 }
 
-// Whether what it is a copy of is there; a copy of a copy may be there when the first one is not.
+// Returns whether the original of the copy exists. For a copy of a copy, the first copy may be gone and the original
+// still exist.
 bool is_copy_of_one(HeapTuple index, std::string_view name, List* all, TupleDesc columns) {
     while (!(name = name_of_original(name)).empty())
         if (const HeapTuple original = find_valid(all, name); original != nullptr && is_same(index, original, columns))
@@ -65,7 +67,7 @@ bool is_copy_of_one(HeapTuple index, std::string_view name, List* all, TupleDesc
     return false;
 }
 
-// The list that the relation cache has of a table's indexes lacks those that were about to be dropped.
+// Returns the table's indexes from pg_index: the relation cache's list lacks indexes that were about to be dropped.
 List* indexes_of(Oid table, Relation indexes) {
     ScanKeyData key;
     ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
@@ -87,11 +89,11 @@ std::size_t find_of_table(Oid table, bool is_toast, Relation indexes, std::span<
         const char* const name = count < found.size() ? name_of(index) : nullptr;
         if (name == nullptr || name_of_original(name).empty())
             continue;
-        // PostgreSQL lets nobody make one of a TOAST table valid, nor drop it then.
+        // PostgreSQL lets nobody make an index of a TOAST table valid, nor drop it when it is valid.
         if (facts_of(index)->indisvalid && (is_toast || !is_copy_of_one(index, name, all, RelationGetDescr(indexes))))
             continue;
         const char* const schema = get_namespace_name(get_rel_namespace(facts_of(index)->indexrelid));
-        if (schema == nullptr)  // it is just being dropped
+        if (schema == nullptr)  // the index is just being dropped
             continue;
         left_over_index& next = found[count++];
         next.table = table;

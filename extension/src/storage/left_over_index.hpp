@@ -1,9 +1,10 @@
-// The indexes that a REINDEX CONCURRENTLY which failed has left behind on the extension's tables.
+// The indexes that a failed REINDEX CONCURRENTLY has left behind on the extension's tables.
 //
-// Such an index is a copy of another one, and has its name with "_ccnew" or "_ccold" behind it. At first it is not
-// valid. That does not last: REINDEX TABLE, REINDEX SCHEMA and VACUUM FULL make it a valid one, which each write must
-// serve, and which the next REINDEX TABLE CONCURRENTLY copies once more. So one that is valid is known by its name, and
-// by being the same as the index that its name is made of. What somebody made for their own queries is not.
+// Such an index is a copy of another index, and has its name with "_ccnew" or "_ccold" behind it. At first it is not
+// valid. That does not last: REINDEX TABLE, REINDEX SCHEMA and VACUUM FULL make it valid. Then each write must maintain
+// it, and the next REINDEX TABLE CONCURRENTLY copies it once more. Therefore a valid leftover is recognised by its
+// name, and by being the same as the index from which its name is made. Indexes that users made for their own queries
+// are not leftovers.
 #pragma once
 
 #include <span>
@@ -12,14 +13,15 @@
 
 namespace pgpubsub {
 
-// By names, for a command. The schema is another one than the table's for the index of a TOAST table.
+// A left-over index, by names, for use in a command. For the index of a TOAST table, the schema differs from the
+// table's.
 struct left_over_index {
     Oid table;
     NameData schema;
     NameData name;
 };
 
-// As many as there is room for.
+// Finds as many as fit into `found`, and returns how many.
 int find_left_over_indexes(std::span<left_over_index> found);
 
 }  // namespace pgpubsub

@@ -1,18 +1,19 @@
 // The process that vacuums and packs the storage of the notifications, and then ends.
 //
-// Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds: it takes a lock that
-// stands in their way only if it gets it within lock_patience, and for a bounded step. Whoever wants a lock that it
-// holds for longer, as drop_channel() and ALTER TABLE do, has it cancelled after deadlock_timeout. It may be ended at
-// any moment.
+// Guarantee: publishers and consumers never wait for it longer than some tens of milliseconds. It takes a lock that
+// blocks them only if it gets the lock within lock_patience, and only for a bounded step. If it holds a lock for
+// longer, a command that waits for the lock, such as drop_channel() or ALTER TABLE, has the process cancelled after
+// deadlock_timeout. The process may be ended at any moment.
 //
-// Steps: VACUUM, as any superuser may, beside everybody's work. Then, if the files are still far larger than needed:
-//   1. cut off the empty end of the table and of its TOAST table, a step at a time; while rows stand in the way, move
-//      them to the front and vacuum again;
-//   2. of a table that is small by now, VACUUM FULL: all of it is rewritten, in one short transaction that
-//      older snapshots survive;
-//   3. of a larger one, with bloated indexes, REINDEX CONCURRENTLY, which locks out nobody, but may have to wait for
-//   old
-//      transactions: not for long here. What a failed one leaves behind is dropped, now or by the next such process.
+// Steps: VACUUM, as any superuser may run it, beside everybody's work. Then, if the files are still far larger than
+// needed:
+//   1. Cut off the empty end of the table and of its TOAST table, a step at a time. While rows stand in the way, move
+//      them to the front and vacuum again.
+//   2. If the table is small by now, VACUUM FULL: all of it is rewritten, in one short transaction that older snapshots
+//      survive.
+//   3. If the table is larger and has bloated indexes, REINDEX CONCURRENTLY. It locks out nobody, but may have to wait
+//      for old transactions; here it does not wait for long. The leftovers of a failed one are dropped, now or by the
+//      next such process.
 #include "channel/arguments.hpp"
 #include "channel/catalog.hpp"
 #include "pg/background_process.hpp"
@@ -27,28 +28,28 @@ using namespace pgpubsub;
 
 namespace {
 
-// How long it waits for a lock that others queue up behind.
+// Time that it waits for a lock behind which others queue up.
 constexpr const char* lock_patience = "50ms";
-// How long for a transaction that nobody else waits for because of it.
+// Time that it waits for a transaction if nobody else has to wait because of that.
 constexpr const char* reindex_patience = "2s";
 
-// How much is rewritten at once. It bounds the time that the table is locked.
+// Pages that are rewritten at once. This bounds the time for which the table is locked.
 constexpr BlockNumber rewritten_pages = 2048;
 
-// Between two locks others have their turn, in milliseconds; twice as long after each failure.
+// Rest between two locks, in which other sessions have their turn, in milliseconds; twice as long after each failure.
 constexpr long rest_ms = 50;
 constexpr int lock_attempts = 6;
 constexpr int rounds = 10;
 
 // Lives as long as the process.
 MemoryContext job_context;
-// The next transaction's number when it began.
+// The next transaction id at the time when the process began.
 TransactionId begun_at;
 
 void set_lock_timeout(const char* value) { set_own_setting("lock_timeout", value); }
 
-// PostgreSQL treats it like an autovacuum worker: whoever waits for its lock for as long as deadlock_timeout cancels
-// what it does, and DROP DATABASE ends it.
+// Makes PostgreSQL treat the process like an autovacuum worker: a session that has waited for its lock for
+// deadlock_timeout cancels its command, and DROP DATABASE ends it.
 void give_way_to_others() {
     LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
     MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
@@ -56,8 +57,8 @@ void give_way_to_others() {
     LWLockRelease(ProcArrayLock);
 }
 
-// Runs f in a transaction. False if it was rolled back since a lock was not to be had in time. Where others want the
-// table, the process ends: it may be that they drop it.
+// Runs f in a transaction. Returns false if the transaction was rolled back because a lock was not free in time. If
+// other sessions want the table, the process ends: they may be going to drop it.
 template <typename F>
 bool attempt(F f) {
     static_assert(survives_longjmp<F>);
@@ -89,12 +90,13 @@ bool attempt(F f) {
 void rest(long ms) {
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
-    // One that came late: whoever sent it has the lock by now.
+    // A late cancel request is void: its sender has the lock by now.
     QueryCancelPending = false;
     CHECK_FOR_INTERRUPTS();
 }
 
-// Whether a transaction is at the table, and still is after `ms`: to wait for it would hold up others for nothing.
+// Returns whether a transaction has locked the table and still has after `ms` milliseconds. Waiting for it would hold
+// up others for nothing.
 bool has_long_holder(Oid table, long ms) {
     LOCKTAG tag;
     SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
@@ -110,7 +112,7 @@ bool has_long_holder(Oid table, long ms) {
     return false;
 }
 
-// Runs f, which locks the table and tells whether it could, after a rest, and again after ever longer ones.
+// Rests, then runs f, which locks the table and returns whether it could. Repeats that after ever longer rests.
 template <typename F>
 bool attempt_often(Oid table, F f) {
     set_lock_timeout(lock_patience);
@@ -158,7 +160,7 @@ struct sizes {
     int left_over_count;
     left_over_index left_over[32];
 
-    // For commands, which name what they are about.
+    // Returns the qualified name, for commands.
     const char* in_schema(const NameData& of) const { return quote_qualified_identifier(NameStr(schema), NameStr(of)); }
     const char* table_name() const { return in_schema(name); }
 
@@ -170,7 +172,7 @@ struct sizes {
     }
 };
 
-// False where the extension is gone.
+// Measures the tables and indexes. Returns false if the extension is gone.
 bool measure(sizes* found) {
     *found = {};
     attempt([found] {
@@ -205,7 +207,7 @@ bool measure(sizes* found) {
     return OidIsValid(found->table);
 }
 
-// Until none is left. False where a table is locked for too long.
+// Drops left-over indexes until none is left. Returns false if a table is locked for too long.
 bool drop_left_over() {
     sizes size;
     while (measure(&size) && size.left_over_count > 0)
@@ -218,21 +220,21 @@ bool drop_left_over() {
     return true;
 }
 
-// By itself VACUUM leaves the indexes alone where few pages have dead rows, and their line pointers in the table with
-// them: a page that has one is not empty, and can't be cut off.
+// By default, VACUUM skips the indexes if few pages have dead rows, and then keeps the line pointers of these rows in
+// the table. A page with a line pointer is not empty, and can't be cut off.
 void vacuum(const sizes& size, storage_job what) {
     const char* const cleans_indexes = what == storage_job::vacuum_and_pack ? ", INDEX_CLEANUP on" : "";
     run(psprintf("VACUUM (SKIP_LOCKED%s, TRUNCATE off, PARALLEL 0) %s", cleans_indexes, size.table_name()));
 }
 
-// Until nothing more comes off, or the table is locked for too long.
+// Cuts until no more pages come off, or the table is locked for too long.
 void cut_off(Oid table) {
     BlockNumber cut = 0;
     while (attempt_often(table, [table, &cut] { return attempt([table, &cut] { cut = cut_off_end(table); }); }) &&
            cut > 0) {}
 }
 
-// False where the table is locked for too long.
+// Moves rows until none is left to move. Returns false if the table is locked for too long.
 bool move_rows(Oid table) {
     int64 moved = 0;
     do {
@@ -246,8 +248,8 @@ bool is_small(const sizes& size) {
     return size.heap.pages <= rewritten_pages && size.toast.needed_pages <= rewritten_pages;
 }
 
-// Whether a transaction or a snapshot from before this process began is still there: a REINDEX CONCURRENTLY would wait
-// for it.
+// Returns whether a transaction or a snapshot from before this process began still exists: a REINDEX CONCURRENTLY would
+// wait for it.
 bool has_old_transaction(Oid table) {
     bool found = false;
     attempt([table, &found] {
@@ -264,7 +266,7 @@ void reindex(const sizes& size) {
     if (has_old_transaction(size.table))
         return;
     set_lock_timeout(reindex_patience);
-    // Whoever waits for it while it waits for them is not the one to fail.
+    // In a deadlock with another session, this process is to fail, not the other.
     SetConfigOption("deadlock_timeout", "10ms", PGC_SUSET, PGC_S_OVERRIDE);
     for (int i = 0; i < size.index_count; ++i)
         if (size.indexes[i].is_bloated &&
@@ -292,7 +294,7 @@ void pack() {
             return;
         vacuum(size, storage_job::vacuum_and_pack);
     }
-    // Else each further attempt would leave one more behind.
+    // Otherwise each further attempt would leave one more index behind.
     if (!drop_left_over() || !measure(&size))
         return;
     if (!size.heap.is_bloated() && !size.toast.is_bloated() && !size.has_bloated_index())
@@ -304,7 +306,7 @@ void pack() {
     }
 }
 
-// Whether this is the only such process in the database.
+// Returns whether this is the only such process in the database.
 bool is_alone() {
     const LOCKTAG tag = lock_tag(lock_class::storage, 0);
     constexpr bool for_session = true;
@@ -312,7 +314,7 @@ bool is_alone() {
     return LockAcquire(&tag, ExclusiveLock, for_session, dont_wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-// False if others are in the way.
+// Returns false if other sessions are in the way.
 bool do_job(storage_job what) {
     if (!is_alone())
         return false;
@@ -331,7 +333,7 @@ bool do_job(storage_job what) {
     return true;
 }
 
-// An ERROR ends the process; before that it is noted where the worker's are.
+// An ERROR ends the process; before that, the error is noted where the worker's errors are.
 void do_job_or_note_error(storage_job what) {
     shared_database* const d = has_shared_memory() ? our_database() : nullptr;
     const int64 began_at = steady_now();
@@ -367,7 +369,7 @@ void pgpubsub_storage_main(Datum database) {
     give_way_to_others();
     job_context = AllocSetContextCreate(TopMemoryContext, "pgpubsub storage", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(job_context);
-    // VACUUM and REINDEX keep there what outlives their transactions.
+    // VACUUM and REINDEX keep here what outlives their transactions.
     PortalContext = job_context;
     set_own_settings();
     set_own_setting("vacuum_cost_delay", "0");

@@ -10,8 +10,8 @@
 namespace pgpubsub {
 namespace {
 
-// How long a step looks at pages or moves rows, in milliseconds, and how many pages it looks at between two looks at
-// the clock.
+// Time for which a step looks at pages or moves rows, in milliseconds; and number of pages between two looks at the
+// clock.
 constexpr double step_ms = 20;
 constexpr BlockNumber pages_between_looks = 32;
 constexpr int64 rows_of_step = 500;
@@ -30,7 +30,7 @@ private:
     instr_time begun_;
 };
 
-// A page with anything on it, dead or not, is not empty: an index may still point to it.
+// A page that holds anything, dead or not, is not empty: an index may still point to it.
 bool is_empty(Relation table, BlockNumber block, BufferAccessStrategy strategy) {
     const Buffer buffer = ReadBufferExtended(table, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -43,7 +43,7 @@ bool is_empty(Relation table, BlockNumber block, BufferAccessStrategy strategy) 
     return empty;
 }
 
-// The places of a page that hold a row version, dead or not.
+// Lists the places on a page that hold a row version, dead or not. Returns how many.
 int rows_of_page(Relation table, BlockNumber block, std::span<ItemPointerData> places) {
     const Buffer buffer = ReadBuffer(table, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -59,13 +59,12 @@ int rows_of_page(Relation table, BlockNumber block, std::span<ItemPointerData> p
     return count;
 }
 
-// Moves one row, as deleting and publishing it would, but with its id. It goes to the page that is the relation's
-// target.
+// Moves one row as deleting and publishing it would, but keeps its id. The row goes to the relation's target page.
 bool move_row(notification_table& table, ItemPointer place, TupleTableSlot* slot) {
     if (!table_tuple_fetch_row_version(table.heap(), place, GetActiveSnapshot(), slot))
         return false;
     const row_values row = row_values::of(slot);
-    // Whoever waits for the table with an older snapshot passes over this row: so they are to look again.
+    // A waiting session with an older snapshot skips this row; therefore it must look again.
     subscription s;
     channel c;
     if (find_subscription(DatumGetInt32(row.get(column::subscription_id)), &s) && find_channel(s.channel_id, &c))
@@ -121,7 +120,7 @@ int64 move_rows_off_end() {
             RelationSetTargetBlock(table.heap(), target);
             moved += move_row(table, &places[i], slot);
             if (RelationGetTargetBlock(table.heap()) != target)
-                ++target;  // it was fuller than known
+                ++target;  // the page was fuller than recorded
         }
     }
     ExecDropSingleTupleTableSlot(slot);

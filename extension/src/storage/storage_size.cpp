@@ -3,19 +3,20 @@
 namespace pgpubsub {
 namespace {
 
-// How many pages are looked at to learn how full the others are.
+// Pages that are looked at to estimate how full the others are.
 constexpr BlockNumber sample = 1000;
 
-// Of small rows; where they are larger there are fewer.
+// Number of small rows on a page; of larger rows there are fewer.
 constexpr int64 rows_of_page = 60;
 
 constexpr BlockNumber heap_free_pages = 256;
 constexpr BlockNumber index_free_pages = 64;
 
-// An index of rows that come at one end and go at the other keeps half-empty pages; a new one has 10 percent to spare.
+// An index whose rows are added at one end and removed at the other keeps half-empty pages; a new index has 10 percent
+// to spare.
 constexpr double index_fill = 0.9;
 
-// Of an entry: its header and line pointer, and the columns. What a text takes is a guess.
+// Returns the bytes of an entry: its header, its line pointer and its columns. The size of a text is a guess.
 Size entry_bytes(Relation index) {
     constexpr Size text_bytes = 48;
     Size bytes = sizeof(IndexTupleData) + sizeof(ItemIdData);
@@ -43,7 +44,7 @@ storage_size size_of_heap(Relation heap) {
 
 storage_size size_of_index(Relation index, int64 growth) {
     const BlockNumber pages = RelationGetNumberOfBlocks(index);
-    // One that is not valid is somebody's who failed to make it: it is theirs to drop or to make anew.
+    // An index that is not valid belongs to a user who failed to make it: that user drops it or makes it anew.
     if (index->rd_rel->reltuples < 0 || !index->rd_index->indisvalid)
         return {pages, pages, index_free_pages};
     const double entries = index->rd_rel->reltuples + growth;
@@ -55,7 +56,7 @@ int64 growth_of(Relation heap) {
     const Oid table = RelationGetRelid(heap);
     const int64 counted =
         dead_rows(table) + Max(live_rows(table) - static_cast<int64>(Max(heap->rd_rel->reltuples, 0)), 0);
-    // A session tells what it has done only when it is idle: until then the file tells that there are more rows.
+    // A session reports its counts only when it is idle; until then, the file shows that there are more rows.
     const int64 new_pages = static_cast<int64>(RelationGetNumberOfBlocks(heap)) - heap->rd_rel->relpages;
     return Max(counted, new_pages * rows_of_page);
 }

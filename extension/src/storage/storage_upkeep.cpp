@@ -10,16 +10,16 @@
 namespace pgpubsub {
 namespace {
 
-// Fewer removed rows than that, and than half of those that are there, wait for autovacuum.
+// Removed rows are left to autovacuum while they are fewer than this number, or fewer than half of the live rows.
 constexpr int64 few_dead_rows = 2000;
 
-// Packing is tried again no later than after so many intervals.
+// Packing is tried again after at most this many intervals.
 constexpr int longest_pause = 30;
 
-// A process is not started again before so many times as long as the last one took have passed.
+// Rest after a process has ended, as a multiple of the time that it took.
 constexpr int rest_after_work = 4;
 
-// Of this process. Times are those of steady_now().
+// State of this process. Times are those of steady_now().
 bool has_job = false;
 uint32 done_before_job = 0;
 TransactionId horizon_of_job = InvalidTransactionId;
@@ -66,7 +66,7 @@ bool toast_is_bloated(Oid toast) {
     return found;
 }
 
-// Nothing where it would have to wait.
+// Finds nothing if it would have to wait for a lock.
 findings look() {
     findings found{};
     const Oid table = our_catalog().notification;
@@ -77,7 +77,7 @@ findings look() {
         return found;
     const int64 dead = dead_rows(table);
     found.horizon = GetOldestNonRemovableTransactionId(heap);
-    // While a snapshot is held that sees them, vacuuming would find the same rows again and again.
+    // While an old snapshot sees the removed rows, vacuuming would find the same rows again and again.
     const bool could_remove =
         !TransactionIdIsValid(vacuumed_up_to) || TransactionIdFollows(found.horizon, vacuumed_up_to);
     found.needs_vacuum = could_remove && dead > few_dead_rows && dead > live_rows(table) / 2;
@@ -87,7 +87,7 @@ findings look() {
     return found;
 }
 
-// A queue that at once grows again is packed ever less often.
+// A queue that grows again at once is packed ever less often.
 bool may_pack(int64 now, int64 interval) {
     if (pack_pause == 0)
         pack_pause = interval;
@@ -110,7 +110,7 @@ int64 keep_storage_small(shared_database* d, int64 now) {
         return now + interval;
     if (has_job) {
         has_job = false;
-        // One that ends without saying that it is done has failed.
+        // A process that ended without reporting that it is done has failed.
         if (pg_atomic_read_u32(&d->storage_jobs_done) != done_before_job) {
             jobs.succeed();
             vacuumed_up_to = horizon_of_job;
