@@ -7,7 +7,7 @@ due_times::entry* entry_of(pairingheap_node* node) {
     return reinterpret_cast<due_times::entry*>(reinterpret_cast<char*>(node) - offsetof(due_times::entry, node));
 }
 
-// The heap's first is its greatest.
+// Orders the heap by the earliest time: the first element of a pairing heap is the greatest.
 int later_first(const pairingheap_node* a, const pairingheap_node* b, void*) {
     const TimestampTz left = entry_of(const_cast<pairingheap_node*>(a))->fires_at;
     const TimestampTz right = entry_of(const_cast<pairingheap_node*>(b))->fires_at;

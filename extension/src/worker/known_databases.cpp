@@ -8,7 +8,7 @@ namespace pgpubsub {
 namespace {
 
 bool is_open(const FormData_pg_database& database) {
-    // -2: DROP DATABASE was interrupted.
+    // -2 marks a database whose DROP DATABASE was interrupted.
     return database.datallowconn && !database.datistemplate && database.datconnlimit != -2;
 }
 
@@ -21,7 +21,7 @@ bool may_have_changed = true;
 
 void note_change_of_database(Datum, syscache_id, uint32) { may_have_changed = true; }
 
-// Asks for a worker for each database that is new, or takes connections and did not before.
+// Asks for a worker for each database that is new, or that accepts connections now and did not before.
 void look_at_databases() {
     may_have_changed = false;
     if (seen == nullptr) {
@@ -31,7 +31,7 @@ void look_at_databases() {
         ctl.entrysize = sizeof(seen_database);
         seen = hash_create("pgpubsub databases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     }
-    // What was told may not have come by way of the invalidations yet.
+    // The invalidations of a reported change may not have arrived yet.
     InvalidateSystemCaches();
     may_have_changed = false;
     StartTransactionCommand();

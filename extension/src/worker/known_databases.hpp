@@ -1,5 +1,4 @@
-// The databases of the cluster, as far as the launcher asks: which of them take connections, and which it has not seen
-// yet.
+// The databases of the cluster that the launcher knows: which of them accept connections, and which are new to it.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -16,8 +15,8 @@ database_state state_of(Oid database);
 // Called once, by the launcher.
 void watch_databases();
 
-// Asks for a worker for each database that is new, or takes connections and did not before. Does nothing while nobody
-// has told of a change.
+// Asks for a worker for each database that is new, or that accepts connections now and did not before. Does nothing if
+// no change has been reported.
 void look_at_databases_if_changed();
 
 }  // namespace pgpubsub

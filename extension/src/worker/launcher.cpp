@@ -1,15 +1,15 @@
-// The launcher: sees to it that each database with the extension has a worker when it needs one, and that the workers
-// leave places for others.
+// The launcher: makes sure that each database with the extension has a worker when it needs one, and that the workers
+// leave room for others.
 //
-// It starts with the server, or when a standby is promoted, and looks into each database by means of a worker, which
-// ends at once where it finds no extension. Later a database is looked at when it is new, takes connections again, or a
-// session of it has found the extension.
+// It starts with the server, or when a standby is promoted. It looks into each database by means of a worker, which
+// ends at once if it finds no extension. Later, a database is looked at when it is new, when it accepts connections
+// again, or when one of its sessions has found the extension.
 //
-// The workers and the processes that pack (storage_job.cpp) take at most pgpubsub.max_workers places of
-// max_worker_processes (worker_places.hpp says how many are for which). While there are places, each database keeps its
-// worker. When all are taken and another database needs one, since it has hints, or something is due there, the worker
-// that has been idle for the longest time makes room; where none is idle, one that has had its time. Who leaves writes
-// down when its database needs a worker again.
+// The workers and the storage processes (storage_job.cpp) together take at most pgpubsub.max_workers places of
+// max_worker_processes; worker_places.hpp says how many are for which. While there are free places, each database keeps
+// its worker. When all places are taken and another database needs a worker, because it has hints or something is due
+// there, one worker makes room: the worker that has been idle for the longest time or, if none is idle, one that has
+// had its time. A leaving worker records when its database needs a worker again.
 #include "pg/background_process.hpp"
 #include "pg/settings.hpp"
 #include "pure/worker_places.hpp"
@@ -24,15 +24,15 @@ namespace pgpubsub {
 namespace {
 
 constexpr int64 pause_without_room = 5 * USECS_PER_SEC;
-// The time of day may be set, and not every change of a database is told.
+// A limit, because the time of day may be set, and not every change of a database is reported.
 constexpr int64 longest_sleep = USECS_PER_MINUTE;
 constexpr int restart_after_crash_seconds = 1;
 
-// What the launcher knows of an entry of the shared memory, by its place.
+// What the launcher knows of an entry of the shared memory, by the place of the entry.
 struct served_database {
     Oid database;
     BackgroundWorkerHandle* worker;
-    bool has_foreign_worker;  // one that was started by a launcher before this one
+    bool has_foreign_worker;  // a worker that an earlier launcher has started
     int64 worker_started_at;
     bool was_asked_to_leave;
     int64 waiting_since;  // never: it does not wait for a worker
@@ -96,8 +96,7 @@ void set_retry(shared_database* d, int64 pause) {
     SpinLockRelease(&d->lock);
 }
 
-// Until it says that it is at work, a worker counts as one that has failed: the next one is started after a pause,
-// which doubles.
+// A worker counts as failed until it reports that it is at work: the next one is started after a pause, which doubles.
 void count_failure(shared_database* d) {
     const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
@@ -113,7 +112,7 @@ int64 retry_time(shared_database* d) {
     return time;
 }
 
-// A lack is said once for each database that has the extension, as far as is known, and again after it was over.
+// Reports a lack once for each database that is known to have the extension, and again if it returns after it was over.
 void say_lack(bool* was_said, shared_database* d, const char* name, const char* what, const char* hint) {
     if (*was_said || pg_atomic_read_u32(&d->has_extension) == 0)
         return;
@@ -127,13 +126,13 @@ BackgroundWorkerHandle* start(BackgroundWorker* process) {
     BackgroundWorkerHandle* handle = nullptr;
     with_context(TopMemoryContext, [&] { RegisterDynamicBackgroundWorker(process, &handle); });
     pid_t pid;
-    // So they are started one after the other.
+    // The processes are started one after the other.
     if (handle != nullptr && WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_POSTMASTER_DIED)
         proc_exit(1);
     return handle;
 }
 
-// False: there is no place.
+// Returns false if there is no place.
 bool start_worker(int place) {
     shared_database* const d = database_at(place);
     const Oid database = all[place].database;
@@ -155,8 +154,8 @@ bool start_storage_job_of(int place) {
     return all[place].storage != nullptr;
 }
 
-// Asks one worker to make room, and returns 0; or returns when one will have had its time (never: one was asked, and is
-// about to leave).
+// Asks one worker to make room, and returns 0 if more than one is wanted. Returns never if enough workers were asked
+// and are about to leave. If no worker can be asked yet, returns when one will have had its time.
 int64 make_room(int wanted) {
     const int64 now = steady_now();
     int best = -1;
@@ -187,7 +186,7 @@ int64 make_room(int wanted) {
     return wanted > 1 ? at_once : never;
 }
 
-// The database that has waited for the longest time, of those that want something that they have not; -1: none.
+// Returns the database that has waited for the longest time among those that want something that they lack; -1: none.
 template <typename F>
 int first_waiting(F since) {
     int first = -1;
@@ -197,7 +196,7 @@ int first_waiting(F since) {
     return first;
 }
 
-// Whether it is to have a worker, and has none.
+// Returns whether the database wants a worker and has none.
 bool lacks_worker(int place) {
     const served_database& s = all[place];
     shared_database* const d = database_at(place);
@@ -210,7 +209,7 @@ void say_no_start(int place, const database_state& state) {
              "no background worker could be started", "Raise max_worker_processes");
 }
 
-// There is no place, and nobody who could make room: that goes for all that have no worker.
+// Puts off all databases without a worker: there is no place, and no worker that could make room.
 void give_up_for_now() {
     for (int i = 0; i < count; ++i) {
         if (!lacks_worker(i))
@@ -221,7 +220,7 @@ void give_up_for_now() {
     }
 }
 
-// Also of a database whose extension was found only after that.
+// Reports the lack of a worker also for a database whose extension was found only later.
 void say_who_lacks_worker() {
     for (int i = 0; i < count; ++i) {
         if (all[i].lack_was_said || !lacks_worker(i) || pg_atomic_read_u32(&database_at(i)->lacks_worker) == 0 ||
@@ -232,7 +231,7 @@ void say_who_lacks_worker() {
     }
 }
 
-// Starts what is missing, and returns when to look again.
+// Starts what is missing. Returns when to look again.
 int64 start_workers() {
     note_processes();
     const worker_places places = places_for(max_workers(), max_worker_processes);
@@ -254,7 +253,7 @@ int64 start_workers() {
         }
     }
     const bool has_lack = wanted > places.workers;
-    // Those that need one first, then those that would have one at hand.
+    // Databases that need a worker come first, then those that only keep one ready.
     for (;;) {
         const bool is_needed = waiting > 0;
         const int i = first_waiting([&](int place) {
@@ -387,7 +386,7 @@ void pgpubsub_launcher_main(Datum) {
         ends_at_once = false;
         WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT, timeout, PG_WAIT_EXTENSION);
         ends_at_once = true;
-        // Not 0: then it would not be started again, where only this process was to end.
+        // Not 0: with status 0 the process would not be started again after a request that was meant for it alone.
         if (ShutdownRequestPending)
             proc_exit(1);
     }

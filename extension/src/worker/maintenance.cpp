@@ -18,24 +18,25 @@ namespace {
 
 constexpr int64 usecs_per_msec = 1000;
 
-// A step goes on to the next channel only for so long.
+// Time after which a step does not go on to the next channel.
 constexpr int64 step_time = 3 * usecs_per_msec;
 constexpr sweep_limits step_limits = {200, 5000};
-// How many entries of an index are looked at to find something that is there, or when something is due.
+// Index entries that are read to find a row, or the next due time.
 constexpr int64 probe_limit = 1000;
 
-// Consumers of a channel are not woken more often for what becomes due.
+// Shortest time between two wake-ups of a channel's consumers for due rows.
 constexpr int64 tick = usecs_per_msec;
-// When a table is locked, and before something is tried again that failed; when it failed all by itself.
+// `pause`: after a locked table, and before a retry of something that failed. `long_pause`: before a retry of something
+// that failed in a step of its own.
 constexpr int64 pause = 100 * usecs_per_msec;
 constexpr int64 long_pause = 10 * USECS_PER_SEC;
 
 constexpr int64 sweep_interval = USECS_PER_MINUTE;
-// A step of a sweep, and a pass over the leases, is followed by a pause of so many times its length.
+// Pause after a step of a sweep, and after a pass over the leases, as a multiple of its length.
 constexpr int64 pause_factor = 9;
 
-// A session that tells of its end may still be shown as alive for a moment: so there are more looks, after these
-// pauses.
+// A session that reports its end may still be shown as alive for a moment; therefore there are further looks, after
+// these pauses.
 constexpr int64 dead_look_pauses[] = {20 * usecs_per_msec, 200 * usecs_per_msec};
 constexpr int dead_looks = 1 + lengthof(dead_look_pauses);
 
@@ -45,14 +46,14 @@ int64 paused_until = at_once;
 
 constexpr catalog none{};
 
-// Runs step() in a transaction, unless somebody has locked one of the tables. Then pauses, and returns false.
+// Runs step() in a transaction. If another session has locked one of the tables, pauses instead and returns false.
 template <typename Step>
 bool in_transaction(const char* activity, Step step) {
     pgstat_report_activity(STATE_RUNNING, activity);
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     const auto is_free = [](Oid table, LOCKMODE mode) { return ConditionalLockRelationOid(table, mode); };
-    // Where the extension has just been dropped, the worker will soon notice.
+    // If the extension has just been dropped, the worker will soon notice.
     const bool is_there = is_installed();
     const catalog& ours = is_there ? our_catalog() : none;
     const bool can_run = is_there && is_free(ours.notification, RowExclusiveLock) &&
@@ -99,7 +100,7 @@ void begin_lease_pass() {
 bool end_leases(int64 now) {
     if (leases.from_id == no_lease_looked_at)
         pass_began_at = now;
-    else if (was_in_leases) {  // an ERROR ended the last step: on behind the row
+    else if (was_in_leases) {  // an ERROR ended the last step: skip that row
         ++leases.from_id;
         leases.from_file = InvalidOid;
     }
@@ -126,8 +127,8 @@ bool end_leases(int64 now) {
 
 due_times due;
 
-// The first due time of the subscription from `from` to `until`, or a time before which there is none; DT_NOEND: none
-// at all.
+// Returns the first due time of the subscription between `from` and `until`, or a time before which there is none;
+// DT_NOEND: none at all.
 TimestampTz first_due(const notification_table& table, int32 subscription_id, TimestampTz from, TimestampTz until) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), from_time(2, from), until_time(2, until)};
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -139,7 +140,7 @@ TimestampTz first_due(const notification_table& table, int32 subscription_id, Ti
     return result;
 }
 
-// When something of the channel is due after `now`.
+// Returns when something of the channel is due after `now`.
 TimestampTz next_due(const notification_table& table, std::span<const subscription> subscriptions, TimestampTz now) {
     TimestampTz next = DT_NOEND;
     for (const subscription& s : subscriptions)
@@ -147,7 +148,7 @@ TimestampTz next_due(const notification_table& table, std::span<const subscripti
     return next;
 }
 
-// Wakes the consumers of the channel if something has become due since `from`, and returns when the next thing will.
+// Wakes the consumers of the channel if something has become due since `from`. Returns when the next thing will be due.
 TimestampTz wake_due(const notification_table& table, int32 channel_id, TimestampTz from, TimestampTz now) {
     channel c;
     if (!find_channel(channel_id, &c))
@@ -157,14 +158,14 @@ TimestampTz wake_due(const notification_table& table, int32 channel_id, Timestam
     for (const subscription& s : subscriptions)
         if (first_due(table, s.id, from, now) != DT_NOEND) {
             wakes = wakes || !s.paused;
-            look_at_leases(1);  // it may be one whose attempts are used up
+            look_at_leases(1);  // the row may be a lease whose attempts are used up
         }
     if (wakes)
         wake_consumers(c);
     return next_due(table, subscriptions, now);
 }
 
-// How many channels a step looks at, at most: few after an ERROR, so that one channel with a problem does not stop the
+// Most channels that a step looks at. After an ERROR it is few, so that one channel with a problem does not stop the
 // others.
 constexpr int largest_batch = 256;
 int batch = largest_batch;
@@ -177,13 +178,13 @@ bool wake_for_due(int64 began_at) {
     } fired[largest_batch];
     int count = 0;
     const int limit = batch;
-    batch = 1;  // if there is an ERROR
+    batch = 1;  // stays if there is an ERROR
     const bool ran = in_transaction("pgpubsub: waking consumers of what is due", [&] {
         notification_table table = notification_table::open();
         due_times::entry* e;
         while (count < limit && (e = due.first()) != nullptr && e->fires_at <= now &&
                (count == 0 || !is_over(began_at))) {
-            // It stays, since nobody is woken before the transaction has committed.
+            // The entry stays: nobody is woken before the transaction has committed.
             due.postpone(e, now + (limit == 1 ? long_pause : pause));
             fired[count].channel_id = e->channel_id;
             fired[count++].next = wake_due(table, e->channel_id, e->from, now);
@@ -200,11 +201,11 @@ bool wake_for_due(int64 began_at) {
 
 int64 sweep_at = never;
 int64 sweep_began_at = 0;
-int32 swept_channel = 0;  // the last one
+int32 swept_channel = 0;  // the last channel that was swept
 bool is_first_sweep = true;
 
-// Where the next step of a sweep goes on in a channel, by the times of what was looked at. A held snapshot keeps the
-// index entries of all that was removed: steps that each began with the first one would get no further.
+// Where the next step of a sweep continues in a channel, by the times of what was looked at. An old snapshot keeps the
+// index entries of all removed rows: if each step began with the first entry, the steps would get no further.
 struct {
     int32 channel_id;  // 0: none
     int32 subscription_id;
@@ -213,7 +214,7 @@ struct {
     TimestampTz broadcasts;
 } sweep_from{};
 
-// At once, from the first channel on.
+// Begins a sweep at once, with the first channel.
 void sweep_again() {
     swept_channel = 0;
     sweep_from = {};
@@ -221,7 +222,7 @@ void sweep_again() {
     is_first_sweep = true;
 }
 
-// The channel with the next id; 0: none.
+// Returns the channel with the next id; 0: none.
 int32 channel_behind(int32 id) {
     ScanKeyData key = above_int4(channel_column::id, id);
     const Relation rel = open_our_table(our_catalog().channel, AccessShareLock, channel_column::count);
@@ -238,9 +239,9 @@ int32 channel_behind(int32 id) {
     return next;
 }
 
-// Goes on from channel to channel, in the order of their ids, from the one behind *last, until the step is over.
-// visit(c): false when there is more to do in it, and the next step is to begin with it. Returns whether all were
-// visited.
+// Visits channel after channel, in the order of their ids, beginning behind *last, until the time of the step is over.
+// visit(c) returns false if there is more to do in the channel; then the next step begins with it. Returns whether all
+// channels were visited.
 template <typename Visit>
 bool visit_channels(int32* last, int64 began_at, Visit visit) {
     do {
@@ -248,7 +249,7 @@ bool visit_channels(int32* last, int64 began_at, Visit visit) {
         const int32 next = channel_behind(before);
         if (next == 0)
             return true;
-        *last = next;  // an ERROR in it must not keep the others waiting
+        *last = next;  // an ERROR in this channel must not keep the others waiting
         if (channel c; find_channel(next, &c) && !visit(c)) {
             *last = before;
             return false;
@@ -279,7 +280,7 @@ void wake_in_case(const notification_table& table, const channel& c, std::span<c
         due.note(c.id, next);
 }
 
-// A step of the sweep of a channel; false when there is more to remove.
+// Does one step of the sweep of a channel. Returns false if there is more to remove.
 bool sweep_channel(const notification_table& table, const channel& c, TimestampTz now) {
     const std::span<const subscription> subscriptions = subscriptions_of(c);
     if (sweep_from.channel_id != c.id) {
@@ -332,13 +333,13 @@ bool sweep(int64 now) {
 // --- a clock that was set back -------------------------------------------------------------------------
 
 int64 shorten_at = never;
-int32 shortened_channel = 0;  // the last one
+int32 shortened_channel = 0;  // the last channel whose waits were shortened
 struct {
     int32 channel_id;
-    wait_position at;  // in that channel, which may be gone by the next step
+    wait_position at;  // in that channel, which may be gone at the next step
 } shorten_from{};
 
-// At once, from the first channel on.
+// Begins at once, with the first channel.
 void shorten_again() {
     shortened_channel = 0;
     shorten_from = {};
@@ -365,7 +366,7 @@ bool shorten(int64 now) {
 
 struct kind {
     int64 (*wanted_at)();
-    bool (*step)(int64 now);  // false: it was not possible, as somebody has locked a table
+    bool (*step)(int64 now);  // false: impossible, because another session has locked a table
     retry again;
 };
 
@@ -376,8 +377,8 @@ kind kinds[] = {
     {[] { return shorten_at; }, shorten, retry(pauses_after_errors)},
 };
 
-// What was put off by a clock that was set back since would come late. The time of day is compared with what it should
-// be by the clock that nobody sets, since the last look may be long ago.
+// After the clock was set back, waiting rows would be late. The time of day is compared with the clock that nobody can
+// set, because the last look may be long ago.
 void look_at_clock() {
     constexpr int64 tolerance = 100 * usecs_per_msec;  // for the time between two readings
     static int64 difference = PG_INT64_MIN / 2;        // none yet
@@ -405,7 +406,7 @@ void begin_maintenance() {
     looks_left = 0;
     was_in_leases = false;
     sweep_again();
-    shorten_again();  // it may have been set back while there was no worker
+    shorten_again();  // the clock may have been set back while there was no worker
     paused_until = at_once;
 }
 
@@ -436,7 +437,7 @@ int64 next_upkeep() { return Max(Min(Min(look_at_leases_at, sweep_at), shorten_a
 
 int64 maintain(int64 now) {
     look_at_clock();
-    // They take turns, so that much to do of one kind does not keep the others waiting.
+    // The tasks take turns, so that a long one does not keep the others waiting.
     static std::size_t turn = 0;
     for (std::size_t i = 0; i < lengthof(kinds) && now >= paused_until; ++i) {
         kind& k = kinds[(turn + i) % lengthof(kinds)];

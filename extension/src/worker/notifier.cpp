@@ -11,42 +11,42 @@
 namespace pgpubsub {
 namespace {
 
-// How long a consumer that was addressed has for its claim to begin before more are; those have twice as long, and so
-// on: where claims are late since the machine is busy, waking everybody would not help.
+// Time that an addressed consumer has to begin a claim before more consumers are woken. It doubles with each round: on
+// a busy machine claims are late, and waking everybody would not help.
 constexpr int64 time_to_claim = 10'000;
 constexpr int64 longest_time_to_claim = 80'000;
-// How often claims that leave something wake further consumers of a channel.
+// Shortest time between two rounds in which claims that leave something wake further consumers of a channel.
 constexpr int64 spreading_pause = 10'000;
-// After such a time without, the spreading of a channel's work begins anew with one more consumer.
+// After such a time without a round, the spreading of a channel's work begins anew with one more consumer.
 constexpr int64 spreading_memory = 100'000;
-// How often the consumers of all channels may be woken.
+// Shortest time between two wake-ups of the consumers of all channels.
 constexpr int64 pause_between_all = USECS_PER_SEC;
-// How often places of channels that are gone may be looked for.
+// Shortest time between two searches for marks of channels that are gone.
 constexpr int64 pause_between_reclaims = USECS_PER_MINUTE;
-// More pids than this don't go into a payload.
+// Most pids that go into a payload.
 constexpr int max_addressees = 200;
 
-// What is known of a channel that has been hinted at.
+// What is known of a channel that has received a hint.
 struct hinted_channel {
     int32 id;             // the hash key
     channel_mark* mark;   // null: unknown
-    bool is_due;          // in the list of those that are sent with the next ones
-    bool is_followed;     // in the list of those that are looked at whether a claim has begun
-    bool is_for_all;      // to everybody
-    bool is_for_waiting;  // only
-    bool is_gone;         // found so while sending
+    bool is_due;          // is in the list of channels to be sent next
+    bool is_followed;     // is in the list of channels for which a claim is awaited
+    bool is_for_all;      // to all consumers
+    bool is_for_waiting;  // only to waiting consumers
+    bool is_gone;         // the channel was found to be gone while sending
     hinted_channel* next_due;
     hinted_channel* next_followed;
-    int addressees;      // how many are to be woken next
-    int64 hinted_at;     // before this time nobody was told what they are told next
+    int addressees;      // how many consumers are to be woken next
+    int64 hinted_at;     // time of the latest hint; a claim that began later has seen what the hint is about
     int64 told_at;       // when consumers were last woken
-    bool all_were_told;  // then
-    int64 follow_up_at;  // when they are woken again, or more are, if no claim has begun; never: not
+    bool all_were_told;  // at that time
+    int64 follow_up_at;  // when they are woken again, or more are, if no claim has begun; never: no follow-up
     int64 time_to_claim;
     int64 spread_at;    // when claims last woke further consumers
-    int64 next_spread;  // when they do next; never: not
-    int spread_to;      // how many
-    uint32 turn;        // so that it is not always the same ones
+    int64 next_spread;  // when they do next; never: not planned
+    int spread_to;      // number of these consumers
+    uint32 turn;        // lets the consumers take turns
 };
 static_assert(survives_longjmp<hinted_channel>);
 
@@ -56,7 +56,7 @@ hinted_channel* followed = nullptr;
 bool all_are_due = false;
 int64 all_sent_at = -pause_between_all;
 int64 reclaimed_at = -pause_between_reclaims;
-uint32 not_collected = 0;  // what is left of the list of marks
+uint32 not_collected = 0;  // the rest of the list of marks
 int64 last_handled = 0;    // when hints were last sent, or held back
 int64 next_look = never;
 StringInfoData payload;
@@ -86,13 +86,14 @@ void hint_at(hinted_channel* h) {
     h->time_to_claim = time_to_claim;
 }
 
-// Whether everybody was told, and nobody has begun a claim since: each will find what is hinted at now as well. A claim
-// that began before, and is noted only later, is why they are followed up all the same.
+// Returns whether all consumers were woken and none has begun a claim since: the next claims will find what the present
+// hint is about as well. A claim that began earlier may be noted only later; that is why the wake-ups are followed up
+// all the same.
 bool is_awaited(const hinted_channel& h) {
     return h.all_were_told && h.follow_up_at != never && last_claim(h.mark) <= h.told_at;
 }
 
-// Somebody else has sent the NOTIFY.
+// Hints only at waiting consumers: another process has sent the NOTIFY.
 void hint_at_waiting(hinted_channel* h) {
     const bool for_all = h->is_due && !h->is_for_waiting;
     hint_at(h);
@@ -109,7 +110,7 @@ void look_again_at(hinted_channel* h) {
     }
 }
 
-// Claims have left something: wakes further consumers, the more the longer that goes on.
+// Wakes further consumers, because claims have left something; the more, the longer that goes on.
 void spread(hinted_channel* h, int64 now) {
     h->spread_to = now - h->spread_at < spreading_memory ? Min(2 * h->spread_to, max_addressees) : 1;
     h->spread_at = now;
@@ -125,7 +126,7 @@ void hint_at_prepared(int32 channel_id) {
         all_are_due = true;
     else
         hint_at(entry_of(channel_id));
-    note_due(channel_id, DT_NOBEGIN);  // it may have stored what is due later
+    note_due(channel_id, DT_NOBEGIN);  // the transaction may have stored rows that are due later
 }
 
 bool has_one_subscription(const channel& c) { return subscriptions_of(c).size() == 1; }
@@ -135,7 +136,7 @@ struct woken {
     uint64 waiting;
 };
 
-// Wakes `wanted` sessions that are interested in the channel, and tells how.
+// Wakes `wanted` sessions that are interested in the channel. Returns how many were woken in each way.
 woken wake(const channel& c, std::span<const interested_session> sessions, hinted_channel* h, int wanted) {
     const uint32 hash = name_hash(MyDatabaseId, c.name);
     int waiting = 0, listening = 0;
@@ -149,7 +150,7 @@ woken wake(const channel& c, std::span<const interested_session> sessions, hinte
         h->is_for_all || wanted >= waiting + listening || wanted > max_addressees || !has_one_subscription(c);
     woken result{};
     resetStringInfo(&payload);
-    // Whose turn it is: the first `from` of each kind are passed over, and come last.
+    // Lets the sessions take turns: the first `from` sessions of each kind come last.
     const auto wake_waiting_from = [&](int from, int to) {
         int i = 0;
         for (const interested_session& s : sessions)
@@ -196,7 +197,7 @@ void forget(hinted_channel* h) {
     hash_search(channels, &h->id, HASH_REMOVE, nullptr);
 }
 
-// Makes due what no claim has followed, and forgets what one has.
+// Makes channels due for which no claim has begun in time, and stops following the others.
 void look_at_claims(int64 now) {
     if (now < next_look)
         return;
@@ -226,7 +227,7 @@ void look_at_claims(int64 now) {
     }
 }
 
-// Gives back the marks of channels that are gone, when there is little room.
+// Frees the marks of channels that are gone, when there is little room.
 void reclaim_marks(int64 now) {
     if (!marks_are_scarce() || now - reclaimed_at < pause_between_reclaims)
         return;
@@ -242,12 +243,12 @@ void reclaim_marks(int64 now) {
 
 int64 next_sending_to_all() { return all_are_due ? all_sent_at + pause_between_all : never; }
 
-// As SET LOCAL: however the transaction ends, it is as before.
+// Works as SET LOCAL: the setting ends with the transaction, whatever its outcome.
 void set_lock_timeout_of_transaction(const char* value) {
     (void)set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
-// Said once, and again after it was over.
+// Reports a lack of marks once, and again if it returns after it was over.
 void say_whether_marks_suffice(shared_database* d) {
     static bool was_said = false;
     if (!marks_are_full()) {
@@ -299,7 +300,7 @@ bool collect_hints(shared_database* d) {
     if ((tasks & task::prepared) != 0)
         collect_prepared(d);
 
-    // If this fails in the middle, the rest is collected the next time, and nobody is forgotten.
+    // If this fails in the middle, the rest is collected the next time, and no consumer is forgotten.
     const bool all_were_due = all_are_due;
     all_are_due = true;
     if (not_collected == 0)
@@ -371,11 +372,11 @@ bool send_hints(shared_database* d) {
     PopActiveSnapshot();
     if (sum.notifies > 0)
         note_sent(sessions, now);
-    // Other applications' NOTIFYs, whose commits may be slow, are waited for.
+    // NOTIFYs of other applications, whose commits may be slow, are waited for.
     set_lock_timeout_of_transaction("10s");
     CommitTransactionCommand();
     pgstat_report_activity(STATE_IDLE, nullptr);
-    // Only now: what could not be sent is sent the next time.
+    // Only now: a hint that could not be sent is sent the next time.
     while (due != nullptr) {
         hinted_channel* const h = due;
         due = h->next_due;

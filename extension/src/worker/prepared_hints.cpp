@@ -10,7 +10,7 @@ constexpr int64 longest_pause = 300'000;
 prepared_hint* list = nullptr;
 int count = 0;
 int capacity = 0;
-int64 since = 0;  // when the last one was added
+int64 since = 0;  // when the last hint was added
 int64 next_look = never;
 
 void add(const prepared_hint& hint) {
@@ -83,7 +83,7 @@ void end_prepared(void (*hint)(int32)) {
             hint(p.channel_id);
     }
     count = left;
-    // The longer it takes, the longer it may still take.
+    // The longer a transaction has been prepared, the longer it may still stay so.
     next_look = now + Max(shortest_pause, Min((now - since) / 10, longest_pause));
 }
 

@@ -1,8 +1,8 @@
 // The worker of a database: gives the hints, and does the maintenance.
 //
-// What it can't do now it does later: an ERROR is noted (view pgpubsub.stat_wakeup) and logged, and what failed is
-// tried again after a pause, which grows, while the rest goes on; at once when a table of the extension has changed,
-// since that may have mended it. The worker ends when the extension is gone from the database.
+// Work that fails is done later: the ERROR is recorded (view pgpubsub.stat_wakeup) and logged, and the failed work is
+// retried after a pause, which grows, while the rest continues. It is retried at once when a table of the extension has
+// changed, because that may have mended the cause. The worker ends when the extension is gone from the database.
 #include "worker/worker.hpp"
 
 #include "channel/catalog.hpp"
@@ -20,16 +20,16 @@ extern "C" PGDLLEXPORT void pgpubsub_worker_main(Datum);
 namespace pgpubsub {
 namespace {
 
-// How often to look whether the extension is still there when there is nothing to do; and, while something fails,
-// whether it was mended.
+// longest_sleep: the time between two looks whether the extension still exists, when there is nothing to do.
+// longest_sleep_after_error: the time between two looks whether a failure was mended.
 constexpr int64 longest_sleep = 60 * USECS_PER_SEC;
 constexpr int64 longest_sleep_after_error = USECS_PER_SEC;
-// Where a lock was not to be had, the reason passes by itself.
+// If a lock was not free, the cause passes by itself.
 constexpr int64 longest_pause_for_lock = 8 * USECS_PER_SEC;
 
 shared_database* served = nullptr;
 Oid extension = InvalidOid;
-// At its end.
+// What end_worker() has to do.
 bool frees_entry = false;
 bool leaves_in_order = false;
 
@@ -70,7 +70,8 @@ void end_if_asked_to() {
         proc_exit(0);
 }
 
-// The extension; InvalidOid where it is not installed, or the database is a template: nobody could copy it.
+// Returns the extension; InvalidOid if it is not installed, or if the database is a template, which nobody could copy
+// beside a worker.
 Oid extension_to_serve() {
     StartTransactionCommand();
     const Oid found = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
@@ -78,12 +79,12 @@ Oid extension_to_serve() {
     return found;
 }
 
-// The extension is not there, or not the one that was.
+// Leaves: the extension is gone, or another one than before.
 [[noreturn]] void leave(Oid extension_now) {
     if (!OidIsValid(extension_now)) {
         pg_atomic_write_u32(&served->is_wanted, 0);
         pg_memory_barrier();
-        extension_now = extension_to_serve();  // who made it anew before that has asked in vain
+        extension_now = extension_to_serve();  // a session that has just recreated it asked for a worker in vain
     }
     if (OidIsValid(extension_now))
         pg_atomic_write_u32(&served->is_wanted, 1);
@@ -100,7 +101,7 @@ void reload_settings() {
     next_storage_upkeep = at_once;
 }
 
-// Without the latch for at most as long as a hint may be put off.
+// Sleeps. Without the latch, it wakes after at most as long as a hint may be put off.
 void sleep_until(int64 until, bool wakes_by_latch) {
     constexpr long longest_ms = 100;
     for (;;) {
@@ -116,7 +117,7 @@ void sleep_until(int64 until, bool wakes_by_latch) {
     }
 }
 
-// Leaves if the extension is not there, or not the one that was.
+// Leaves if the extension is gone, or is another one than before.
 bool look_at_extension() {
     if (const Oid extension_now = extension_to_serve(); extension_now != extension)
         leave(extension_now);
@@ -128,7 +129,7 @@ bool look_at_extension() {
     return true;
 }
 
-// One round: what is marked, then what is due in maintenance.
+// Does one round: first the hints of marked channels, then the maintenance that is due.
 void work() {
     const int64 now = steady_now();
     if (next_sending() <= now || next_maintenance <= now)
@@ -139,7 +140,7 @@ void work() {
     });
     if (looks_at_extension || now - extension_looked_at > longest_sleep)
         looking.attempt(now, look_at_extension);
-    // Where that fails, all that follows would.
+    // If that fails, all later steps would fail as well.
     if (looking.is_failing())
         return;
     making.attempt(now, [] {
@@ -156,7 +157,7 @@ void work() {
         });
 }
 
-// When there is something to do.
+// Returns when there is something to do.
 int64 next_work() {
     if (looking.is_failing())
         return looking.not_before();
@@ -174,7 +175,7 @@ void look_whether_mended() {
     was_mended = false;
 }
 
-// Another database needs the place. What is marked from here on, and what is planned, brings a worker back.
+// Leaves because another database needs the place. Later hints, and planned work, bring a worker back.
 void make_room() {
     constexpr int64 patience = 5 * USECS_PER_SEC;
     static int64 asked_at = never;
@@ -194,7 +195,8 @@ void make_room() {
     proc_exit(0);
 }
 
-// Whether another extension is there than the one that is served, or none. False where that can't be told now.
+// Returns whether the extension is gone, or another one than the one that is served. Returns false if that can't be
+// found out now.
 bool extension_is_another(Oid* extension_now) {
     volatile bool is_another = false;
     PG_TRY();
@@ -222,7 +224,7 @@ void log_error(ErrorData* error) {
     PG_END_TRY();
 }
 
-// What may fail, outside of any transaction. Returns whether it did not. Leaves without a word where it failed since
+// Runs f, which may fail, outside of any transaction. Returns whether it succeeded. Leaves silently if f failed because
 // the extension has been dropped.
 bool try_to(void (*f)()) {
     const MemoryContext context = CurrentMemoryContext;
@@ -293,7 +295,7 @@ void pgpubsub_worker_main(Datum place) {
     if (!is_the_only_one)
         proc_exit(0);
     before_shmem_exit(end_worker, 0);
-    // Who wants to be without a worker looks for one after saying so.
+    // A process that wants no worker here first says so, and then looks for a worker.
     pg_memory_barrier();
     if (!OidIsValid(extension) || pg_atomic_read_u32(&served->holds) != 0)
         leave(extension);
@@ -313,7 +315,7 @@ void pgpubsub_worker_main(Datum place) {
         reload_settings();
         if (!try_to(work)) {
             was_mended = false;
-            // What was planned is not known; what failed knows itself when it may be tried again.
+            // What was planned is unknown; each failed part knows when it may be retried.
             pgstat_report_activity(STATE_IDLE, nullptr);
             next_maintenance = at_once;
             continue;
@@ -321,7 +323,7 @@ void pgpubsub_worker_main(Datum place) {
         if (pg_atomic_read_u32(&served->shall_leave) != 0)
             make_room();
         const int64 now = steady_now();
-        // After hints were sent, the next ones gather for a while.
+        // After hints were sent, the next hints gather for a while.
         sleep_until(next_sending_allowed(), false);
         sleep_until(Min(next_work(), now + (is_failing() ? longest_sleep_after_error : longest_sleep)), true);
         if (is_failing())

@@ -5,7 +5,7 @@
 
 namespace pgpubsub {
 
-// Whether a worker can connect to the database, and does not stand in the way there. Within a transaction.
+// Returns whether a worker can connect to the database and is not in the way there. Call it within a transaction.
 bool may_have_worker(Oid database);
 
 // Registers the launcher, if the library is being preloaded. Called once, when the library is loaded.
