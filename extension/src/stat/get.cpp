@@ -1,8 +1,8 @@
 // pgpubsub.get(): a notification by its id, in each of the subscriptions that have it, without taking it.
 //
-// Guarantee: it costs a look into each subscription, and each priority in use there, however much is stored. Nothing is
-// locked or written, so it works on a standby. Whoever may publish to a channel, and no more, sees what has become of a
-// notification, and nothing of what is in it.
+// Guarantee: it costs one look-up for each subscription and each priority in use there, however much is stored. It
+// locks and writes nothing, so it works on a standby. A user who may only publish to a channel sees what has become of
+// a notification, and nothing of its content.
 #include "channel/table_columns.hpp"
 #include "channel/table_row.hpp"
 #include "queue/archive.hpp"
@@ -12,7 +12,7 @@ using namespace pgpubsub;
 
 namespace {
 
-// Looks for one id everywhere, and shows what it finds of the channels that the current user may use.
+// Looks for one id everywhere, and shows the rows of the channels that the current user may use.
 class search_by_id {
 public:
     search_by_id(ReturnSetInfo* result, int64 id)
@@ -46,7 +46,7 @@ public:
     }
 
 private:
-    // First all of them, then what each has: to find out whose a row is reads this table as well.
+    // First reads all subscriptions, then the rows of each: finding the channel of a row reads this table as well.
     std::span<const int32> all_subscriptions() {
         std::size_t count = 0;
         std::size_t capacity = 64;
@@ -85,7 +85,8 @@ private:
         scan.end();
     }
 
-    // The channel and the subscription of a row; false where they are gone, or the user has no right to know of it.
+    // Finds the channel and the subscription of a row. Returns false if they are gone, or if the user has no right to
+    // know of the row.
     bool find_home(int32 subscription_id) {
         if (!find_subscription(subscription_id, &s_) || !find_channel(s_.channel_id, &c_))
             return false;
@@ -93,7 +94,8 @@ private:
         return may_read_ || has_privilege(c_.id, GetUserId(), privilege::publish);
     }
 
-    // Whoever may only publish sees what has become of it, and nothing of what is in it: ids can be guessed.
+    // A user who may only publish sees what has become of the notification, and nothing of its content: ids can be
+    // guessed.
     void show(shown_row r) {
         for (const int hidden : {shown_column::payload, shown_column::key, shown_column::headers,
                                  shown_column::dedup_key, shown_column::last_error})

@@ -1,15 +1,16 @@
 // Guarantee of an estimate: at 10 million entries it reads some hundred pages, most of them of the index's upper
 // levels.
 //
-// Steps: down from the root to the level above the leaves; there along the pages that hold the key, counting their
-// children, the leaves, and keeping an even sample of them; then of each sampled leaf the entries with the key, and a
-// few of their rows, of which only those count that the snapshot sees. Without the last step a queue whose rows were
-// just taken would look full until it is vacuumed.
+// Steps:
+// 1. Go down from the root to the level above the leaves.
+// 2. Walk the pages there that hold the key. Count their children, the leaves, and keep an even sample of them.
+// 3. In each sampled leaf, count the entries with the key, and look at the rows of a few: only rows that the snapshot
+//    sees count. Without this step, a queue whose rows were just taken would look full until it is vacuumed.
 //
-// Others may change the index at any time, and pages are locked one at a time. A page that was split since its link was
-// read hides what moved right: at the upper levels the links to the right are followed, at the leaves it is part of
-// the error of the estimate. A page that was deleted is not used for something else while an older snapshot, ours, is
-// there; its link to the right still holds.
+// Others may change the index at any time, and only one page is locked at a time. If a page was split after its link
+// was read, the part that moved right is hidden. At the upper levels, the links to the right are followed; at the
+// leaves, the missing part belongs to the error of the estimate. A deleted page is not reused while an older snapshot,
+// ours, exists; its link to the right still holds.
 #include "stat/index_count.hpp"
 
 #include <climits>
@@ -22,21 +23,22 @@
 namespace pgpubsub {
 namespace {
 
-// A sample has this many leaves or, where there are more leaves, at least half of it.
+// Largest sample, in leaves. If there are more leaves, the sample has at least half of this number.
 constexpr int max_sampled_leaves = 128;
 constexpr int sampled_rows_per_leaf = 16;
 
-// A range of this many leaves may hold few rows, and walking it takes no longer than sampling it.
+// A range of up to this many leaves may hold few rows, and walking it takes no longer than sampling it.
 constexpr int64 short_range_leaves = 256;
-// In a longer one, walking is tried where a sample promises few rows; but for one so long that passing over its pages
-// alone takes time, even if all their entries are known to be those of removed rows.
+// A longer range is walked only if a sample promises few rows. The limit excludes ranges so long that skipping their
+// pages alone takes time, even if all their entries are known to belong to removed rows.
 constexpr int64 long_range_leaves = 10'000;
 
-// Bounds of a page's keys; they are wider than the column's type, so that these two lie outside of it.
+// Bounds of a page's keys. They are wider than the column's type, so that these two values lie outside of it.
 constexpr int64 before_all_keys = PG_INT64_MIN;
 constexpr int64 after_all_keys = PG_INT64_MAX;
 
-// A page of the index, pinned and locked against writers. Nothing is allocated or waited for until close().
+// A page of the index, pinned and locked against writers. Until close(), nothing is allocated, and nothing is waited
+// for.
 class locked_page {
 public:
     static locked_page open(Relation index, BlockNumber block) {
@@ -49,7 +51,7 @@ public:
     }
     void close() const { UnlockReleaseBuffer(buffer_); }
 
-    // False for a page without content, as a crash may leave it: then there is nothing else to ask it.
+    // Returns false for a page without content, which a crash may leave; such a page has no other property.
     bool is_btree_page() const {
         return !PageIsNew(page_) && PageGetSpecialSize(page_) == MAXALIGN(sizeof(BTPageOpaqueData));
     }
@@ -68,7 +70,8 @@ public:
         return DatumGetInt32(index_getattr(tuple(offset), 1, RelationGetDescr(index_), &null));
     }
 
-    // Of an upper level: where the keys below an entry end, which is where those below the next one begin.
+    // For an upper level: returns where the keys below an entry end, which is where the keys below the next entry
+    // begin.
     int64 keys_end(OffsetNumber offset) const { return offset < last() ? key(offset + 1) : page_end(); }
     int64 page_end() const { return P_RIGHTMOST(opaque()) ? after_all_keys : key(P_HIKEY); }
     BlockNumber child(OffsetNumber offset) const { return BTreeTupleGetDownLink(tuple(offset)); }
@@ -99,8 +102,8 @@ tree_root read_root(Relation index) {
     return root;
 }
 
-// The leaves that may hold a key: how many, and an even sample of them in their order. Once the sample is full, every
-// second one goes, and from then on only every second leaf comes in.
+// The leaves that may hold a key: their number, and an even sample in their order. When the sample is full, every
+// second leaf is removed, and from then on only every second leaf is added.
 class leaf_pages {
 public:
     void add(BlockNumber leaf) {
@@ -135,8 +138,8 @@ BlockNumber child_with(const locked_page& page, int64 key) {
     return page.child(offset);
 }
 
-// Adds the children that may hold the key. `begin` is where the keys of the page begin, and then where those of the
-// next one do: an upper page does not say that of its first child.
+// Adds the children that may hold the key. `begin` is where the keys of the page begin, and afterwards where the keys
+// of the next page begin: an upper page does not store the lower bound of its first child.
 void add_children(const locked_page& page, int64 key, int64* begin, leaf_pages* leaves) {
     for (OffsetNumber offset = page.first(); offset <= page.last() && *begin <= key; ++offset) {
         const int64 end = page.keys_end(offset);
@@ -157,7 +160,7 @@ leaf_pages find_leaves(Relation index, int32 key) {
     BlockNumber block = root.block;
     uint32 level = root.level;
     int64 begin = before_all_keys;
-    // No link is followed for ever, whatever state the index is in.
+    // The number of pages bounds the walk, whatever state the index is in.
     for (BlockNumber pages = RelationGetNumberOfBlocks(index); block != P_NONE && pages > 0; --pages) {
         CHECK_FOR_INTERRUPTS();
         const locked_page page = locked_page::open(index, block);
@@ -182,7 +185,7 @@ struct leaf_rows {
     ItemPointerData tids[MaxTIDsPerBTreePage];
 };
 
-// The rows that the leaf's entries with the key point to, but for those that are known to be removed.
+// Reads the rows to which the leaf's entries with the key point, except entries of rows that are known to be removed.
 void read_leaf(Relation index, BlockNumber block, int32 key, leaf_rows* rows) {
     rows->count = 0;
     const locked_page page = locked_page::open(index, block);
@@ -200,8 +203,8 @@ void read_leaf(Relation index, BlockNumber block, int32 key, leaf_rows* rows) {
     page.close();
 }
 
-// A place in the i-th of n equal parts of `count` entries: any one of them, but always the same one. Were the places
-// equally far apart, a property of every fourth row could be seen in all rows of the sample or in none.
+// Returns a place in the i-th of n equal parts of `count` entries: any place, but always the same one. If the places
+// were equally far apart, a property of every fourth row could be found in all rows of the sample or in none.
 int sampled_place(BlockNumber leaf, int i, int n, int count) {
     const int begin = i * count / n;
     const int end = (i + 1) * count / n;
@@ -222,7 +225,7 @@ double estimate_rows(Relation heap, Oid index, int32 key, Snapshot snapshot) {
     return rows;
 }
 
-// Counts one by one; false when they are too many, or lie among too many entries of removed rows.
+// Counts the rows one by one. Returns false if they are too many, or lie among too many entries of removed rows.
 bool walk_rows(Relation heap, Oid index, int32 key, Snapshot snapshot, double* rows) {
     ScanKeyData first_column = equals_int4(1, key);
     bounded_scan scan = bounded_scan::begin(heap, index, snapshot, {&first_column, 1}, walked_entries_limit);
@@ -249,7 +252,7 @@ void sample_rows(Relation heap, Oid index_oid, int32 key, Snapshot snapshot, row
         const int chosen = Min(rows->count, sampled_rows_per_leaf);
         for (int i = 0; i < chosen; ++i) {
             ItemPointerData tid = rows->tids[sampled_place(leaf, i, chosen, rows->count)];
-            bool more_versions = false;  // of which no more than one is visible
+            bool more_versions = false;  // of these at most one is visible
             if (table_index_fetch_tuple(fetch, &tid, snapshot, slot, &more_versions, nullptr))
                 visit(slot, double(leaves.count()) / leaves.sample().size() * rows->count / chosen);
         }

@@ -1,15 +1,16 @@
-// How many rows an index holds for a value of its first column: exactly where they are few, else from a sample.
+// How many rows an index holds for a value of its first column: exact if they are few, otherwise estimated from a
+// sample.
 //
-// Only for the btree indexes of this extension whose first column is an integer that is never null.
+// Works only for the btree indexes of this extension whose first column is an integer that is never null.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// Up to so many rows are counted one by one.
+// Up to this many rows are counted one by one.
 inline constexpr int64 exact_limit = 10'000;
-// So many entries are passed over on the way to them: most of them those of removed rows.
+// Up to this many entries are passed over meanwhile: most of them those of removed rows.
 inline constexpr int64 walked_entries_limit = 2 * exact_limit;
 
 struct row_count {
@@ -17,14 +18,15 @@ struct row_count {
     bool exact;
 };
 
-// The rows of the table that `snapshot` sees and whose entry in `index` begins with `key`.
+// Counts the rows of the table that `snapshot` sees and whose entry in `index` begins with `key`.
 row_count count_rows(Relation heap, Oid index, int32 key, Snapshot snapshot);
 
-// Whether the rows lie so close together in the index that walking over them takes no longer than sampling them.
+// Returns whether the rows lie so close together in the index that walking over them takes no longer than sampling
+// them.
 bool is_short_range(Oid index, int32 key);
 
-// What is called for each row of a sample, and how many rows it stands for. It refers to a callable that must outlive
-// it.
+// The function that is called for each row of a sample, with the number of rows for which it stands. It refers to a
+// callable that must outlive it.
 class row_visitor {
 public:
     template <typename F>
@@ -39,8 +41,8 @@ private:
     void (*call_)(void* object, TupleTableSlot* row, double stands_for);
 };
 
-// Visits some of those rows, taken evenly from the whole range. What the visited ones stand for adds up to the
-// estimated number, and of those with any property to the estimated number of rows with it.
+// Visits some of those rows, taken evenly from the whole range. The numbers for which the visited rows stand add up to
+// the estimated number of rows; for rows with any property, to the estimated number of rows with it.
 void sample_rows(Relation heap, Oid index, int32 key, Snapshot snapshot, row_visitor visit);
 
 }  // namespace pgpubsub

@@ -1,11 +1,12 @@
-// pgpubsub.peek(): a page of what is stored, in the order of ids, without taking it.
+// pgpubsub.peek(): a page of the stored notifications, in the order of ids, without taking them.
 //
-// Guarantee: it reads no more than it must where a backlog is long: for each priority in use, as many rows as the page
-// has. What is passed over on the way (by a filter, a state, or since it was removed and is not vacuumed yet) costs
-// about a microsecond each, and the walk can be cancelled. Nothing is locked or written, so it works on a standby.
+// Guarantee: for a long backlog it reads no more than it must: for each priority in use, as many rows as the page has.
+// Each row that is passed over on the way (because of the filter, the state, or because it was removed and is not
+// vacuumed yet) costs about a microsecond, and the walk can be cancelled. It locks and writes nothing, so it works on a
+// standby.
 //
-// Steps: of each index, and in the first one of each priority, the first rows behind after_id that are wanted, as many
-// as the page has: their ids and places; of all these the lowest ids; then their values.
+// Steps: in each index, and in the first index for each priority, find the wanted rows that come first after after_id,
+// as many as the page has, with their ids and places; of all these keep the lowest ids; then read their values.
 #include "channel/arguments.hpp"
 #include "channel/table_columns.hpp"
 #include "queue/stored.hpp"
@@ -14,15 +15,15 @@ using namespace pgpubsub;
 
 namespace {
 
-// What a walk looks for and how.
+// What a walk looks for, and how.
 struct search {
     Relation table;
     Snapshot snapshot;
     TimestampTz now;
     int32 subscription_id;
-    bool has_state;  // else any
+    bool has_state;  // false: any state
     stored_state wanted;
-    const Jsonb* filter;  // null: none
+    const Jsonb* filter;  // null: no filter
     int64 after_id;
     int64 max_count;
 
@@ -40,19 +41,19 @@ int by_id(const void* a, const void* b) {
     return (left > right) - (left < right);
 }
 
-// The rows with the lowest ids, so many as are wanted; now and then more, until it throws the rest away.
+// The rows with the lowest ids, as many as are wanted; sometimes more, until settle() throws the rest away.
 class lowest_ids {
 public:
     explicit lowest_ids(int64 wanted) : wanted_(wanted), context_(CurrentMemoryContext) {}
 
-    // Whether a row with that id, or a higher one, could still be among them.
+    // Returns whether a row with that id, or a higher one, could still be among them.
     bool wants(int64 id) const { return !is_full_ || id < limit_; }
     void add(int64 id, ItemPointerData tid) {
         if (count_ == capacity_)
             make_room();
         rows_[count_++] = {id, tid};
     }
-    // Throws away what there is too much; from then on it wants no more than what would change the result.
+    // Throws away the surplus; from then on it wants only rows that would change the result.
     void settle() {
         if (count_ > 1)
             qsort(rows_, count_, sizeof(found_row), by_id);
@@ -83,7 +84,7 @@ private:
     found_row* rows_ = nullptr;
     int64 count_ = 0;
     int64 capacity_ = 0;
-    bool is_full_ = false;  // there were enough when it was settled last
+    bool is_full_ = false;  // there were enough at the last settle()
     int64 limit_ = 0;
 };
 static_assert(survives_longjmp<lowest_ids>);
@@ -113,7 +114,7 @@ public:
 private:
     enum class order { by_id, other };
 
-    // What waits is not sorted by state: where more than so many are overdue, all that wait are walked by id.
+    // Waiting rows are not sorted by state: if more than this many are overdue, all waiting rows are walked by id.
     static constexpr int64 overdue_limit = 10'000;
 
     bool few_are_overdue() {
@@ -149,7 +150,7 @@ private:
         }
     }
 
-    // Adds what the walk finds that is wanted.
+    // Adds the wanted rows that the walk finds.
     void add_rows(Oid index, std::span<ScanKeyData> keys, order o) {
         bounded_scan scan = bounded_scan::begin(s_.table, index, s_.snapshot, keys, PG_INT64_MAX);
         int64 added = 0;
@@ -222,7 +223,7 @@ PGPUBSUB_FUNCTION(pgpubsub_peek) {
     for (const found_row& row : page(wanted).find()) {
         ItemPointerData tid = row.tid;
         if (!table_tuple_fetch_row_version(wanted.table, &tid, wanted.snapshot, slot))
-            continue;  // changed since then, where the newest state of each row is read
+            continue;  // changed since, if the newest state of each row is read
         with_context(per_row, [&] { put(result, shown_notification(c, s, row_values::of(slot), wanted.now)); });
         MemoryContextReset(per_row);
         ExecClearTuple(slot);

@@ -1,13 +1,13 @@
 // pgpubsub.stat_backlog(): how many notifications are in each state, for the view pgpubsub.stat_channels.
 //
-// Guarantee: it is cheap at any size. What is few is counted; of what is many a sample is counted, and the result names
-// such columns as estimates. It waits for nobody who publishes or consumes, and writes nothing, so it works on a
+// Guarantee: it is cheap at any size. A small number is counted; a large number is estimated from a sample, and the
+// result names such columns as estimates. It waits for no publisher or consumer, and writes nothing, so it works on a
 // standby.
 //
-// Steps for each subscription: the ready rows by their index; the rows that wait for a time by theirs, each looked at
-// for its state; the dead letters by theirs; the age of the oldest ready row. At last the leases, by the index that has
-// only them, where a sample had to stand for them: they are few beside a million delayed rows, and a sample would miss
-// them.
+// Steps for each subscription: count the ready rows by their index; the rows that wait for a time by theirs, reading
+// the state of each; the dead letters by theirs; find the age of the oldest ready row. At last, if a sample had to
+// stand for the leases, count them by the index that has only leases: they are few beside a million delayed rows, and a
+// sample would miss them.
 #include "channel/catalog.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"
@@ -29,7 +29,7 @@ namespace result_column {
 enum { subscription_id, first_state, oldest_created_at = first_state + state_count, estimated, count };
 }
 
-// Beyond these, what is there counts as too much to look at.
+// Beyond these limits there is too much to look at.
 constexpr int64 leases_limit = 100'000;
 constexpr int64 oldest_entries_limit = 2'000;
 constexpr int priorities_limit = 16;
@@ -41,7 +41,7 @@ struct backlog {
     bool has_oldest;
     TimestampTz oldest;
 
-    // An infinite time, which only somebody's hand can have written, is no age.
+    // An infinite time, which can only have been written by hand, is no age.
     void note_ready(TimestampTz created_at) {
         if (TIMESTAMP_NOT_FINITE(created_at))
             return;
@@ -55,7 +55,7 @@ struct backlog {
 };
 static_assert(survives_longjmp<backlog>);
 
-// What all the steps need: the tables, and the moment that is looked at.
+// What all steps need: the tables, and the time of the look.
 struct context {
     Relation notification;
     Relation dead_letter;
@@ -70,7 +70,7 @@ Datum value_of(TupleTableSlot* row, AttrNumber c) {
 
 TimestampTz created_at(TupleTableSlot* row) { return DatumGetTimestampTz(value_of(row, column::created_at)); }
 
-// Of a row that has a due_at.
+// Returns the state of a row that has a due_at.
 state state_of(TupleTableSlot* row, TimestampTz now) {
     if (DatumGetTimestampTz(value_of(row, column::due_at)) <= now)
         return ready;
@@ -81,11 +81,11 @@ state state_of(TupleTableSlot* row, TimestampTz now) {
     return DatumGetInt16(value_of(row, column::attempts)) > 0 ? retrying : delayed;
 }
 
-// The rows that wait, in the order of due_at, in two parts: those whose time has come, among them the entries of most
-// rows that are gone; and those whose time is to come.
+// The waiting rows, in the order of due_at, in two parts: rows whose time has come, among them the entries of most rows
+// that are gone; and rows whose time is to come.
 enum class part { overdue, to_come };
 
-// Counts a part row by row, by state. False when it is too long for that.
+// Counts the rows of a part one by one, by state. Returns false if the part is too long for that.
 bool walk_waiting(const context& c, part which, backlog* b, double (&rows)[state_count]) {
     const bool overdue = which == part::overdue;
     ScanKeyData keys[] = {equals_int4(1, b->subscription_id), overdue ? until_time(2, c.now) : after_time(2, c.now)};
@@ -115,7 +115,7 @@ void count_waiting(const context& c, backlog* b) {
     };
     const auto sample = [&] { sample_rows(c.notification, index, b->subscription_id, c.snapshot, visit); };
 
-    // What a sample shows to be long isn't walked in vain.
+    // If a sample shows that the part is long, it is not walked in vain.
     const bool sample_first = !is_short_range(index, b->subscription_id);
     if (sample_first)
         sample();
@@ -130,8 +130,8 @@ void count_waiting(const context& c, backlog* b) {
     }
 }
 
-// Finds the first row of each priority; within a priority the ids rise with the age, but for transactions that ran at
-// the same time. Of the lowest priorities of very many nothing is looked at.
+// Finds the first row of each priority. Within a priority the ids rise with the age, except for transactions that ran
+// at the same time. If there are very many priorities, the lowest are not looked at.
 void find_oldest(const context& c, backlog* b) {
     ScanKeyData keys[] = {equals_int4(1, b->subscription_id), {}};
     int key_count = 1;
@@ -146,7 +146,7 @@ void find_oldest(const context& c, backlog* b) {
             priority = DatumGetInt16(value_of(scan.row(), column::priority));
         }
         scan.end();
-        if (cut) {  // behind very many removed rows: the oldest of a sample is near enough
+        if (cut) {  // behind very many removed rows: the oldest row of a sample is near enough
             auto visit = [b](TupleTableSlot* row, double) { b->note_ready(created_at(row)); };
             sample_rows(c.notification, our_catalog().notification_ready, b->subscription_id, c.snapshot, visit);
         }
@@ -173,7 +173,7 @@ int by_subscription_id(const void* a, const void* b) {
     return (left > right) - (left < right);
 }
 
-// Puts the exact number of leases in the place of the estimates, unless there are too many leases.
+// Replaces the estimates by the exact number of leases, unless there are too many leases.
 void count_leases(const context& c, std::span<backlog> all) {
     auto* const leases = static_cast<int64*>(palloc0(all.size() * sizeof(int64)));
     bounded_scan scan =

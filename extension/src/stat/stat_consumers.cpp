@@ -1,7 +1,7 @@
-// pgpubsub.stat_leases(): who has which leases in hand, for the view pgpubsub.stat_consumers.
+// pgpubsub.stat_leases(): which owner has which leases in hand, for the view pgpubsub.stat_consumers.
 //
-// Steps: count the leases by subscription and owner; then look which of the owners are alive, so that one who came
-// meanwhile counts as alive.
+// Steps: count the leases by subscription and owner; then look which of the owners are alive. In this order, an owner
+// that came meanwhile counts as alive.
 #include "channel/catalog.hpp"
 #include "channel/channel.hpp"
 #include "channel/table_columns.hpp"

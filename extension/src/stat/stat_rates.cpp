@@ -19,8 +19,8 @@ struct sums {
     int64 failed;
 };
 
-// By a snapshot that takes no predicate locks: a monitor that runs in SERIALIZABLE transactions would otherwise make
-// those of publishers and consumers fail.
+// Reads with a snapshot that takes no predicate locks: otherwise a monitor in SERIALIZABLE transactions would make the
+// transactions of publishers and consumers fail.
 sums read_sums(Relation table, int32 subscription_id, TimestampTz now) {
     ScanKeyData keys[] = {equals_int4(1, subscription_id), after_time(2, now - seconds_looked_at * USECS_PER_SEC)};
     sums s{};

@@ -29,7 +29,7 @@ Datum pids_of_listeners() {
     return PointerGetDatum(construct_array(pids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
-// Null where nothing stands in the way of a worker, but for what the launcher has noted.
+// Returns null if nothing prevents a worker, apart from what the launcher has noted.
 const char* why_there_is_no_worker() {
     if (!has_shared_memory())
         return "the library is not preloaded: add pgpubsub to shared_preload_libraries and restart the server";
