@@ -1,13 +1,16 @@
 // pgpubsub.attach() and detach(): the capture of a table into a channel, made and dropped by name of table and channel.
 //
-// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller, so PostgreSQL's own rules apply, and what
-// they make is dumped and restored with the table. Every name that they add to a command is qualified, so that only the
-// condition is read by the caller's search_path.
+// Both run plain CREATE TRIGGER, ALTER TABLE and DROP TRIGGER as the caller. So PostgreSQL's own rules apply, and the
+// triggers are dumped and restored with the table. Every name that attach() and detach() add to a command is qualified;
+// only the condition is read by the caller's search_path.
 //
-// Steps: look what is to be done, by a lock that disturbs nobody, so that whatever is wrong is told before anybody has
-// to wait, and a call that changes nothing holds nobody up; make the channel, before anybody could have to wait for the
-// table because of somebody else who is making it too; take the lock that is needed, of all partitions too; look again;
-// do it, all under this lock, so that no change is missed in between or captured twice.
+// Steps:
+// 1. Find out what must be done, under a lock that disturbs nobody. So an error is reported before anybody has to wait,
+//    and a call that changes nothing holds nobody up.
+// 2. Make the channel. It is made before the table is locked, so that nobody has to wait for the table because another
+//    session is making the same channel.
+// 3. Take the lock that is needed, on all partitions too, and find out again what must be done.
+// 4. Do it, all under this lock, so that no change is missed in between or captured twice.
 #include "capture/attachment_arguments.hpp"
 #include "capture/attachment_triggers.hpp"
 #include "capture/row_key.hpp"
@@ -37,7 +40,7 @@ bool is_table(char kind) {
     return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE || kind == RELKIND_FOREIGN_TABLE;
 }
 
-// What is no table is not attached to anything.
+// Reports an error for a relation that is not a table: only tables can be attached.
 void check_can_be_attached(Oid oid, std::string_view channel_name) {
     const char* const name = get_rel_name(oid);
     if (name == nullptr || is_table(get_rel_relkind(oid)))
@@ -47,8 +50,8 @@ void check_can_be_attached(Oid oid, std::string_view channel_name) {
             errdetail("It is no table, and only tables are attached."));
 }
 
-// Opens a table of the caller's. Its owner is looked at before the lock is asked for, so that nobody else can hold up
-// its writers by waiting for it.
+// Opens a table of the caller. The owner is checked before the lock is requested, so that no other user can hold up the
+// table's writers by waiting for it.
 Relation open_own_table(Oid oid, LOCKMODE mode) {
     const char* const name = get_rel_name(oid);
     if (name == nullptr)
@@ -71,7 +74,8 @@ Relation open_own_table(Oid oid, LOCKMODE mode) {
     return table;
 }
 
-// Who only looks holds up nobody; who has nothing to drop holds up writers; DROP TRIGGER needs the table for itself.
+// Returns the lock that the plan needs: one that disturbs nobody if there is nothing to do; one that blocks writers if
+// no trigger is dropped; the exclusive lock of the table for DROP TRIGGER.
 LOCKMODE lock_for(const attachment_plan& plan) {
     return plan.commands == NIL ? AccessShareLock : plan.has_drop ? AccessExclusiveLock : ShareRowExclusiveLock;
 }
@@ -84,7 +88,7 @@ Relation open_with_partitions(Oid oid, LOCKMODE mode) {
     return table;
 }
 
-// Gives all these locks back.
+// Releases all these locks.
 void close_with_partitions(Relation table, LOCKMODE mode) {
     if (mode != AccessShareLock && table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) {
         const ListCell* cell;
@@ -95,7 +99,7 @@ void close_with_partitions(Relation table, LOCKMODE mode) {
     relation_close(table, mode);
 }
 
-// For an ordered channel, of which the order is all that is asked for.
+// Warns that an ordered channel, whose only purpose is the order, will have none.
 void warn_of_no_order(const char* table, const channel& c) {
     ereport(WARNING, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
             errmsg("changes of table \"%s\" will be handed out in no order", table),
@@ -126,7 +130,7 @@ channel make_channel(const char* name, Oid owner) {
     return c;
 }
 
-// Whoever took the name first reads what is captured.
+// Tells whose the channel is: its owner can read what is captured, whoever owns the table.
 void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_name) {
     const Oid owner = owner_of(c);
     const char* const name = OidIsValid(owner) ? GetUserNameFromId(owner, true) : nullptr;
@@ -151,8 +155,8 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
     Relation table = open_with_partitions(oid, held);
     attachment wanted = attachment_arguments(fcinfo, table, channel_name);
     attachment_plan plan = plan_attach(table, wanted);
-    // A lock that turns out to be too weak is given back before the stronger one is asked for: who holds one and waits
-    // for the other may deadlock with somebody who has read the table and goes on to write to it.
+    // A lock that is too weak is released before the stronger lock is requested. A session that holds the one and waits
+    // for the other may deadlock with a session that has read the table and is going to write to it.
     while (lock_for(plan) > held) {
         const Oid first_owner = table->rd_rel->relowner;
         close_with_partitions(table, held);
@@ -168,7 +172,7 @@ PGPUBSUB_FUNCTION(pgpubsub_attach) {
         (wanted.events & row_events) != 0 && wanted.key_columns == NIL && default_key_columns(table).count == 0;
     relation_close(table, NoLock);
 
-    // Locked, so that it stays until the transaction ends.
+    // The channel is locked, so that it stays until the transaction ends.
     channel c;
     do
         c = make_channel(channel_name, owner);

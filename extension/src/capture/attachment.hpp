@@ -1,8 +1,8 @@
 // An attachment: the capture of a table into a channel as pgpubsub.attach() makes it.
 //
-// What makes and compares attachments (attachment_arguments.hpp, attachment_triggers.hpp, filter_clause.hpp) reads from
-// a Relation that is open. What it returns is in the current memory context and points to nothing of the relation's,
-// whose entry in the relcache any look-up may build anew.
+// The functions that make and compare attachments (attachment_arguments.hpp, attachment_triggers.hpp,
+// filter_clause.hpp) read from an open Relation. Their results are in the current memory context. They never point into
+// the relation, because any look-up may rebuild its relcache entry.
 #pragma once
 
 #include "capture/capture_settings.hpp"
@@ -27,10 +27,10 @@ struct attachment {
     const char* channel;
     int16 events;
     bool by_row;
-    const char* why_by_row;  // null if it is as asked
+    const char* why_by_row;  // null if the level is the one that was asked for
     payload_choice payload;
     bool always;
-    // The filter. Columns as attribute numbers; NIL or null: not given.
+    // The filter. Columns are attribute numbers; NIL or null: not given.
     const char* condition;
     List* columns;
     List* payload_columns;

@@ -11,7 +11,7 @@ namespace {
 
 using at = attach_arguments;
 
-// The elements of a text[] argument, none of them null; empty where the argument is null.
+// Returns the elements of a text[] argument, none of them null; empty if the argument is null.
 std::span<const std::string_view> names_argument(FunctionCallInfo fcinfo, int index, const char* name,
                                                  const char* element) {
     if (PG_ARGISNULL(index))
@@ -53,12 +53,12 @@ int16 events_argument(FunctionCallInfo fcinfo, Relation table) {
     return asked == 0 ? row_events : asked;
 }
 
-// The numbers of the columns that an argument names; NIL where it is null.
+// Returns the numbers of the columns that an argument names; NIL if it is null.
 List* columns_argument(FunctionCallInfo fcinfo, int index, const char* name, Relation table) {
     List* numbers = NIL;
     for (const std::string_view column : names_argument(fcinfo, index, name, "column")) {
         char* const text = c_string(column);
-        // A dropped column's name is one that nobody would ask for, and get_attnum() leaves it out.
+        // get_attnum() leaves out the internal names of dropped columns, for which nobody would ask.
         const AttrNumber number = get_attnum(RelationGetRelid(table), text);
         if (number == InvalidAttrNumber)
             ereport(ERROR, errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -103,7 +103,7 @@ bool wants_rows(FunctionCallInfo fcinfo) {
     return name == "row";
 }
 
-// Why statement-level triggers would not do; null if they do.
+// Returns why statement-level triggers can't be used; null if they can.
 const char* why_by_row(Relation table, bool is_always) {
     const FormData_pg_class& facts = *table->rd_rel;
     if (facts.relkind == RELKIND_PARTITIONED_TABLE)
@@ -122,7 +122,7 @@ const char* why_by_row(Relation table, bool is_always) {
     return nullptr;
 }
 
-// What has nothing to say of a TRUNCATE.
+// Checks that no argument is given that has no meaning for TRUNCATE.
 void check_only_truncate(const attachment& a) {
     const char* const name = a.columns != NIL                    ? "columns"
                              : a.condition != nullptr            ? "condition"

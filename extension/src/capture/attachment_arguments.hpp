@@ -1,4 +1,4 @@
-// The arguments of pgpubsub.attach(): what they mean for a table, and whether they agree.
+// The arguments of pgpubsub.attach(): their meaning for a table, and whether they agree.
 #pragma once
 
 #include "capture/attachment.hpp"

@@ -90,7 +90,7 @@ bool same_when(Relation table, const Trigger& t, const char* when) {
     return equal(stringToNode(t.tgqual), parse_filter_clause(table, when));
 }
 
-// A constraint trigger can't be replaced by one that is none.
+// A constraint trigger can't be replaced by an ordinary trigger.
 bool is_constraint(const Trigger& t) { return OidIsValid(t.tgconstraint); }
 
 bool is_as_wanted(Relation table, const Trigger& t, const wanted_trigger& w) {
@@ -145,7 +145,7 @@ void add_drop(attachment_plan* plan, const char* trigger, const char* table) {
     plan->has_drop = true;
 }
 
-// The table's triggers, as a copy.
+// Returns the table's triggers, as a copy.
 std::span<const Trigger> triggers_of(Relation table) {
     const TriggerDesc* const all = CopyTriggerDesc(table->trigdesc);
     if (all == nullptr)
@@ -164,7 +164,7 @@ bool captures_into(const Trigger& t, Oid capture, std::string_view channel) {
             errhint("Attach or detach the partitioned table."));
 }
 
-// Refuses what attach() has not made and what stands in its way.
+// Refuses triggers that attach() has not made and that stand in its way.
 void check_others(Relation table, std::span<const Trigger> triggers, const attachment& a,
                   const wanted_triggers& wanted) {
     const Oid capture = capture_function();
@@ -189,7 +189,7 @@ void check_others(Relation table, std::span<const Trigger> triggers, const attac
     }
 }
 
-// The names of the channels that attach() has attached the table to; null: none.
+// Returns the names of the channels to which attach() has attached the table; null: none.
 const char* attached_channels(Relation table) {
     const Oid capture = capture_function();
     List* channels = NIL;
@@ -217,7 +217,7 @@ const Trigger* find_trigger(std::span<const Trigger> triggers, std::string_view 
     return nullptr;
 }
 
-// Whether f(partition, its triggers) is true for one of the table's partitions, at all levels.
+// Returns whether f(partition, its triggers) is true for one of the table's partitions, at all levels.
 template <typename F>
 bool any_partition(Relation table, F f) {
     if (table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
@@ -236,7 +236,7 @@ bool any_partition(Relation table, F f) {
     return is_found;
 }
 
-// Refuses what a partition captures by itself.
+// Refuses a table of which a partition is captured by itself.
 void check_partitions(Relation table, std::string_view channel) {
     const Oid capture = capture_function();
     any_partition(table, [&](Relation partition, std::span<const Trigger> triggers) {
@@ -256,7 +256,7 @@ void check_partitions(Relation table, std::string_view channel) {
     });
 }
 
-// Whether a partition has the trigger in another state than its table shall have it.
+// Returns whether the trigger of a partition has another state than the table's trigger must have.
 bool has_partition_in_other_state(Relation table, const wanted_trigger& w) {
     return TRIGGER_FOR_ROW(w.type) && any_partition(table, [&w](Relation, std::span<const Trigger> triggers) {
                const Trigger* const clone = find_trigger(triggers, w.name);
@@ -309,7 +309,7 @@ attachment_plan plan_attach(Relation table, const attachment& a) {
         if (!stays)
             plan.commands =
                 lappend(plan.commands, const_cast<char*>(create_command(w, table_name, existing != nullptr)));
-        // What is made or replaced fires in ordinary sessions.
+        // A trigger that is made or replaced fires in ordinary sessions.
         const char state = stays ? existing->tgenabled : TRIGGER_FIRES_ON_ORIGIN;
         if (state != w.state || (stays && has_partition_in_other_state(table, w)))
             plan.commands = lappend(plan.commands, const_cast<char*>(state_command(w, table_name)));

@@ -1,8 +1,9 @@
-// pgpubsub.attachment_list(): what the capture triggers of the database are, one row for each table and channel, for
-// the view pgpubsub.attachments, and one more where triggers were made by hand. Those that a partition has from its
-// table don't. Only of tables that the current user owns, and of channels that the user may use.
+// pgpubsub.attachment_list(): describes the capture triggers of the database, for the view pgpubsub.attachments. There
+// is one row for each table and channel, and one more if triggers were made by hand. Triggers that a partition has from
+// its table have no row. The list has only tables that the current user owns, and tables of channels that the user may
+// use.
 //
-// The triggers are read from pg_trigger, so that nobody is waited for; only the condition of a filter needs the table's
+// The triggers are read from pg_trigger, so that nobody is waited for. Only the condition of a filter needs the table's
 // columns, and so its lock.
 #include "capture/attachment_triggers.hpp"
 #include "capture/filter_columns.hpp"
@@ -30,7 +31,7 @@ struct seen_triggers {
     seen_trigger* items;
 };
 
-// The strings of pg_trigger.tgargs, each of which ends with a zero byte.
+// Returns the strings of pg_trigger.tgargs, each of which ends with a zero byte.
 std::span<char* const> arguments_of(const bytea* stored, int count) {
     char* const bytes = VARDATA_ANY(stored);
     const char* const end = bytes + VARSIZE_ANY_EXHDR(stored);
@@ -61,7 +62,7 @@ bool read_trigger(HeapTuple tuple, TupleDesc columns, Oid capture, seen_trigger*
     return true;
 }
 
-// All capture triggers, by table and name.
+// Returns all capture triggers, by table and name.
 seen_triggers read_triggers() {
     const Oid capture = capture_function();
     int capacity = 64;
@@ -98,7 +99,7 @@ Datum array_of_events(int16 events) {
     return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-// The deparser takes two tables as the innermost query's and the one's around it.
+// The deparser can resolve two tables: that of the innermost query, and that of the enclosing query.
 bool place_old_and_new(Node* node, void* none) {
     if (node == nullptr)
         return false;
@@ -111,7 +112,7 @@ bool place_old_and_new(Node* node, void* none) {
     return walk_expression(node, place_old_and_new, none);
 }
 
-// False if the table is gone.
+// Returns false if the table is gone.
 bool deparse_condition(Oid table, Node* condition, Datum* result) {
     const Relation rel = try_relation_open(table, AccessShareLock);
     if (rel == nullptr)
@@ -171,12 +172,12 @@ void add_filter(attachment_row* row, Oid table, const capture_filter& filter) {
         row->set(column::condition, text);
 }
 
-// What attach() has made, and what was made by hand, are told apart: the filter is that of the first.
+// Triggers that attach() has made and triggers that were made by hand are kept apart: the filter belongs to the former.
 bool belong_together(const seen_trigger& a, const seen_trigger& b) {
     return a.table == b.table && a.is_by_hand == b.is_by_hand && strcmp(a.settings.channel, b.settings.channel) == 0;
 }
 
-// The attachment of the triggers from the given one on that belong together with it.
+// Describes the attachment of the first given trigger and of the triggers that belong together with it.
 attachment_row describe(std::span<const seen_trigger> triggers) {
     const seen_trigger& first = triggers[0];
     attachment_row row;
@@ -235,13 +236,13 @@ bool may_see(const seen_trigger& t) {
     const Oid role = GetUserId();
     const std::string_view name = t.settings.channel;
     channel c;
-    // A trigger may name what can't be a channel's name.
+    // A trigger may have an argument that can't be the name of a channel.
     return has_privs_of_role(role, owner) ||
            (!name.empty() && name.size() <= max_channel_bytes && find_channel(name, &c) &&
             (has_privilege(c.id, role, privilege::publish) || has_privilege(c.id, role, privilege::consume)));
 }
 
-// Whether no earlier trigger belongs together with it.
+// Returns whether no earlier trigger belongs together with it.
 bool is_first(const seen_triggers& seen, int i) {
     for (int j = i - 1; j >= 0 && seen.items[j].table == seen.items[i].table; --j)
         if (belong_together(seen.items[j], seen.items[i]))

@@ -1,13 +1,13 @@
 // pgpubsub.capture(): the trigger function that turns row changes into notifications.
 //
-// Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. It needs
-// no right of the user who changes the rows. The owner of the table that the trigger was made for must be allowed to
-// publish to the channel; if not, the change goes through and is not captured, with a warning: it is not the writer's
-// fault. The same holds for a trigger that can't capture (capture_trigger.hpp).
+// Guarantee: a notification is a row of the same transaction, so it exists if and only if the change commits. The user
+// who changes the rows needs no right. The owner of the table for which the trigger was made must be allowed to publish
+// to the channel. If not, the change goes through and is not captured, with a warning: it is not the writer's fault.
+// The same holds for a trigger that can't capture (capture_trigger.hpp).
 //
-// Steps: guards; the plan of the trigger; the changes, one after the other, as the trigger's level finds them. The
-// first one that passes the plan's filter opens the channel, which is made if this is its first use. Each becomes a row
-// for each subscription, or a broadcast; at the end, one hint.
+// Steps: check the call; get the plan of the trigger; process the changes one after the other, as the trigger's level
+// provides them. The first change that passes the plan's filter opens the channel, which is made if this is its first
+// use. Each change becomes a row for each subscription, or a broadcast. At the end, give one hint.
 #include "capture/capture_right.hpp"
 #include "capture/capture_trigger.hpp"
 #include "capture/change_payload.hpp"
@@ -26,7 +26,7 @@ const TriggerData& guarded_trigger(FunctionCallInfo fcinfo) {
         raise({ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "pgpubsub.capture() was not called as a trigger", nullptr,
                capture_usage});
     const auto& trigger = *reinterpret_cast<TriggerData*>(fcinfo->context);
-    // Such a trigger is the write: without it, nothing would be written.
+    // An INSTEAD OF trigger is the write itself: without it, nothing would be written.
     if (TRIGGER_FIRED_INSTEAD(trigger.tg_event))
         raise(problem_of(*trigger.tg_trigger));
     return trigger;
@@ -47,7 +47,7 @@ int16 event_bit(operation what) {
                                        : TRIGGER_TYPE_TRUNCATE;
 }
 
-// Where the changes of one firing of a trigger go.
+// The destination of the changes of one firing of a trigger.
 class change_sink {
 public:
     static change_sink make(const TriggerData& trigger, const capture_plan& plan, bool expects_many) {
@@ -120,7 +120,7 @@ private:
                                                            : owner_of_relation(plan_->publisher);
     }
 
-    // Once for a session, until it is allowed again.
+    // Warns once in a session, until the publishing is allowed again.
     void refuse(Oid owner) {
         is_refused_ = true;
         table_.close();
@@ -161,7 +161,8 @@ void capture_row(const TriggerData& trigger, const capture_plan& plan) {
     sink.end();
 }
 
-// Adds the rows of one firing, each in a memory context that is emptied after it; a single one in that of the call.
+// Adds the rows of one firing, each in a memory context that is emptied after it; a single row in the context of the
+// call.
 class row_loop {
 public:
     static row_loop begin(change_sink* sink) {
@@ -197,10 +198,10 @@ void capture_rows(change_sink* sink, Tuplestorestate* rows, TupleDesc format, op
     table.close();
 }
 
-// PostgreSQL adds the old and the new version of a row together, so they are found at the same place. There is one
-// exception, on a partitioned table: a row that leaves its partition, and whose insertion into the other one a trigger
-// refuses, is among the old ones alone. Then nothing tells any more which belong together, and what happened is told as
-// deletes and inserts.
+// PostgreSQL adds the old and the new version of a row together, so they are at the same position in both tables. There
+// is one exception, on a partitioned table: a row leaves its partition, and a trigger refuses its insertion into the
+// other partition. Such a row is only in the old table. Then nothing shows which versions belong together, and the
+// changes are reported as deletes and inserts.
 void capture_updates(change_sink* sink, Tuplestorestate* old_rows, Tuplestorestate* new_rows, TupleDesc format) {
     if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows)) {
         capture_rows(sink, old_rows, format, operation::erase);
@@ -238,7 +239,7 @@ problem problem_now(const TriggerData& trigger, const capture_plan& plan) {
                                   : problem_of_tables(*trigger.tg_trigger, event_bit(operation_of(trigger)));
 }
 
-// Once for a statement, which is as long as what the trigger is called with stays.
+// Warns once for a statement, which is the lifetime of the trigger's call information.
 void warn_once(FunctionCallInfo fcinfo, const problem& p, const TriggerData& trigger, const capture_plan& plan) {
     if (fcinfo->flinfo->fn_extra != nullptr)
         return;
@@ -246,14 +247,15 @@ void warn_once(FunctionCallInfo fcinfo, const problem& p, const TriggerData& tri
     warn_of(p, *trigger.tg_trigger, plan);
 }
 
-// With what PostgreSQL goes on after the trigger: of a BEFORE trigger, nothing would mean that the row is not written.
+// Returns the row with which PostgreSQL goes on after the trigger: if a BEFORE trigger returned nothing, the row would
+// not be written.
 Datum row_to_write(const TriggerData& trigger) {
     if (!TRIGGER_FIRED_BEFORE(trigger.tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger.tg_event))
         return no_row;
     return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger.tg_event) ? trigger.tg_newtuple : trigger.tg_trigtuple);
 }
 
-// Tells in the context of an error whose capture failed.
+// Names the failed capture in the context of an error.
 void add_context(void* argument) {
     const auto& trigger = *static_cast<const TriggerData*>(argument);
     const char* const table = RelationGetRelationName(trigger.tg_relation);

@@ -1,8 +1,7 @@
 // The session's plans, by trigger.
 //
-// Callbacks only mark plans as out of date: one of them may be in use just then, and be the one that is told of a
-// change which its own condition made. A plan that was replaced is given back when the transaction ends, and nothing
-// runs any more.
+// Callbacks only mark plans as out of date. A plan may be in use at that moment, and may itself have caused the
+// reported change through its condition. A replaced plan is freed when the transaction ends and nothing runs any more.
 #include "capture/capture_plan.hpp"
 
 #include "capture/capture_trigger.hpp"
@@ -15,9 +14,9 @@ namespace {
 struct plan_entry {
     Oid trigger;  // the hash key
     Oid table;
-    uint32 changes;      // of which the session was told, so far
-    uint32 made_at;      // and when the plan was made
-    uint64 types;        // the generation of types then
+    uint32 changes;      // reported to the session so far
+    uint32 made_at;      // the value of `changes` when the plan was made
+    uint64 types;        // the generation of types at that time
     capture_plan* plan;  // null: not yet made
     MemoryContext memory;
 
@@ -55,7 +54,7 @@ void forget_plans_of_table(Datum, Oid table) {
 void forget_all_plans(Datum, syscache_id, uint32) {
     forget_plans_if([](const plan_entry&) { return true; });
 }
-// When a function was replaced, or a type got operators.
+// Called when a function was replaced, or a type got operators.
 void forget_plans_with_filter(Datum, syscache_id, uint32) {
     forget_plans_if([](const plan_entry& entry) { return entry.plan == nullptr || entry.plan->filter != nullptr; });
 }
@@ -89,7 +88,7 @@ std::span<const AttrNumber> array_of(const List* numbers) {
     return {array, count};
 }
 
-// But for virtual generated ones, of which a trigger gets no values.
+// Returns all columns except virtual generated ones, whose values a trigger does not get.
 std::span<const AttrNumber> all_columns(TupleDesc format) {
     auto* const array = static_cast<AttrNumber*>(palloc(Max(format->natts, 1) * sizeof(AttrNumber)));
     std::size_t count = 0;
@@ -99,14 +98,13 @@ std::span<const AttrNumber> all_columns(TupleDesc format) {
     return {array, count};
 }
 
-// What has become of a table since it was attached, so that what is captured is not what was asked for. PostgreSQL lets
-// it happen.
+// A change to an attached table after which the capture is not what was asked for. PostgreSQL permits such changes.
 struct flaw {
     const char* what;
     const char* detail;
 };
 
-// Whether what is written by another table's name concerns this one, or the other way round.
+// Returns the flaw, if writes by another table's name concern this table, or the other way round.
 flaw flaw_of_relatives(const TriggerData& trigger) {
     const FormData_pg_class& facts = *trigger.tg_relation->rd_rel;
     if (TRIGGER_FIRED_FOR_ROW(trigger.tg_event) || TRIGGER_FIRED_BY_TRUNCATE(trigger.tg_event))
@@ -128,7 +126,7 @@ void warn_of(const flaw& f, const capture_plan& plan) {
                 errhint("Call pgpubsub.attach() again for this table, or the partitioned table that it belongs to."));
 }
 
-// The table that a trigger was made for, where a partition has it from there.
+// Returns the table for which a trigger was made, if a partition has the trigger from there.
 Oid origin_of(Oid trigger, Oid table) {
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     while (OidIsValid(trigger)) {
@@ -148,7 +146,7 @@ Oid origin_of(Oid trigger, Oid table) {
     return table;
 }
 
-// In the current memory context.
+// Makes the plan, in the current memory context.
 capture_plan* make_plan(const TriggerData& trigger) {
     const Relation table = trigger.tg_relation;
     const char* const schema = get_namespace_name(RelationGetNamespace(table));
@@ -222,7 +220,7 @@ const capture_plan& plan_of(const TriggerData& trigger) {
     if (entry->is_valid())
         return *entry->plan;
 
-    // What comes to be known while the plan is made counts as a change after it.
+    // A change that is reported while the plan is made counts as a change after it.
     const uint32 changes = entry->changes;
     const uint64 types = type_generation();
     const MemoryContext memory =

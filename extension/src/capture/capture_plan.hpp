@@ -1,5 +1,5 @@
-// What a capture trigger does, worked out once for a session: which columns go into the payload, what the key is, which
-// changes pass. A plan is forgotten when the table, a type, a function, a schema or the trigger is changed.
+// What a capture trigger does, worked out once for a session: the columns of the payload, the key, and the changes that
+// pass. A plan is forgotten when the table, a type, a function, a schema or the trigger is changed.
 #pragma once
 
 #include "capture/capture_settings.hpp"
@@ -13,20 +13,20 @@
 namespace pgpubsub {
 
 struct capture_plan {
-    problem unusable;  // if it exists, nothing can be captured; then there is nothing more here than the names
-    Oid publisher;     // the table whose owner must be allowed to publish: that which the trigger was made for
-    bool* has_warned;  // that it is not
+    problem unusable;  // why nothing can be captured; if set, the plan has only the names beside it
+    Oid publisher;     // the table for which the trigger was made, whose owner must be allowed to publish
+    bool* has_warned;  // that the owner is not allowed to
     const char* channel;
     const char* schema;
     const char* table;
     payload_choice payload;
-    bool filter_lost;                    // the payload says so
-    const row_columns* columns;          // that go into the payload's rows; null: none
-    std::span<const AttrNumber> listed;  // the same ones
+    bool filter_lost;                    // the payload reports it
+    const row_columns* columns;          // of the payload's rows; null: none
+    std::span<const AttrNumber> listed;  // the same columns
     TupleDesc format;                    // of the table
-    std::span<const AttrNumber> key;     // empty: there is none
-    std::span<key_part> key_parts;       // the same
-    bool always_has_key;                 // in a channel that is not ordered too
+    std::span<const AttrNumber> key;     // empty: no key
+    std::span<key_part> key_parts;       // the same columns
+    bool always_has_key;                 // also in a channel that is not ordered
     change_filter* filter;               // null: all changes are captured
 };
 static_assert(survives_longjmp<capture_plan>);
@@ -34,8 +34,8 @@ static_assert(survives_longjmp<capture_plan>);
 // Registers the callbacks that keep the plans up to date. Called once, when the library is loaded.
 void watch_capture_plans();
 
-// The plan of the trigger that is firing; it stays until the transaction ends. Errors: what planning the condition
-// reports.
+// Returns the plan of the firing trigger; it stays valid until the transaction ends. Errors: those that planning the
+// condition reports.
 const capture_plan& plan_of(const TriggerData& trigger);
 
 }  // namespace pgpubsub

@@ -6,8 +6,8 @@
 namespace pgpubsub {
 namespace {
 
-// The channels into which a table captures by triggers of its own, of char*. Of tgargs only the first string is looked
-// at.
+// Returns the channels into which a table captures by triggers of its own, as a list of char*. Only the first string of
+// tgargs is read.
 List* channels_of(Oid table, Oid capture) {
     List* channels = NIL;
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -34,7 +34,7 @@ List* channels_of(Oid table, Oid capture) {
     return channels;
 }
 
-// A trigger may name what can't be a channel's name.
+// A trigger may have an argument that can't be the name of a channel.
 bool find_named(std::string_view name, channel* result) {
     return !name.empty() && name.size() <= max_channel_bytes && find_channel(name, result);
 }
@@ -52,7 +52,7 @@ void check_table(Oid table, const List* channels) {
             warn_of_missing_right(schema, name, c, owner);
 }
 
-// All tables that capture by triggers of their own, each once.
+// Returns all tables that capture by triggers of their own, each once.
 List* capturing_tables(Oid capture) {
     List* tables = NIL;
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -83,7 +83,7 @@ bool changes_owner(const AlterTableStmt& alter) {
     return false;
 }
 
-// The table that the command has just given away, or made a trigger for; null: it did neither.
+// Returns the table to which the command has given a new owner or a trigger; null: it did neither.
 const RangeVar* concerned_table(const Node* command) {
     if (IsA(command, AlterTableStmt)) {
         const auto& alter = *reinterpret_cast<const AlterTableStmt*>(command);

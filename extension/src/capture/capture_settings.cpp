@@ -28,7 +28,7 @@ bool is_null_constant(const Node* node) {
     return IsA(node, Const) && reinterpret_cast<const Const*>(node)->constisnull;
 }
 
-// ROW(NEW.a, NEW.b): the numbers of a and b. Null is a list that is not given.
+// Reads ROW(NEW.a, NEW.b) as the numbers of a and b. Null stands for a list that is not given.
 bool read_columns(Node* argument, List** result) {
     if (is_null_constant(argument))
         return true;
@@ -54,7 +54,7 @@ bool find_system_column(Node* node, void* found) {
     return walk_expression(node, find_system_column, found);
 }
 
-// Null is a condition too, which is never true.
+// Null is a condition too; it is never true.
 bool read_condition(Node* argument, Node** result) {
     if (exprType(argument) != BOOLOID || system_column_in(argument) != InvalidAttrNumber)
         return false;
@@ -69,7 +69,7 @@ bool is_false_constant(const Node* node) {
     return c.consttype == BOOLOID && !c.constisnull && !DatumGetBool(c.constvalue);
 }
 
-// The arguments of capture_filter(), positional or by name.
+// Reads the arguments of capture_filter(), positional or by name.
 bool read_arguments(List* arguments, capture_filter* result) {
     int position = 0;
     ListCell* cell;
@@ -91,7 +91,8 @@ bool read_arguments(List* arguments, capture_filter* result) {
     return true;
 }
 
-// Columns can't go without their trigger; but what a list holds is an index into arrays.
+// A column can't be dropped without its trigger, but the numbers of a list are used as array indexes, so they are
+// checked.
 bool are_columns_of(const List* columns, TupleDesc desc) {
     const ListCell* cell;
     foreach (cell, columns)
@@ -108,7 +109,7 @@ bool is_filter_for(const Trigger& trigger, Oid capture, std::string_view channel
            settings->is_filter && channel == settings->channel;
 }
 
-// The look-ups of columns may have the relation's entry in the relcache built anew.
+// Looking up columns may rebuild the relcache entry of the relation.
 std::span<char* const> copy_of(std::span<char* const> arguments) {
     auto** const copy = static_cast<char**>(palloc(Max(arguments.size(), 1) * sizeof(char*)));
     for (std::size_t i = 0; i < arguments.size(); ++i)
@@ -201,7 +202,7 @@ bool read_filter(const char* when, capture_filter* result) {
 }
 
 bool find_filter(Relation table, const char* channel, capture_filter* result) {
-    const Oid capture = capture_function();  // first: a look-up may have the table's entry in the relcache built anew
+    const Oid capture = capture_function();  // first, because a look-up may rebuild the table's relcache entry
     const TriggerDesc* const triggers = table->trigdesc;
     const TupleDesc columns = RelationGetDescr(table);
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
@@ -222,7 +223,7 @@ Oid capture_function() { return our_catalog().capture_function; }
 
 }  // namespace pgpubsub
 
-// Stands only where it is never called: in the WHEN of a filter trigger.
+// This function stands only where it is never called: in the WHEN of a filter trigger.
 PGPUBSUB_FUNCTION(pgpubsub_capture_filter) {
     ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("pgpubsub.capture_filter() was called"),
             errhint("It only holds the filter in a trigger that pgpubsub.attach() has made."));

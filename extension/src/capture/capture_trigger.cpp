@@ -15,7 +15,7 @@ namespace {
 constexpr int wrong_form = ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED;
 constexpr int16 all_events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
 
-// Looks at constants only: nothing of the expression is run.
+// Reads constants only: no part of the expression is run.
 bool is_never_true(const Node* node) {
     if (IsA(node, Const)) {
         const auto& c = *reinterpret_cast<const Const*>(node);
@@ -53,9 +53,10 @@ problem problem_of_arguments(const Trigger& trigger) {
     return problem_of_name(settings.channel, "channel");
 }
 
-// The command's trigger, while its table is open; null: there is none, or it is not one of capture().
+// Returns the trigger that the command has made, while its table is open; null: there is none, or it does not call
+// capture().
 const Trigger* made_trigger(Relation table, const char* name) {
-    const Oid capture = capture_function();  // first: a look-up may have the table's entry in the relcache built anew
+    const Oid capture = capture_function();  // first, because a look-up may rebuild the table's relcache entry
     const TriggerDesc* const triggers = table->trigdesc;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
         if (strcmp(triggers->triggers[i].tgname, name) == 0)
@@ -100,7 +101,7 @@ problem problem_of_tables(const Trigger& trigger, int16 events) {
 }
 
 void check_trigger_after(const Node* command) {
-    // A trigger that was there before pg_upgrade is there after it.
+    // A trigger that existed before pg_upgrade must exist after it.
     if (!IsA(command, CreateTrigStmt) || creating_extension || IsBinaryUpgrade || !is_installed())
         return;
     const auto& made = *reinterpret_cast<const CreateTrigStmt*>(command);

@@ -1,5 +1,6 @@
-// The condition is evaluated as PostgreSQL does with the WHEN of a trigger (TriggerEnabled in trigger.c), but with a
-// row of nulls where there is no OLD or NEW, and planned once for a session instead of once for each statement.
+// The condition is evaluated as PostgreSQL evaluates the WHEN of a trigger (TriggerEnabled in trigger.c), with two
+// differences: a row of nulls stands for a missing OLD or NEW, and the condition is planned once for a session instead
+// of once for each statement.
 #include "capture/change_filter.hpp"
 
 #include "capture/equality.hpp"
@@ -10,8 +11,8 @@
 namespace pgpubsub {
 namespace {
 
-// Whether a function may run code that is not PostgreSQL's own: it may keep a state, raise any error, and change this
-// very table.
+// Returns whether a function may run code that is not PostgreSQL's own. Such code may keep a state, raise any error,
+// and change this very table.
 bool is_foreign(Oid function, void*) {
     const HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(row))
@@ -28,9 +29,9 @@ bool has_foreign_operators(Oid type) {
            (OidIsValid(known.hash_proc) && is_foreign(known.hash_proc, nullptr));
 }
 
-// Whether a function of PostgreSQL's own may run other code on behalf of a value of this type: what compares, hashes or
-// prints a row, an array or a range does it by the functions of its parts. Of row types only the table's own is looked
-// into, since the plan is made anew when the table is changed.
+// Returns whether a function of PostgreSQL's own may run other code for a value of this type: comparing, hashing or
+// printing a row, an array or a range calls the functions of its parts. Among row types, only the table's own is looked
+// into, because the plan is made anew when the table is changed.
 bool may_run_foreign_code(Oid type, Relation table) {
     const Oid base = getBaseType(type);
     if (OidIsValid(base) && base == table->rd_rel->reltype) {
@@ -59,13 +60,13 @@ bool has_foreign_code(Node* node, void* relation) {
         return true;
     if (!IsA(node, List) && !IsA(node, CaseWhen) && may_run_foreign_code(exprType(node), table))
         return true;
-    // Of a row only the one value is used.
+    // Only one value of the row is used.
     if (IsA(node, FieldSelect) && IsA(castNode(FieldSelect, node)->arg, Var))
         return false;
     return walk_expression(node, has_foreign_code, relation);
 }
 
-// The planner leaves out what a domain without constraints would check.
+// The planner removes the check of a domain without constraints; therefore the types are watched.
 bool watch_types(Node* node, void* none) {
     if (node == nullptr)
         return false;
@@ -74,7 +75,7 @@ bool watch_types(Node* node, void* none) {
     return walk_expression(node, watch_types, none);
 }
 
-// Whether both lie at the same place in the TOAST table.
+// Returns whether both values are at the same place in the TOAST table.
 bool same_toast(Datum a, Datum b) {
     const auto* const left = DatumGetPointer(a);
     const auto* const right = DatumGetPointer(b);
@@ -112,7 +113,7 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
         Node* const condition = prepared_trigger_condition(source.condition, table);
         ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
         ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
-        // What is not immutable may depend on search_path.
+        // A function that is not immutable may depend on search_path.
         watch_types(condition, nullptr);
         if (has_foreign_code(condition, table) || contain_mutable_functions(condition))
             filter->is_self_contained_ = false;
@@ -126,7 +127,8 @@ change_filter* change_filter::make(Relation table, TupleDesc columns, const capt
 }
 
 void change_filter::make_ready_to_run() {
-    // Asked anew each time where a type may have changed that is a part of the column's type: nothing tells of that.
+    // The equality is looked up anew each time if a type that is part of the column's type may have changed: no
+    // invalidation reports that.
     for (watched_column& watched : columns_)
         if ((watched.equality = equality_of(watched.attribute->atttypid)); OidIsValid(watched.equality))
             fmgr_info(watched.equality, &watched.function);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* operation_names[] = {"insert", "update", "delete", "truncate"};
 
-// As jsonb stores members: by the length of their names, then by their bytes.
+// Members are ordered as jsonb stores them: by the length of their names, then by their bytes.
 const object_shape& shape_of_payload(bool truncated, bool filter_lost) {
     static const object_shape* shapes[2][2];
     const object_shape*& shape = shapes[truncated][filter_lost];
@@ -32,7 +32,7 @@ bool is_in(std::span<const AttrNumber> columns, AttrNumber column) {
     return false;
 }
 
-// Which columns an update shows when the payload is to hold what changed, and the key.
+// Returns the columns that an update shows if the payload has the changed columns and the key.
 const bool* changed_columns(const capture_plan& plan, const row_change& change) {
     auto* const chosen = static_cast<bool*>(palloc0(plan.format->natts * sizeof(bool)));
     for (const AttrNumber c : plan.listed)

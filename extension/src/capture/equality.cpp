@@ -1,6 +1,6 @@
-// PostgreSQL's type cache answers for a row type, an array or a range by what its parts could do when it looked. It
-// does not notice when a row type changes (ALTER TYPE ... ADD ATTRIBUTE) that is a part of another type; then the
-// equality that it gives fails. So the parts are asked, too.
+// For a row type, an array or a range, PostgreSQL's type cache answers by what the parts could do when it looked. It
+// does not notice a change (ALTER TYPE ... ADD ATTRIBUTE) of a row type that is a part of another type; then the
+// equality that it returns fails. Therefore the parts are checked too.
 #include "capture/equality.hpp"
 
 namespace pgpubsub {
@@ -29,7 +29,7 @@ bool parts_have_equality(Oid type, List** seen) {
     }
 }
 
-// Each type is looked at once, however many others it is a part of.
+// Each type is checked once, even if many other types contain it.
 bool has_equality(Oid type, List** seen) {
     const Oid base = getBaseType(type);
     if (list_member_oid(*seen, base))
@@ -38,7 +38,7 @@ bool has_equality(Oid type, List** seen) {
     CHECK_FOR_INTERRUPTS();
     if (!OidIsValid(lookup_type_cache(base, TYPECACHE_EQ_OPR)->eq_opr))
         return false;
-    // The parts of PostgreSQL's own types do not change. Nested deeper than the stack lets us follow, they can't be
+    // The parts of PostgreSQL's own types do not change. Types that are nested too deep for the stack can't be
     // compared.
     return base < FirstNormalObjectId || (!stack_is_too_deep() && parts_have_equality(base, seen));
 }

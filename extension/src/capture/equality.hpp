@@ -1,12 +1,12 @@
-// By which function values of a type are compared.
+// The function that compares the values of a type.
 #pragma once
 
 #include "pg/postgres.hpp"
 
 namespace pgpubsub {
 
-// The function of the type's equality for an index; InvalidOid: it has none, or a part of it has none (an element, a
-// column, a bound of a range), so that comparing two values would be an error.
+// Returns the function of the type's equality for an index. Returns InvalidOid if the type has none, or if a part of it
+// (an element, a column, a bound of a range) has none, so that comparing two values would be an error.
 Oid equality_of(Oid type);
 
 }  // namespace pgpubsub

@@ -5,7 +5,7 @@
 namespace pgpubsub {
 namespace {
 
-// The parser's errors show the condition, and not the command of which attach() was called.
+// Makes the parser's errors show the condition, and not the command that called attach().
 void tell_of_condition(void* condition) {
     const int position = geterrposition();
     if (position > 0) {
@@ -18,8 +18,8 @@ void tell_of_condition(void* condition) {
     errcontext("argument \"condition\" of pgpubsub.attach()");
 }
 
-// Runs f, with its errors told as those of the condition. After an ERROR the handler that catches it puts the stack of
-// callbacks back.
+// Runs f, and reports its errors as errors of the condition. After an ERROR, the handler that catches it restores the
+// stack of callbacks.
 template <typename F>
 void as_condition(const char* condition, F f) {
     ErrorContextCallback callback = {error_context_stack, tell_of_condition, const_cast<char*>(condition)};
@@ -28,7 +28,7 @@ void as_condition(const char* condition, F f) {
     error_context_stack = callback.previous;
 }
 
-// The expression of "SELECT expression"; null if the text is anything else, or nothing.
+// Returns the expression of "SELECT expression"; null if the text is anything else, or empty.
 Node* only_expression(const char* text) {
     const List* const parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
     const auto* const select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
@@ -46,7 +46,7 @@ Node* only_expression(const char* text) {
     return target->name != nullptr || target->indirection != NIL || is_star ? nullptr : target->val;
 }
 
-// As CreateTrigger() does it.
+// Does the same as CreateTrigger().
 Node* transform(Relation table, Node* expression, const char* text, const char* what) {
     ParseState* const state = make_parsestate(nullptr);
     state->p_sourcetext = text;
@@ -79,7 +79,7 @@ void check_condition(Relation table, const char* condition) {
     });
 }
 
-// The line break ends a comment at the condition's end.
+// The line break ends a comment at the end of the condition.
 const char* filter_clause(const attachment& a) {
     if (a.condition == nullptr)
         return "false";

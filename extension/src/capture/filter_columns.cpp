@@ -16,7 +16,7 @@ struct listed_column {
     std::string_view name;
 };
 
-// Reads digits up to the end character; false where there are none.
+// Reads digits up to the end character. Returns false if there are none.
 bool read_number(std::string_view* text, char end, uint64 most, uint64* result) {
     *result = 0;
     std::size_t i = 0;
@@ -67,7 +67,8 @@ place find(const listed_column& c, Oid table, AttrNumber* number) {
     *number = c.number;
     if (is_dropped)
         return place::gone;
-    // With another name it was renamed; unless there is one of that name as well, and nothing tells which was meant.
+    // A column with another name was renamed. But if another column has the listed name now, nothing shows which one
+    // was meant.
     AttrNumber other;
     return has_name || by_name(c, table, &other) == place::unknown ? place::there : place::unknown;
 }
@@ -85,8 +86,7 @@ char* argument_text(std::string_view kind, Oid table, AttrNumber number, const c
     return psprintf("%s:%u.%d=%s", c_string(kind), table, number, name);
 }
 
-// What has become of a table: a column has another name or, without names, triggers were made whose arguments count by
-// name.
+// A change to a table: a column has a new name, or (without names) triggers were made whose arguments count by name.
 struct table_change {
     const char* old_name;
     const char* new_name;
@@ -94,8 +94,8 @@ struct table_change {
     bool is_rename() const { return old_name != nullptr; }
 };
 
-// The argument as it should be now; the same text where nothing is to be changed. A partition has arguments that are
-// about its parent: in these the name is all that tells which column is meant.
+// Returns the argument as it must be now; the same text if nothing changes. A partition has arguments that are about
+// its parent: in these, only the name shows which column is meant.
 const char* updated(const char* argument, Oid table, const table_change& change) {
     listed_column c;
     AttrNumber number;
@@ -108,7 +108,7 @@ const char* updated(const char* argument, Oid table, const table_change& change)
     return argument_text(c.kind, table, number, get_attname(table, number, false));
 }
 
-// Null where nothing is to be changed.
+// Returns null if nothing changes.
 bytea* updated_arguments(const bytea* stored, int count, Oid table, const table_change& change) {
     StringInfoData text;
     initStringInfo(&text);

@@ -20,7 +20,7 @@ bool is_hidden(Oid relation) {
     return hidden;
 }
 
-// VACUUM, which changes rows of pg_class too, takes the same lock.
+// VACUUM also changes rows of pg_class, and takes the same lock.
 void hide(Oid relation, bool wait) {
     if (is_hidden(relation))
         return;
@@ -71,8 +71,8 @@ PGPUBSUB_FUNCTION(pgpubsub_hide_from_decoding) {
     PG_RETURN_VOID();
 }
 
-// Row trigger of the private tables that only fires with session_replication_role = replica. A restore may set that,
-// too: it has no origin.
+// Row trigger of the private tables that fires only with session_replication_role = replica. A restore may set that
+// too, but has no replication origin.
 PGPUBSUB_FUNCTION(pgpubsub_skip_replicated) {
     if (!CALLED_AS_TRIGGER(fcinfo))
         ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

@@ -14,9 +14,9 @@ const text* text_of(int64 number) {
     return text_of({digits, static_cast<std::size_t>(pg_lltoa(number, digits))});
 }
 
-// A key is no place for more.
+// A key has no use for a longer text.
 constexpr uint64 max_json_text = 64 * 1024 * 1024;
-// So few bytes can't have so long a text, whatever they hold.
+// Values of so few bytes can't have a text of that length, whatever they hold.
 constexpr Size surely_short = 2048;
 
 const text* json_text_of(const Jsonb* json) {

@@ -1,4 +1,5 @@
-// The rows that a statement changed, as a trigger FOR EACH STATEMENT finds them: those before, and those after.
+// The rows that a statement changed, as a trigger FOR EACH STATEMENT receives them: the rows before, and the rows
+// after.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -7,16 +8,16 @@ namespace pgpubsub {
 
 class transition_table {
 public:
-    // From its first row on, whatever other triggers have read of it.
+    // Opens the table at its first row, whatever other triggers have read of it.
     static transition_table open(Tuplestorestate* rows, TupleDesc format) {
         tuplestore_select_read_pointer(rows, tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
         tuplestore_rescan(rows);
         return {rows, MakeSingleTupleTableSlot(format, &TTSOpsMinimalTuple), CurrentMemoryContext};
     }
 
-    // Moves to the next row and deforms it; null at the end.
+    // Moves to the next row and deforms it; returns null at the end.
     TupleTableSlot* next() {
-        // A row that was read from a file belongs to the slot, and lives as long as that.
+        // A row that was read from a file belongs to the slot, and lives as long as the slot.
         const bool found = with_context(memory_, [this] { return tuplestore_gettupleslot(rows_, true, false, slot_); });
         if (!found)
             return nullptr;
