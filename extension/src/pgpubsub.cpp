@@ -1,4 +1,4 @@
-// The library's entry: a list of its parts. Everything works when the library is loaded on first use.
+// The entry point of the library: the list of its parts. Everything also works if the library is loaded on first use.
 #include "admin/plain_grants.hpp"
 #include "admin/utility_hook.hpp"
 #include "capture/capture_plan.hpp"

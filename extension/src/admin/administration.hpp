@@ -1,7 +1,8 @@
-// What the functions that change channels, subscriptions and rights have in common.
+// Shared helpers of the functions that change channels, subscriptions and rights.
 //
-// Guarantee: only who may create (by a grant on create_channel) or who owns the channel gets past the guards
-// (owned_channel() in channel_lock.hpp). What then changes is changed without SQL (channel_rows.hpp, plain_grants.hpp).
+// Guarantee: only two kinds of users get past the guards (owned_channel() in channel_lock.hpp): users who may create
+// (by a grant on create_channel), and the owner of the channel. All later changes are made without SQL
+// (channel_rows.hpp, plain_grants.hpp).
 #pragma once
 
 #include "channel/arguments.hpp"
@@ -12,11 +13,11 @@
 
 namespace pgpubsub {
 
-// Why a broadcast channel has not what a queue channel has.
+// Why a broadcast channel lacks what a queue channel has.
 inline constexpr const char* nothing_is_stored =
     "A broadcast is sent when the transaction commits, and not stored for consumers.";
 
-// The subscription that the argument names, or all where it is null.
+// Returns the subscription that the argument names, or all if it is null.
 inline std::span<const subscription> subscriptions_argument(FunctionCallInfo fcinfo, int index, const channel& c) {
     if (PG_ARGISNULL(index))
         return subscriptions_of(c);

@@ -1,12 +1,12 @@
 // pgpubsub_begin_update(): how an update script begins.
 //
-// Guarantee: what the script does by the name of the schema, it does to the extension's objects. And it has all locks
-// before it changes anything: publishers and consumers wait for the update, but none of them fails for it, and none
-// waits longer than a deadlock takes to be looked for.
+// Guarantee: what the script does by the name of the schema, it does to the extension's objects. And the script has all
+// locks before it changes anything: publishers and consumers wait for the update, but none of them fails because of it,
+// and none waits longer than PostgreSQL waits before it looks for a deadlock.
 //
-// Steps: the schema belongs to the extension. Then all locks are taken (lock_all.hpp), in the order in which our
-// functions take them; and the rows of what rights may be granted on, for a GRANT that somebody has made by hand and
-// not committed would fail the script.
+// Steps: check that the schema belongs to the extension. Then take all locks (lock_all.hpp), in the order in which our
+// functions take them. Also lock the catalog rows of all objects on which rights may be granted, because an uncommitted
+// GRANT that somebody has made by hand would make the script fail.
 #include "admin/plain_grants.hpp"
 #include "admin/script.hpp"
 #include "channel/arguments.hpp"
@@ -33,8 +33,8 @@ struct wanted_locks {
 };
 static_assert(survives_longjmp<wanted_locks>);
 
-// The sequences and tables in the order in which our functions write to them, of which nothing is changed that a reader
-// could notice. Then the views, which are replaced.
+// Returns the locks: first the sequences and tables, in the order in which our functions write to them; no reader could
+// notice what is changed of them. Then the views, which are replaced.
 wanted_locks find_relations(Oid extension) {
     const catalog& ours = our_catalog();
     wanted_locks found{};
@@ -50,7 +50,7 @@ wanted_locks find_relations(Oid extension) {
     return found;
 }
 
-// What has rights of its own.
+// Returns whether objects of that class have rights of their own.
 bool has_rights(Oid of_class) {
     return of_class == RelationRelationId || of_class == ProcedureRelationId || of_class == TypeRelationId ||
            of_class == NamespaceRelationId;
@@ -81,7 +81,7 @@ PGPUBSUB_FUNCTION(pgpubsub_begin_update) {
             errhint("Rename the extension's schema to pgpubsub for the update, and any other of that name before."));
     const wanted_locks wanted = find_relations(extension);
     take_all_locks([&](const lock_attempt& attempt) { take_all(extension, wanted, attempt); });
-    // 0.1.0 has no trigger that tells of rows which were written by hand.
+    // 0.1.0 has no trigger that reports rows written by hand.
     forget_places();
     PG_RETURN_VOID();
 }

@@ -56,9 +56,10 @@ struct capture_trigger {
     NameData name;
 };
 
-// Whether the trigger captures into the channel: its table's owner may publish there, or else anybody's trigger would
-// keep the channel. Its arguments are stored one after the other, each with a zero byte behind it; the channel is the
-// first. Those of partitions stand beside that of the partitioned table, which counts.
+// Returns whether the trigger captures into the channel. The owner of its table must be allowed to publish there;
+// otherwise anybody's trigger could prevent dropping the channel. The arguments are stored one after the other, each
+// followed by a zero byte; the channel is the first. The triggers of partitions don't count, only that of the
+// partitioned table.
 bool captures_into(HeapTuple trigger, TupleDesc columns, const channel& c) {
     const FormData_pg_trigger& form = *reinterpret_cast<Form_pg_trigger>(GETSTRUCT(trigger));
     if (form.tgfoid != our_catalog().capture_function || OidIsValid(form.tgparentid) || form.tgnargs == 0)
@@ -72,7 +73,7 @@ bool captures_into(HeapTuple trigger, TupleDesc columns, const channel& c) {
     return OidIsValid(owner) && has_privilege(c.id, owner, privilege::publish);
 }
 
-// As of now, whatever snapshot the transaction has.
+// Finds the trigger as of now, whatever snapshot the transaction has.
 bool find_capture_trigger(const channel& c, capture_trigger* found) {
     const Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -111,7 +112,7 @@ channel_kind kind_argument(FunctionCallInfo fcinfo, int index) {
             errhint("The kinds are \"queue\" and \"broadcast\"."));
 }
 
-// What a channel has beside its subscriptions.
+// The settings of a channel beside those of its subscriptions.
 struct channel_settings {
     optional_argument ordered;
     optional_argument retention;
@@ -122,7 +123,7 @@ struct channel_settings {
     }
 };
 
-// kind_name: how to name in a message that the channel is of that kind.
+// `kind_name`: how a message names the argument that says that the channel is of that kind.
 void check_channel_settings(const channel_settings& own, const subscription_settings& of_subscription,
                             channel_kind kind, const char* kind_name) {
     if (kind == channel_kind::broadcast && own.ordered.is_given && DatumGetBool(own.ordered.value))
@@ -157,12 +158,12 @@ void make_broadcast(int32 channel_id) {
     remove_subscriptions_of(channel_id);
 }
 
-// Rows that were stored under the other rule would be delivered by neither. Keeps the channel's users out until the
-// transaction ends.
+// Refuses to change the order of a channel that has rows: rows that were stored under the other rule would be delivered
+// by neither. Keeps the channel's users out until the transaction ends.
 void check_may_change_order(const channel& c) {
     notification_table table = notification_table::open();
     if (knows_keys())
-        has_rows(table, c);  // so that the look under the lock is short
+        has_rows(table, c);  // so that the second look, under the lock, is short
     lock_channel(c.id, channel_lock::replace);
     if (has_rows(table, c))
         ereport(
@@ -253,7 +254,7 @@ PGPUBSUB_FUNCTION(pgpubsub_drop_channel) {
     const channel c = owned_channel(name, channel_lock::change);
     check_not_attached(c);
     remove_everything(c, subscriptions_of(c));
-    check_not_attached(c);  // again: an attach() holds the lock that was waited for
+    check_not_attached(c);  // again: an attach() may have held the lock for which this command has waited
     remove_broadcasts(c.id, true);
     remove_channel(c.id);
     PG_RETURN_VOID();

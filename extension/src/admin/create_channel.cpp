@@ -1,4 +1,4 @@
-// Making a channel on its first use, or by create_channel(): its row, its default subscription, its owner.
+// Makes a channel on its first use, or by create_channel(): its row, its default subscription, its owner.
 #include "admin/rights.hpp"
 #include "channel/catalog.hpp"
 #include "channel/channel.hpp"
@@ -18,8 +18,9 @@ Datum text_of(std::string_view s) {
     return PointerGetDatum(cstring_to_text_with_len(s.data(), static_cast<int>(s.size())));
 }
 
-// The sequences begin again when they are used up, as by a loop of creating and rolling back; an id that is taken is
-// passed over. An id that comes again was given up two thousand million ids ago: nothing remembers it.
+// Returns the next id. A sequence begins again when it is used up, for instance by a loop of creating and rolling back;
+// an id that is taken is skipped. An id that comes again was given up two thousand million ids ago: nothing remembers
+// it.
 int32 next_id(Oid catalog::*sequence, Oid catalog::*table, Oid catalog::*index, int columns) {
     for (;;) {
         CHECK_FOR_INTERRUPTS();

@@ -9,7 +9,7 @@
 namespace pgpubsub {
 namespace {
 
-// Objects that were found, each once. What depends on the first `followed` of them was looked for.
+// Objects that were found, each once. For the first `followed` of them, the dependent objects were looked up.
 struct objects {
     List* classes;
     List* oids;
@@ -25,7 +25,8 @@ struct objects {
 };
 static_assert(survives_longjmp<objects>);
 
-// Where the catalog of such objects names the table that they belong to, and go without; 0: nowhere.
+// Returns the column in which the catalog of such objects names the table to which they belong and with which they are
+// dropped; 0: none.
 AttrNumber column_of_table(Oid of_class) {
     switch (of_class) {
         case TriggerRelationId: return Anum_pg_trigger_tgrelid;
@@ -56,13 +57,13 @@ bool has_lock_of_its_own(Oid relation) {
     return kind != '\0' && kind != RELKIND_INDEX && kind != RELKIND_PARTITIONED_INDEX && kind != RELKIND_TOASTVALUE;
 }
 
-// What goes as a whole, and may have others that depend on it.
+// Returns whether such an object is dropped as a whole, and may have others that depend on it.
 bool may_be_needed(Oid of_class) {
     return of_class == RelationRelationId || of_class == ProcedureRelationId || of_class == TypeRelationId;
 }
 
-// What depends on the object. Of a table only a part may go, such as a trigger; what else depends on the table stays
-// then.
+// Adds the objects that depend on the object. If only a part of a table is dropped, such as a trigger, the other
+// dependents of the table stay.
 void follow(Oid of_class, Oid object, objects* found, List** tables) {
     const Relation depend = table_open(DependRelationId, AccessShareLock);
     ScanKeyData keys[] = {equals_oid(Anum_pg_depend_refclassid, of_class), equals_oid(Anum_pg_depend_refobjid, object)};
@@ -75,7 +76,7 @@ void follow(Oid of_class, Oid object, objects* found, List** tables) {
         if (OidIsValid(table) && has_lock_of_its_own(table))
             *tables = list_append_unique_oid(*tables, table);
         if (d.classid == RewriteRelationId)
-            found->add(RelationRelationId, table);  // a view goes with its rule
+            found->add(RelationRelationId, table);  // a view is dropped with its rule
         else if (d.objsubid == 0 && may_be_needed(d.classid))
             found->add(d.classid, d.objid);
     }
@@ -83,7 +84,7 @@ void follow(Oid of_class, Oid object, objects* found, List** tables) {
     table_close(depend, AccessShareLock);
 }
 
-// In the order of their OIDs, as far as anybody has an order in which they use tables.
+// Returns the tables in the order of their OIDs, which is the order of use as far as sessions have any.
 List* find_dependent_tables(Oid extension) {
     objects found = {NIL, NIL, 0};
     List* tables = NIL;
@@ -96,7 +97,8 @@ List* find_dependent_tables(Oid extension) {
 
 bool is_view(Oid relation) { return get_rel_relkind(relation) == RELKIND_VIEW; }
 
-// Tables and sequences: in the order in which the script made them, in which our functions use them.
+// Returns tables and sequences in the order in which the script made them, which is the order in which our functions
+// use them.
 List* members(Oid extension, bool views) {
     List* found = NIL;
     for_each_member(extension, [&found, views](Oid of_class, Oid object) {
@@ -113,7 +115,7 @@ void take_all(List* relations, const lock_attempt& attempt) {
         attempt.lock(lfirst_oid(cell), AccessExclusiveLock);
 }
 
-// What comes to depend on us while we wait is taken as well.
+// Objects that become dependent on us while we wait are locked as well.
 void take_dependent_tables(Oid extension, const lock_attempt& attempt) {
     int locked = -1;
     for (List* tables = NIL; list_length(tables) != locked;) {
@@ -146,7 +148,7 @@ void lock_before_drop(const DropStmt* command) {
     if (XactReadOnly || !names_ours(command) || !OidIsValid(extension) || !owns_extension(extension, GetUserId()))
         return;
     take_all_locks([&](const lock_attempt& attempt) {
-        // Without CASCADE nothing of others is dropped.
+        // Without CASCADE, no object of others is dropped.
         if (command->behavior == DROP_CASCADE)
             take_dependent_tables(extension, attempt);
         take_all(members(extension, true), attempt);

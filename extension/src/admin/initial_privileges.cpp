@@ -1,14 +1,15 @@
-// For the extension's scripts alone, which make this function, call it and drop it: who has rights on what a script
-// makes.
+// Sets the rights on the objects that a script makes. Only the extension's scripts use this function: they make it,
+// call it and drop it.
 //
-// Guarantee: after CREATE EXTENSION, and after ALTER EXTENSION UPDATE, nobody has a right on an object of the extension
-// but its owner, those that the script names, and those that were granted one since. Default privileges (ALTER DEFAULT
-// PRIVILEGES), which may give, and take, rights on whatever a role makes, change nothing of that. Rights that were
-// granted since stay, and pg_dump still sees that they were.
+// Guarantee: after CREATE EXTENSION, and after ALTER EXTENSION UPDATE, these roles and no others have a right on an
+// object of the extension: its owner, the roles that the script names, and the roles that were granted a right since.
+// Default privileges (ALTER DEFAULT PRIVILEGES), which may give and take rights on whatever a role makes, change
+// nothing of that. Rights that were granted since stay, and pg_dump still sees that they were granted.
 //
-// PostgreSQL takes all rights on an object that a script grants or revokes one on for initial ones (pg_init_privs),
-// which pg_dump leaves out. So an object that was there before the script is touched only where its initial rights are
-// wrong, and what was granted since is put back as if by hand. That PUBLIC may use a type is the script's own will.
+// If a script grants or revokes a right on an object, PostgreSQL takes all rights on it for initial rights
+// (pg_init_privs), which pg_dump leaves out. Therefore an object that existed before the script is changed only if its
+// initial rights are wrong, and the rights granted since are put back as if by hand. That PUBLIC may use a type is
+// intended by the script.
 #include "admin/script.hpp"
 #include "channel/arguments.hpp"
 
@@ -16,8 +17,8 @@ using namespace pgpubsub;
 
 namespace {
 
-// Each object of the extension that has rights, with its rights now, and its initial ones (null: this script has made
-// it).
+// Each object of the extension that has rights, with its present rights and its initial rights (null: this script has
+// made it).
 constexpr const char* objects = R"(
     WITH object AS (
         SELECT d.classid, d.objid, o.*,
@@ -44,7 +45,7 @@ constexpr const char* objects = R"(
             OR EXISTS (SELECT FROM aclexplode(initial) r
                         WHERE r.grantee NOT IN (owner, 'pg_read_all_stats'::regrole, CASE classid WHEN 'pg_type'::regclass THEN 0 ELSE owner END))) )";
 
-// What was granted on an object since it was made, by somebody's own will.
+// The rights that somebody has deliberately granted on an object since it was made.
 constexpr const char* granted_since = R"(
     SELECT format('GRANT %s ON %s TO %s%s', r.privilege_type, name,
                   CASE r.grantee WHEN 0 THEN 'PUBLIC' ELSE r.grantee::regrole::text END,
@@ -67,7 +68,7 @@ void run(const char* command) {
         elog(ERROR, "could not run \"%s\"", command);
 }
 
-// The only column of the query's rows.
+// Returns the only column of the query's rows.
 List* texts(const char* query, Oid extension) {
     Oid types[] = {OIDOID};
     Datum values[] = {ObjectIdGetDatum(extension)};
@@ -91,7 +92,8 @@ struct set_initial_privileges_arguments {
     enum : int { readers };
 };
 
-// readers: on what pg_read_all_stats is granted which right, each as in GRANT, of objects that this script has made.
+// `readers`: the rights that pg_read_all_stats is granted on objects that this script has made, each written as in
+// GRANT.
 PGPUBSUB_FUNCTION(pgpubsub_set_initial_privileges) {
     const Oid extension = extension_of_script();
     Datum* readers;
@@ -103,7 +105,7 @@ PGPUBSUB_FUNCTION(pgpubsub_set_initial_privileges) {
     run_all(texts(corrections, extension));
     for (int i = 0; i < reader_count; ++i)
         run(psprintf("GRANT %s TO pg_read_all_stats", TextDatumGetCString(readers[i])));
-    creating_extension = false;  // as if by hand; an ERROR ends the script, and sets it too
+    creating_extension = false;  // as if by hand; an ERROR ends the script, and resets it too
     run_all(by_hand);
     creating_extension = true;
     SPI_finish();

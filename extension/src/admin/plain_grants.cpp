@@ -9,7 +9,7 @@
 namespace pgpubsub {
 namespace {
 
-// All forms of a function of that name that the extension has.
+// The extension's functions (all forms) or view of that name, and the sets to which they belong.
 struct grantable {
     const char* name;
     unsigned sets;
@@ -80,7 +80,7 @@ bool has_directly(Oid role, Datum acl_value, AclMode wanted) {
     return (has & wanted) == wanted;
 }
 
-// Whether the role itself has the right on the object, whose row is in that cache.
+// Returns whether the role itself has the right on the object, whose row is in that cache.
 bool has_right(Oid role, syscache_id cache, AttrNumber acl_column, Oid object, AclMode wanted) {
     const HeapTuple tuple = SearchSysCache1(cache, ObjectIdGetDatum(object));
     if (!HeapTupleIsValid(tuple))
@@ -114,7 +114,7 @@ List* qualified(const char* schema, const char* name) {
     return list_make2(makeString(pstrdup(schema)), makeString(pstrdup(name)));
 }
 
-// The functions of that name that the extension has.
+// Returns the extension's functions of that name.
 List* forms_of(const char* name) {
     const Oid schema = our_schema();
     const Oid extension = getExtensionOfObject(RelationRelationId, our_catalog().channel);
@@ -142,8 +142,8 @@ Node* function_node(const char* schema, Oid oid) {
     return reinterpret_cast<Node*>(function);
 }
 
-// As the owner of the extension's tables, so that it is who grants. After an ERROR the transaction's abort puts the
-// user back.
+// Runs f as the owner of the extension's tables, so that this owner is the grantor. After an ERROR, the transaction's
+// abort restores the user.
 template <typename F>
 void as_extension_owner(F f) {
     const Oid owner = owner_of_relation(our_catalog().channel);
@@ -155,8 +155,7 @@ void as_extension_owner(F f) {
     SetUserIdAndSecContext(caller, context);
 }
 
-// What a set is made of: an object, the right on it that goes with the set, and where pg_catalog has the object's
-// rights.
+// A part of a set: an object, the right on it that goes with the set, and where pg_catalog stores the object's rights.
 struct granted_object {
     ObjectType type;
     Oid catalog;
@@ -195,7 +194,7 @@ Node* node_of(const granted_object& o) {
     return reinterpret_cast<Node*>(makeRangeVar(schema, get_rel_name(o.oid), -1));
 }
 
-// Whether the role has not what is to be granted, or has what is to be revoked.
+// Returns whether the role lacks what must be granted, or has what must be revoked.
 bool is_to_change(Oid role, const granted_object& o, direction d) {
     return has_right(role, o.cache, o.acl_column, o.oid, o.mode) != (d == direction::grant);
 }
@@ -206,7 +205,7 @@ bool is_any_to_change(Oid role, unsigned sets, direction d) {
     return result;
 }
 
-// False: another transaction is changing one of them, which is told in `busy`.
+// Changes the rights. Returns false if another transaction is changing one of the objects, and sets `*busy` to it.
 bool change_if_free(Oid role, unsigned sets, direction d, granted_object* busy) {
     bool is_free = true;
     lock_grants();
@@ -225,8 +224,8 @@ bool change_if_free(Oid role, unsigned sets, direction d, granted_object* busy) 
     return is_free;
 }
 
-// Somebody who has made a GRANT on one of our functions by hand may have to wait for us next, so nothing is held while
-// we wait for them.
+// Waits for another transaction that is changing the rights on the object. A user who has made a GRANT on one of our
+// functions by hand may have to wait for us next, so nothing is locked during the wait.
 void wait_for_change_of(const granted_object& o) {
     in_sub_transaction([&o] {
         lock_catalog_row(o.catalog, o.oid, if_busy::wait);
@@ -245,11 +244,11 @@ struct wanted_change {
     Oid role;
     unsigned sets;
     direction d;
-    int nest_level;  // of the sub-transaction that asked for it
+    int nest_level;  // of the subtransaction that asked for it
 };
 
-// In the memory of the transaction, in the order in which they were asked for; so those of the innermost
-// sub-transaction come last.
+// In the memory of the transaction, in the order of the requests; so the requests of the innermost subtransaction come
+// last.
 List* wanted = NIL;
 
 wanted_change* last_wanted() { return wanted == NIL ? nullptr : static_cast<wanted_change*>(llast(wanted)); }
@@ -268,7 +267,7 @@ void change_at_commit(Oid role, unsigned sets, direction d) {
     });
 }
 
-// What a sub-transaction asked for goes with it when it rolls back, and becomes its parent's when it ends well.
+// The requests of a subtransaction are dropped when it rolls back, and become its parent's when it commits.
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
     const int nest_level = GetCurrentTransactionNestLevel();
     if (event == SUBXACT_EVENT_ABORT_SUB) {
@@ -283,7 +282,7 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
     }
 }
 
-// Calls act() for each, but where the role, or the extension, has been dropped since.
+// Calls act() for each request, except if the role or the extension has been dropped since.
 template <typename F>
 void for_each_wanted(F act) {
     PushActiveSnapshot(GetTransactionSnapshot());
@@ -296,7 +295,7 @@ void for_each_wanted(F act) {
     PopActiveSnapshot();
 }
 
-// A prepared transaction may stay for days, and would hold up all who need such grants.
+// A prepared transaction may stay for days, and would hold up all others that need such grants.
 void refuse_to_prepare(const wanted_change& w) {
     if (is_any_to_change(w.role, w.sets, w.d))
         ereport(
@@ -317,7 +316,7 @@ void at_end(XactEvent event, void*) {
     wanted = NIL;
 }
 
-// Who has EXECUTE on a function gets the set that it stands for.
+// Gives the set to each role that has EXECUTE on the function which stands for the set.
 void complete_by(Oid function, unsigned set) {
     const HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(tuple))
@@ -360,7 +359,7 @@ void complete_grants_at_commit() {
     }
 }
 
-// What the last transaction did is seen then.
+// When the lock is acquired, the changes of the previous holder are visible.
 void lock_grants() { LockDatabaseObject(our_catalog().channel_privilege, InvalidOid, 0, ShareUpdateExclusiveLock); }
 
 void watch_grants() {

@@ -1,4 +1,4 @@
-// Removing what subscriptions hold: with them, or by itself (purge).
+// Removes the notifications of subscriptions: together with the subscriptions, or by themselves (purge).
 #include "admin/removal.hpp"
 
 #include "admin/administration.hpp"
@@ -18,8 +18,8 @@ struct purge_channel_arguments {
     enum : int { channel, subscription };
 };
 
-// What a transaction is at is left to it. Consumers that look meanwhile find nothing; where this rolls back, there is
-// something again.
+// Removes notifications. A row that another transaction has locked or is changing is left to it. Consumers that look
+// meanwhile find nothing; if this transaction rolls back, there is something again.
 int64 remove_notifications(const channel& c, std::span<const subscription> subscriptions) {
     wake_consumers_on_abort(c);
     notification_table table = notification_table::open();

@@ -1,9 +1,8 @@
-// pgpubsub_pass_on_privileges(former, successor): for the update scripts, where one function takes the place of
-// another.
+// pgpubsub_pass_on_privileges(former, successor): for update scripts that replace one function by another.
 //
-// Guarantee: whoever could call the former function can call its successor, and pg_dump carries that. A GRANT in the
-// script itself would not do: what an extension's script grants counts as what CREATE EXTENSION grants, and is left out
-// of a dump.
+// Guarantee: every role that could call the former function can call its successor, and pg_dump carries that. A GRANT
+// in the script itself would not do: pg_dump treats the grants of an extension's script as those of CREATE EXTENSION,
+// and leaves them out.
 #include "channel/arguments.hpp"
 
 using namespace pgpubsub;
@@ -43,7 +42,7 @@ PGPUBSUB_FUNCTION(pgpubsub_pass_on_privileges) {
     require(fcinfo, at::successor, "successor");
     const routine former = find_routine(PG_GETARG_OID(at::former));
     const char* const successor = format_procedure_qualified(PG_GETARG_OID(at::successor));
-    // After an ERROR, the end of the script puts it back.
+    // After an ERROR, the end of the script resets it.
     const bool was_creating = creating_extension;
     creating_extension = false;
     SPI_connect();

@@ -67,8 +67,8 @@ PGPUBSUB_FUNCTION(pgpubsub_grant_channel) {
     PG_RETURN_VOID();
 }
 
-// The plain grants stay. They give nothing without a right on a channel, and they may not be this channel's owner's to
-// take: the role may have them for another channel. The role may be gone, and then is given by its number.
+// The plain grants stay. They give nothing without a right on a channel. And the owner of this channel may have no say
+// in them: the role may need them for another channel. A role that was dropped is given by its number.
 PGPUBSUB_FUNCTION(pgpubsub_revoke_channel) {
     PreventCommandIfReadOnly("pgpubsub.revoke_channel()");
     const channel_right a = right_arguments<revoke_channel_arguments>(fcinfo);
@@ -101,7 +101,7 @@ PGPUBSUB_FUNCTION(pgpubsub_revoke_usage) {
 
 PGPUBSUB_FUNCTION(pgpubsub_complete_usage) {
     complete_grants_at_commit();
-    // What a REVOKE of the script, of what default privileges gave on the type, has taken.
+    // A REVOKE in the script, of rights that default privileges gave on the type, has removed the dependencies.
     depend_on_all_roles();
     PG_RETURN_VOID();
 }
@@ -111,21 +111,22 @@ PGPUBSUB_FUNCTION(pgpubsub_has_channel_privilege) {
     const std::string_view name = text_argument(fcinfo, at::channel, "channel");
     const privilege wanted = parse_privilege(text_argument(fcinfo, at::privilege, "privilege"));
     channel c;
-    // A trigger may name what can't be a channel's name.
+    // A trigger may have an argument that can't be the name of a channel.
     if (name.empty() || name.size() > max_channel_bytes || !find_channel(name, &c))
         PG_RETURN_NULL();
     PG_RETURN_BOOL(has_privilege(c.id, GetUserId(), wanted));
 }
 
-// Statement trigger on the tables of channels: all sessions forget what they remember of them, when this commits.
+// Statement trigger on the tables of channels: when this transaction commits, all sessions forget their caches of these
+// tables.
 PGPUBSUB_FUNCTION(pgpubsub_channels_changed) {
     CacheInvalidateRelcacheByRelid(our_catalog().channel);
-    // Rights that are restored, or written by hand.
+    // Rights may be restored, or written by hand.
     if (CALLED_AS_TRIGGER(fcinfo)) {
         const auto* const trigger = reinterpret_cast<const TriggerData*>(fcinfo->context);
         if (RelationGetRelid(trigger->tg_relation) == our_catalog().channel_privilege &&
             (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))) {
-            CommandCounterIncrement();  // so that the rows of this command are seen
+            CommandCounterIncrement();  // makes the rows of this command visible
             depend_on_all_roles();
         }
     }

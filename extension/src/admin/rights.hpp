@@ -5,10 +5,10 @@
 
 namespace pgpubsub {
 
-// Gives a role a right on a channel, and with it what it needs to make use of it.
+// Gives a role a right on a channel, and the plain grants that it needs to use it.
 void give_right(int32 channel_id, Oid role, privilege what);
 
-// Makes a role the owner of a new channel. What it may call stays as it is.
+// Makes a role the owner of a new channel. The functions that the role may call stay the same.
 void make_owner(int32 channel_id, Oid role);
 
 }  // namespace pgpubsub

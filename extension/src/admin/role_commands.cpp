@@ -1,4 +1,4 @@
-// What DROP OWNED and REASSIGN OWNED do with the rights on channels.
+// The effects of DROP OWNED and REASSIGN OWNED on the rights on channels.
 #include "admin/role_commands.hpp"
 
 #include "admin/role_rights.hpp"
@@ -17,7 +17,7 @@ void for_each_role(List* specs, Act act) {
 
 }  // namespace
 
-// A REVOKE on the type that stands for the rights takes the dependency, too.
+// A REVOKE on the type that stands for the rights also removes the dependency.
 void pgpubsub::after_grant(const GrantStmt* command) {
     if (command->objtype != OBJECT_TYPE || creating_extension || !is_installed())
         return;
@@ -38,7 +38,7 @@ void pgpubsub::after_reassign_owned(const ReassignOwnedStmt* command) {
     PopActiveSnapshot();
 }
 
-// Event trigger at the end of DROP OWNED, which has looked already whether the user may do that to these roles.
+// Event trigger at the end of DROP OWNED. That command has already checked that the user may do it to these roles.
 PGPUBSUB_FUNCTION(pgpubsub_after_drop_owned) {
     if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
         ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),

@@ -4,10 +4,10 @@
 
 namespace pgpubsub {
 
-// To be called when REASSIGN OWNED has been done. Nothing happens where the extension is not in this database.
+// Called after REASSIGN OWNED. Does nothing if the extension is not in this database.
 void after_reassign_owned(const ReassignOwnedStmt* command);
 
-// The same for GRANT and REVOKE.
+// Called after GRANT and REVOKE; otherwise the same.
 void after_grant(const GrantStmt* command);
 
 }  // namespace pgpubsub

@@ -10,7 +10,7 @@
 namespace pgpubsub {
 namespace {
 
-// What stands in for the rights in pg_shdepend; InvalidOid before version 0.2.0 of the extension.
+// Returns the type that stands for the rights in pg_shdepend; InvalidOid before version 0.2.0 of the extension.
 Oid rights_type() {
     return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("channel_rights"),
                            ObjectIdGetDatum(get_rel_namespace(our_catalog().channel)));

@@ -1,4 +1,4 @@
-// What the functions have in common that only the extension's scripts call: each script makes those that it needs, and
+// Shared helpers of the functions that only the extension's scripts call: each script makes those that it needs, and
 // drops them.
 #pragma once
 
@@ -6,8 +6,8 @@
 
 namespace pgpubsub {
 
-// The extension, which CREATE or ALTER EXTENSION is at work on.
-// Errors: object_not_in_prerequisite_state (55000) when it is not.
+// Returns the extension on which CREATE or ALTER EXTENSION is at work.
+// Errors: object_not_in_prerequisite_state (55000) if there is none.
 inline Oid extension_of_script() {
     const Oid extension = our_extension();
     if (!creating_extension || CurrentExtensionObject != extension)

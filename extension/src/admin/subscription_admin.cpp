@@ -1,4 +1,4 @@
-// Adding, removing, pausing and resuming subscriptions.
+// Adds, removes, pauses and resumes subscriptions.
 #include "admin/administration.hpp"
 #include "admin/removal.hpp"
 #include "channel/channel_settings.hpp"

@@ -17,7 +17,7 @@
 namespace pgpubsub {
 namespace {
 
-// PostgreSQL itself waits up to 5 s for others to leave.
+// PostgreSQL itself waits up to 5 s for other sessions to leave.
 constexpr int patience_ms = 5000;
 constexpr int64 pause_after_command = USECS_PER_SEC / 2;
 
@@ -37,8 +37,7 @@ bool commits_prepared(const Node* command) {
            reinterpret_cast<const TransactionStmt*>(command)->kind == TRANS_STMT_COMMIT_PREPARED;
 }
 
-// Of a database that was copied, or in which the extension was made by a prepared transaction, the launcher may not
-// know.
+// The launcher may not know of a database that was copied, or in which a prepared transaction made the extension.
 void ask_for_worker_if_needed() {
     shared_database* const d = known_database_entry(MyDatabaseId);
     const bool is_known = d != nullptr && (has_worker(d) || pg_atomic_read_u32(&d->is_wanted) != 0);
@@ -61,14 +60,14 @@ DefElem* find_option(List* options, const char* name) {
     return nullptr;
 }
 
-// By itself PostgreSQL gives an OID once. Who names one may give a database that of a dropped one: the copy of the same
-// template, with the same files.
+// PostgreSQL by itself gives an OID once. But CREATE DATABASE ... OID may give a database the OID of a dropped one: a
+// copy of the same template, with the same files.
 bool may_give_oid_again(const Node* command) {
     return IsA(command, CreatedbStmt) &&
            find_option(reinterpret_cast<const CreatedbStmt*>(command)->options, "oid") != nullptr;
 }
 
-// The database that must have no sessions for the command; null: the command is another one.
+// Returns the database that must have no sessions for the command; null: the command is another one.
 const char* database_to_leave(const Node* command) {
     if (IsA(command, DropdbStmt))
         return reinterpret_cast<const DropdbStmt*>(command)->dbname;
@@ -87,7 +86,7 @@ const char* database_to_leave(const Node* command) {
     return nullptr;
 }
 
-// A command that would be refused anyhow sends no worker away.
+// If the command would be refused anyway, no worker is sent away.
 shared_database* find_worker_in_the_way(const Node* command, ProcessUtilityContext context) {
     const char* const name = database_to_leave(command);
     if (name == nullptr || context != PROCESS_UTILITY_TOPLEVEL || !IsTransactionState() || IsTransactionBlock())
@@ -131,7 +130,7 @@ ProcessUtility_hook_type next_hook() { return previous_hook != nullptr ? previou
 
 void let_go(int, Datum held) {
     auto* const d = reinterpret_cast<shared_database*>(DatumGetPointer(held));
-    // Not before this transaction has ended.
+    // Only after this transaction has ended.
     const int64 now = steady_now();
     SpinLockAcquire(&d->lock);
     d->retry_at = now + pause_after_command;
@@ -152,7 +151,7 @@ void note_before(const Node* command) {
         ask_for_worker_if_needed();
 }
 
-// What a hook is called with.
+// The arguments of a hook.
 struct call {
     PlannedStmt* planned;
     const char* query;
@@ -166,7 +165,7 @@ struct call {
     void pass_on() const {
         const bool gives_oid_again = may_give_oid_again(planned->utilityStmt);
         next_hook()(planned, query, read_only_tree, context, params, environment, destination, completion);
-        // The dropped one has no sessions any more, and the new one has none before it is committed.
+        // The dropped database has no sessions any more, and the new one has none before it is committed.
         if (gives_oid_again)
             forget_places();
     }
@@ -185,7 +184,7 @@ pg_noinline void execute_without_worker(const call& c, shared_database* d) {
 
 void execute_and_follow(const call& c) {
     const Node* const command = c.planned->utilityStmt;
-    // Before it is executed: a ROLLBACK frees itself, and its plan.
+    // Read before the command is executed: a ROLLBACK frees its own statement and plan.
     const bool reassigns = IsA(command, ReassignOwnedStmt);
     const bool grants = IsA(command, GrantStmt);
     const bool concerns = concerns_captures(command);

@@ -1,10 +1,10 @@
-// Commands that the shared memory must know of before they are executed, and those that our rights, captures or locks
-// have to follow.
+// Commands that the shared memory must know before they are executed, and commands that our rights, captures or locks
+// must follow.
 //
-// - LISTEN and UNLISTEN: who listens (sessions.hpp).
+// - LISTEN and UNLISTEN: which session listens (sessions.hpp).
 // - DROP EXTENSION: the worker ends.
 // - DROP DATABASE, ALTER DATABASE ... RENAME or SET TABLESPACE, CREATE DATABASE ... TEMPLATE: PostgreSQL refuses them
-//   while anybody is connected to the database. So its worker goes away for the while.
+//   while any process is connected to the database. So its worker leaves for that time.
 #pragma once
 
 namespace pgpubsub {

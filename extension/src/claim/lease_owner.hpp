@@ -38,8 +38,8 @@ int32 process_id_of(int64 owner);
 // Returns whether this session is the owner of the row's lease.
 bool is_own_lease(const row_values& row);
 
-// count_lease() reports that this transaction got a lease of that notification with set_lease_owner(). The other
-// function reports that it ended a lease of this session.
+// count_lease() reports that this transaction got a lease of that notification with set_lease_owner();
+// count_end_of_lease() that it ended a lease of this session.
 void count_lease(int64 id);
 void count_end_of_lease();
 

@@ -70,8 +70,8 @@ void end_if_asked_to() {
         proc_exit(0);
 }
 
-// Returns the extension; InvalidOid if it is not installed, or if the database is a template, which nobody could copy
-// beside a worker.
+// Returns the extension. Returns InvalidOid if it is not installed, or if the database is a template: nobody could copy
+// the template while a worker is connected.
 Oid extension_to_serve() {
     StartTransactionCommand();
     const Oid found = may_have_worker(MyDatabaseId) ? our_extension() : InvalidOid;
