@@ -10,15 +10,15 @@
 
 namespace pgpubsub::inline v0 {
 
-/// What an error knows about itself beside its message.
+/// The properties of an error beside its message.
 struct error_facts {
-    std::string sqlstate = {};     ///< five characters; empty when neither the server nor libpq was involved
-    std::string hint = {};         ///< what to do about it, as a sentence; may be empty
-    bool connection_lost = false;  ///< the connection is gone, and with it the transaction that was open
-    bool in_doubt = false;         ///< it was lost while a COMMIT was on its way: either outcome is possible
+    std::string sqlstate = {};     ///< five characters; empty if neither the server nor libpq was involved
+    std::string hint = {};         ///< what to do about the error, as a sentence; may be empty
+    bool connection_lost = false;  ///< the connection is gone, and with it the open transaction
+    bool in_doubt = false;         ///< the connection was lost during a COMMIT: either outcome is possible
 };
 
-/// Everything that goes wrong is reported by this type: branch on its properties, never on its text.
+/// The type of all errors that the library reports: branch on its properties, never on its text.
 class PGPUBSUB_EXPORT error : public std::runtime_error {
 public:
     /// @param message  lower-case, without a period at its end; what() returns it
@@ -27,22 +27,25 @@ public:
     error& operator=(const error&) noexcept;
     ~error() override;
 
-    /// The SQLSTATE (five characters), or an empty string when there is none. Problems with the connection
-    /// have class 08, wrong options and arguments 22023.
+    /// Returns the SQLSTATE (five characters), or an empty string if there is none. Problems with the connection have
+    /// class 08, wrong options and arguments 22023.
     const std::string& sqlstate() const noexcept;
 
-    /// What to do about it, as a sentence; the server's HINT or the library's own. May be empty.
+    /// Returns what to do about the error, as a sentence: the server's HINT or the library's own. May be empty.
     const std::string& hint() const noexcept;
 
-    /// Whether the same work may succeed if it is simply tried again: a lost connection, a serialization
-    /// failure or deadlock (class 40), a lack of resources (class 53), a lock that was not free (55P03), a
-    /// server that is starting up or shutting down (57P01 to 57P03).
+    /// Returns whether the same work may succeed if it is simply tried again. That is so for
+    /// - a lost connection;
+    /// - a serialization failure or deadlock (class 40);
+    /// - a lack of resources (class 53);
+    /// - a lock that was not free (55P03);
+    /// - a server that is starting up or shutting down (57P01 to 57P03).
     bool retryable() const noexcept;
 
-    /// Whether the connection is gone. The open transaction was rolled back, unless in_doubt().
+    /// Returns whether the connection is gone. The open transaction was rolled back, unless in_doubt().
     bool connection_lost() const noexcept;
 
-    /// Whether the connection was lost while a commit was on its way, so that nobody knows its outcome.
+    /// Returns whether the connection was lost during a commit, so that its outcome is unknown.
     bool in_doubt() const noexcept;
 
 private:

@@ -1,8 +1,8 @@
-// The macros that mark what the shared library exports; everything else in it is hidden.
+// The macros that mark the exported symbols of the shared library; all other symbols are hidden.
 #ifndef PGPUBSUB_EXPORT_HPP
 #define PGPUBSUB_EXPORT_HPP
 
-// 201709 is what GCC 10 says for -std=c++20.
+// GCC 10 defines 201709 for -std=c++20.
 #if defined(__cplusplus) && __cplusplus < 201709L
 #error "pgpubsub needs C++20: compile with -std=c++20"
 #endif

@@ -1,4 +1,4 @@
-// What a publisher hands in.
+// The input of a publisher.
 #ifndef PGPUBSUB_MESSAGE_HPP
 #define PGPUBSUB_MESSAGE_HPP
 
@@ -15,13 +15,13 @@ struct message {
     std::string payload = {};                    ///< JSON text
     std::optional<std::string> key = {};         ///< the key, if any
     std::optional<std::string> headers = {};     ///< JSON text, an object
-    std::optional<std::string> deliver_at = {};  ///< not before this time, as PostgreSQL reads a timestamptz
-    int priority = 0;                            ///< higher ones are delivered first
+    std::optional<std::string> deliver_at = {};  ///< not delivered before this time; text of a PostgreSQL timestamptz
+    int priority = 0;                            ///< higher priorities are delivered first
 
-    /// What it is about, for as long as it waits: while one with the same dedup_key waits for a subscription, nothing
-    /// is stored for it, and publish() returns the id of that one.
+    /// The subject of the notification while it waits. While a notification with the same dedup_key waits for a
+    /// subscription, nothing is stored for that subscription, and publish() returns the id of the waiting notification.
     std::optional<std::string> dedup_key = {};
-    /// The waiting one gets this payload. Needs dedup_key.
+    /// true: the waiting notification gets this payload. Needs dedup_key.
     bool replace_waiting = false;
 };
 

@@ -1,10 +1,10 @@
-// libpgpubsub: consume from and publish to PostgreSQL as a message broker. This header includes all others.
+// libpgpubsub: consumes from and publishes to PostgreSQL as a message broker. This header includes all others.
 #ifndef PGPUBSUB_PGPUBSUB_HPP
 #define PGPUBSUB_PGPUBSUB_HPP
 
-#include <pgpubsub/export.hpp>  // first: it says when the compiler is set to an older C++
+#include <pgpubsub/export.hpp>  // first: it reports a compiler that is set to an older C++
 
-#if __cplusplus >= 201709L  // else that is all it says
+#if __cplusplus >= 201709L  // otherwise there is nothing more to report
 #include <pgpubsub/consumer.hpp>
 #include <pgpubsub/error.hpp>
 #include <pgpubsub/handler.hpp>

@@ -17,9 +17,8 @@
 
 namespace pgpubsub::inline v0 {
 
-/// One parameter of a statement ($1, $2, …): text, an integer, a double, a bool, or null (nullptr, or an
-/// empty optional). The server decides the type from the place where the parameter stands; where it
-/// can't, write a cast: `$1::bigint`.
+/// One parameter of a statement ($1, $2, …): text, an integer, a double, a bool, or null (nullptr, or an empty
+/// optional). The server infers the type from the position of the parameter; if it can't, write a cast: `$1::bigint`.
 class param {
 public:
     param(std::nullptr_t) {}
@@ -37,7 +36,7 @@ public:
             text_ = param(*value).text_;
     }
 
-    /// The parameter as it is sent; nothing for null.
+    /// Returns the parameter as it is sent; no value for null.
     const std::optional<std::string>& text() const noexcept { return text_; }
 
 private:
@@ -53,21 +52,21 @@ public:
     struct PGPUBSUB_HIDDEN impl;
     explicit result(std::shared_ptr<const impl> rows) noexcept;
 
-    std::size_t rows() const noexcept;     ///< how many rows
-    std::size_t columns() const noexcept;  ///< how many columns
+    std::size_t rows() const noexcept;     ///< number of rows
+    std::size_t columns() const noexcept;  ///< number of columns
 
-    /// The name of a column, valid as long as this result or a copy of it lives.
-    /// @throws std::out_of_range when there is no such column
+    /// Returns the name of a column, valid as long as this result or a copy of it lives.
+    /// @throws std::out_of_range if there is no such column
     std::string_view name(std::size_t column) const;
 
-    /// How many rows an INSERT, UPDATE, DELETE or MERGE changed, or a SELECT returned.
+    /// Returns how many rows an INSERT, UPDATE, DELETE or MERGE changed, or a SELECT returned.
     std::uint64_t affected() const noexcept;
 
-    /// A value as text, valid as long as this result or a copy of it lives; nothing for null.
-    /// @throws std::out_of_range when there is no such row or column
+    /// Returns a value as text, valid as long as this result or a copy of it lives; no value for null.
+    /// @throws std::out_of_range if there is no such row or column
     std::optional<std::string_view> at(std::size_t row, std::size_t column) const;
 
-    /// A value by the name of its column, otherwise like the other at().
+    /// Returns a value by the name of its column; otherwise like the other at().
     std::optional<std::string_view> at(std::size_t row, std::string_view column) const;
 
 private:

@@ -6,8 +6,8 @@
 
 namespace pgpubsub::inline v0 {
 
-/// The version of the library in use, such as "0.1.0". It equals the version of the extension that was
-/// released with it; a server with an older extension is refused when the library needs more of it.
+/// Returns the version of the library in use, such as "0.1.0". It equals the version of the extension that was released
+/// with it. A server with an older extension is refused if the library needs more than that extension has.
 PGPUBSUB_EXPORT const char* version() noexcept;
 
 }  // namespace pgpubsub::inline v0
