@@ -49,7 +49,8 @@ result session::query(std::string_view sql, const params& parameters) {
 
 namespace {
 
-// What became of a publication whose reply got lost nobody knows; without the right to publish it says who gives it.
+// The outcome of a publication whose reply got lost is unknown. If the right to publish is missing, the error says
+// which role can grant it.
 template <typename Read>
 auto publish_by(connection& server, const statement& call, const std::string& channel, Read read) {
     try {

@@ -1,8 +1,8 @@
 // Guarantees that a handler's SQL is undone together when the handler fails, and that no handler ends
 // the transaction that carries the notifications of its whole batch.
 //
-// Steps of a handler's first statement, in one round trip: release the savepoint of the handler before
-// it, set its own, run the statement. A handler that runs no SQL costs no savepoint.
+// Steps of a handler's first statement, in one round trip: release the savepoint of the previous handler, set its own
+// savepoint, run the statement. A handler that runs no SQL costs no savepoint.
 
 #include <pgpubsub/transaction.hpp>
 
@@ -58,9 +58,9 @@ pg_result transaction::impl::run(std::string_view sql, const params& parameters)
     }
 }
 
-// A role, a search_path or a time limit that one handler sets would be the next one's, and that of the statements by
-// which the library takes and puts back. Behind the savepoint of the handler that set it this undoes what was undone
-// already.
+// Undoes the settings of the previous handlers. A role, a search_path or a time limit that one handler sets would
+// otherwise hold for the next handler, and for the statements by which the library takes and puts back. If the
+// savepoint of that handler has been rolled back, this repeats the undoing.
 void transaction::impl::add_restoration(std::vector<statement>& statements) {
     if (!settings_changed_)
         return;

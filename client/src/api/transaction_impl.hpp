@@ -1,5 +1,5 @@
-// The state behind pgpubsub::transaction: one handler after the other in one transaction, each behind a
-// savepoint that is set only when the handler first runs SQL, and sent along with it.
+// The state behind pgpubsub::transaction: one handler after the other in one transaction, each behind a savepoint. The
+// savepoint is set only when the handler first runs SQL, and is sent along with it.
 #pragma once
 
 #include <cstdint>
@@ -28,14 +28,14 @@ public:
     }
     void end_handler() noexcept { in_handler_ = false; }
 
-    // Undoes what the handlers have set for the session. To be called before the transaction is committed.
+    // Undoes the settings that the handlers have made for the session. Call it before the transaction is committed.
     void restore_settings();
 
-    // Undoes what the current handler did and puts its notification back with the failure. Returns how many came back:
-    // more than one when others of its key, taken later on an ordered channel, have to wait for it.
+    // Undoes the current handler's work and puts its notification back with the failure. Returns how many notifications
+    // went back: on an ordered channel more than one, if others of its key that were taken later have to wait for it.
     std::int64_t fail(std::int64_t id, const handler_failure& failure);
 
-    // The first SQL error that the current handler got, for the case that it swallowed it.
+    // Returns the first SQL error that the current handler got, in case it swallowed the error.
     const std::string& first_error() const noexcept { return first_error_; }
 
 private:

@@ -1,4 +1,4 @@
-// Calls that can't be interrupted and have no limit of their own, such as asking a name server.
+// Makes calls that can't be interrupted and have no limit of their own, such as asking a name server.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -18,7 +18,7 @@
 
 namespace pgpubsub::inline v0 {
 
-// Calls it in a thread of its own, which is left behind when the time is over (then there is no result), or when
+// Calls `call` in a thread of its own. The thread is left behind if the time is over (then there is no result), or if
 // another stop is posted (then it throws interrupted). So the call must own all that it uses, and must not throw.
 template <typename Call, typename Result = std::invoke_result_t<Call>>
 std::optional<Result> call_within(clock::time_point deadline, inbox* in, Call call) {
@@ -39,7 +39,7 @@ std::optional<Result> call_within(clock::time_point deadline, inbox* in, Call ca
             }
             ::eventfd_write(state->done, 1);
         }).detach();
-    } catch (const std::system_error&) {  // no thread is to be had
+    } catch (const std::system_error&) {  // no thread is available
         return std::nullopt;
     }
     std::array<pollfd, 2> waits{{{state->done, POLLIN, 0}, {in != nullptr ? in->fd() : -1, POLLIN, 0}}};

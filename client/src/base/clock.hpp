@@ -1,4 +1,4 @@
-// The clock of the client: steady, since waits must not jump with the wall clock.
+// The clock of the client: steady, because waits must not jump with the wall clock.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Guarantees that a byte posted before the owner's last read() is seen by it, or makes poll() return.
+// Guarantees that the owner sees a byte that was posted before its last read(), or that the byte makes poll() return.
 
 #include "base/inbox.hpp"
 
@@ -30,11 +30,12 @@ inbox::~inbox() {
     ::close(write_end_);
 }
 
-// The flag comes second: were it first, a read() between the two would take it down and leave the byte behind unseen.
+// The flag is set second: if it were first, a read() between the two steps would clear it and leave the byte behind
+// unseen.
 void inbox::post(char byte) noexcept {
     const int saved = errno;
     while (::write(write_end_, &byte, 1) < 0 && errno == EINTR) {}
-    errno = saved;  // a full pipe is as good: the owner has not read for 65,536 stops
+    errno = saved;  // a full pipe suffices: the owner has not read for 65,536 stops
     posted_ = true;
 }
 
@@ -57,8 +58,8 @@ void inbox::read() noexcept {
         for (ssize_t i = 0; i < count; ++i)
             stops_ += bytes[i] == stop_byte;
     }
-    // Only now: what is posted from here on writes a byte again. What the wake-up was about is looked at
-    // by the caller after this, so nothing can slip through between.
+    // Only now: later posts write a byte again. The caller looks at the cause of the wake-up after this, so no wake-up
+    // is lost in between.
     wake_posted_ = false;
 }
 

@@ -1,13 +1,13 @@
-// How other threads and signal handlers reach a thread that sleeps in poll(): a pipe, into which they
-// write one byte. post_stop() and post_wake() never block and are safe in a signal handler; everything
-// else belongs to the thread that owns the inbox.
+// The way by which other threads and signal handlers reach a thread that sleeps in poll(): a pipe, into which they
+// write one byte. post_stop() and post_wake() never block and are safe in a signal handler. All other functions are
+// only for the thread that owns the inbox.
 #pragma once
 
 #include <atomic>
 
 namespace pgpubsub::inline v0 {
 
-// Thrown out of a wait when the owner of the inbox was asked to stop meanwhile.
+// Thrown out of a wait if the owner of the inbox was meanwhile asked to stop.
 struct interrupted {};
 
 class inbox {
@@ -20,12 +20,12 @@ public:
     void post_stop() noexcept;
     void post_wake() noexcept;
 
-    int fd() const noexcept { return read_end_; }  // readable when something was posted
-    void read() noexcept;                          // takes what was posted, without waiting
-    // Whether it is worth a read(): a look that costs no system call. What was posted this instant may be seen by the
-    // next one only; poll() misses nothing.
+    int fd() const noexcept { return read_end_; }  // readable if something was posted
+    void read() noexcept;                          // takes the posted bytes, without waiting
+    // Returns whether a read() is worth it; costs no system call. A byte posted this instant may be seen only by the
+    // next call; poll() misses nothing.
     bool has_post() const noexcept { return posted_; }
-    int stops() const noexcept { return stops_; }  // how often a stop was posted so far
+    int stops() const noexcept { return stops_; }  // number of stops posted so far
     void forget_stops() noexcept { stops_ = 0; }
 
 private:

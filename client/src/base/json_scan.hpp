@@ -1,5 +1,5 @@
-// Finds the members of a JSON object without changing them: each value is handed out as the text that it is, so that a
-// number of any length stays exact. Strict (RFC 8259), since anybody can send a NOTIFY with anything in it. Pure.
+// Finds the members of a JSON object without changing them: each value is returned as its own text, so that a number of
+// any length stays exact. Strict (RFC 8259), because anybody can send a NOTIFY with anything in it. Pure.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ class json_scanner {
 public:
     explicit json_scanner(std::string_view text) : rest_(text) {}
 
-    // The members of the object that the text is; nothing when it is no JSON object. Of a name that comes twice both
-    // are handed out.
+    // Returns the members of the object; no value if the text is not a JSON object. If a name occurs twice, both
+    // members are returned.
     std::optional<std::vector<std::pair<std::string, std::string_view>>> members() {
         std::vector<std::pair<std::string, std::string_view>> found;
         skip_space();
@@ -29,7 +29,7 @@ public:
         return rest_.empty() ? std::optional(std::move(found)) : std::nullopt;
     }
 
-    // The text that a JSON string stands for; nothing when it is no string.
+    // Returns the text for which a JSON string stands; no value if it is not a string.
     std::optional<std::string> string_value() {
         std::string value;
         return string(&value) && rest_.empty() ? std::optional(std::move(value)) : std::nullopt;
@@ -120,7 +120,7 @@ private:
         return true;
     }
 
-    // What stands behind a backslash: u and four hexadecimal digits.
+    // Reads the part after a backslash: u and four hexadecimal digits.
     std::optional<unsigned> code_unit() {
         if (!take('u') || rest_.size() < 4)
             return std::nullopt;

@@ -1,4 +1,4 @@
-// Whether a text is JSON (RFC 8259), in one pass over it, whatever its size and depth. Pure.
+// Checks whether a text is JSON (RFC 8259), in one pass over it, whatever its size and depth. Pure.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace pgpubsub::inline v0 {
 
 class json_syntax {
 public:
-    // Where the text stops being JSON (its end, if something is missing there); nothing when it is JSON.
+    // Returns where the text stops being JSON (its end, if something is missing there); no value if it is JSON.
     static std::optional<std::size_t> first_error(std::string_view text) {
         json_syntax check(text, static_cast<std::size_t>(-1));
         if (check.value()) {
@@ -23,7 +23,8 @@ public:
         return check.passed(text);
     }
 
-    // How long the value is that the text begins with; nothing when that is no JSON, or deeper than so many brackets.
+    // Returns the length of the value at the start of the text; no value if that is not JSON, or has more than
+    // `deepest` nested brackets.
     static std::optional<std::size_t> size_of_value(std::string_view text, std::size_t deepest) {
         json_syntax check(text, deepest);
         return check.value() ? std::optional(check.passed(text)) : std::nullopt;
@@ -36,7 +37,7 @@ private:
     std::size_t passed(std::string_view text) const { return static_cast<std::size_t>(at_ - text.data()); }
 
     bool value() {
-        std::string open;  // the brackets that are open
+        std::string open;  // the open brackets
         for (;;) {
             skip_space();
             if (take('{')) {

@@ -1,5 +1,5 @@
-// Guarantees that the callback is never entered by two threads, and that its exceptions end here: a log
-// that fails must not cost a notification; and that a message is one line.
+// Guarantees that the callback never runs in two threads at once, that its exceptions end here (a failing log must not
+// cost a notification), and that a message is one line.
 
 #include "base/logger.hpp"
 

@@ -1,4 +1,4 @@
-// Formats messages and hands them to the log callback, one thread at a time, and not the same warning without end.
+// Formats messages and hands them to the log callback, one thread at a time, without endless repetitions of a warning.
 #pragma once
 
 #include <fmt/format.h>
@@ -37,14 +37,14 @@ public:
 
     void write(log_level level, std::string_view message) noexcept;
 
-    // Says how many were held back, if a minute is over; or `now`. Each write() does that too.
+    // If a minute is over, or `now` is set, logs how many messages were held back. Each write() does that too.
     void tell_repetitions(bool now = false) noexcept;
 
 private:
     log_callback callback_;
     std::mutex mutex_;
     repetitions repetitions_;
-    std::atomic<bool> holds_back_ = false;  // any: so that asking costs nothing
+    std::atomic<bool> holds_back_ = false;  // whether any message is held back; cheap to ask
 };
 
 }  // namespace pgpubsub::inline v0

@@ -1,5 +1,6 @@
-// Text from elsewhere as a part of one line of output, whatever its reader takes for the end of a line (C0, DEL, NEL
-// and the other C1, U+2028, U+2029), and without what drives a terminal. Pure; the text is UTF-8.
+// Makes text from elsewhere a part of one line of output. It removes everything that a reader may take for the end of a
+// line (C0, DEL, NEL and the other C1, U+2028, U+2029), and everything that controls a terminal. Pure; the text is
+// UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,7 @@
 
 namespace pgpubsub::inline v0 {
 
-// The length of the control character or line separator at the start of `text`, or 0.
+// Returns the length of the control character or line separator at the start of `text`, or 0.
 constexpr std::size_t control_sequence(std::string_view text) {
     if (text.empty())
         return 0;
@@ -24,7 +25,7 @@ constexpr std::size_t control_sequence(std::string_view text) {
     return 0;
 }
 
-// A copy of `text` in which each control character is what `replace` makes of it: a function from its bytes to text.
+// Returns a copy of `text` in which each control character is replaced. `replace` is a function from its bytes to text.
 template <typename Replace>
 std::string replace_controls(std::string_view text, Replace replace) {
     std::string line;
@@ -43,26 +44,26 @@ std::string replace_controls(std::string_view text, Replace replace) {
     return line.append(text.substr(copied));
 }
 
-// Valid JSON: what stands for a control character in a string is its escape, and white space between tokens is left
-// out, unless it is a plain space. Every number stays as it is written.
+// Returns valid JSON on one line: a control character in a string becomes its escape; white space between tokens is
+// left out, except plain spaces. Every number stays as it is written.
 inline std::string json_on_one_line(std::string_view json) {
     return replace_controls(json, [](std::string_view control) -> std::string {
         const auto last = static_cast<unsigned char>(control.back());
         if (control.size() == 3)
             return last == 0xA8 ? "\\u2028" : "\\u2029";
         if (last < 0x20)
-            return "";  // in a string JSON has the escape only
+            return "";  // a string can contain it only as an escape
         constexpr char digits[] = "0123456789abcdef";
         return std::string("\\u00") + digits[last >> 4] + digits[last & 0xF];
     });
 }
 
-// A message for people: each is a space, and what is no UTF-8 is U+FFFD.
+// Returns a message for people: each control character becomes a space, and each byte that is not UTF-8 U+FFFD.
 inline std::string printable(std::string_view text) {
     return to_utf8(replace_controls(text, [](std::string_view) { return " "; }));
 }
 
-// What a log line shows of an error text: one line, and of a long one its beginning and its end.
+// Returns an error text for a log line: one line; if it is long, its beginning and its end.
 inline std::string excerpt(std::string_view text) {
     constexpr std::size_t head = 100, tail = 200;
     const auto in_character = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80; };

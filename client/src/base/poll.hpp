@@ -11,8 +11,8 @@
 
 namespace pgpubsub::inline v0 {
 
-// Returns true when a descriptor is ready, false at the deadline. A signal doesn't end the wait: its
-// handler writes into a pipe that is among the descriptors.
+// Returns true if a descriptor is ready, false at the deadline. A signal doesn't end the wait: its handler writes into
+// a pipe that is among the descriptors.
 inline bool poll_until(std::span<pollfd> descriptors, clock::time_point deadline) {
     for (;;) {
         const auto left = std::chrono::ceil<milliseconds>(deadline - clock::now()).count();
@@ -21,7 +21,7 @@ inline bool poll_until(std::span<pollfd> descriptors, clock::time_point deadline
         if (ready > 0)
             return true;
         if (ready < 0 && errno != EINTR)
-            return true;  // let the caller's next call report it
+            return true;  // the caller's next call reports it
         if (clock::now() >= deadline)
             return false;
     }

@@ -1,5 +1,5 @@
-// Text that goes into SQL where no parameter can stand. Pure; all text is UTF-8, which is also what the
-// connections are set to, so no byte of a longer character can be taken for a quote.
+// Quotes text for places in SQL where no parameter can stand. Pure. All text is UTF-8, and the connections are set to
+// UTF-8, so no byte of a longer character can be taken for a quote.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace pgpubsub::inline v0 {
 
-// An identifier in double quotes, as LISTEN needs it.
+// Returns an identifier in double quotes, as LISTEN needs it.
 inline std::string quote_identifier(std::string_view name) {
     std::string quoted = "\"";
     for (const char c : name) {
@@ -18,14 +18,14 @@ inline std::string quote_identifier(std::string_view name) {
     return quoted += '"';
 }
 
-// A name as a value of type regrole: in double quotes only if it needs them, since people will read it.
+// Returns a name as a value of type regrole: in double quotes only if it needs them, because people will read it.
 inline std::string quote_role(std::string_view name) {
     const bool plain =
         !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
     return plain && (name.front() < '0' || name.front() > '9') ? std::string(name) : quote_identifier(name);
 }
 
-// A string constant for a statement that is shown to people.
+// Returns a string constant for a statement that is shown to people.
 inline std::string quote_literal(std::string_view text) {
     std::string quoted = "'";
     for (const char c : text) {
@@ -36,8 +36,8 @@ inline std::string quote_literal(std::string_view text) {
     return quoted += '\'';
 }
 
-// The text form of an array of text: every element quoted, so that NULL, braces and commas are plain text. An element
-// without a value (of a range of optionals) is null.
+// Returns the text form of an array of text. Every element is quoted, so that NULL, braces and commas are plain text.
+// An element without a value (in a range of optionals) is null.
 template <typename Range>
 std::string array_literal(const Range& elements) {
     std::string literal = "{";
@@ -61,7 +61,7 @@ std::string array_literal(const Range& elements) {
     return literal += '}';
 }
 
-// What is wrong with the name of a channel or subscription, or nothing.
+// Returns what is wrong with the name of a channel or subscription, or null.
 inline const char* name_problem(std::string_view name) {
     if (name.empty())
         return "can't be empty";

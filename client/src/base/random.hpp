@@ -1,4 +1,4 @@
-// The random number for jitter; each thread has its own generator.
+// The random numbers for jitter; each thread has its own generator.
 #pragma once
 
 #include <random>

@@ -1,6 +1,6 @@
-// Which warnings are held back, because the same has been said so often just now, and what is said instead: once a
-// minute the last of them, with how many there were. Two are the same when they differ in numbers only; but what is in
-// double quotes, a name mostly, counts as it is. Pure: the time is handed in.
+// Holds back warnings that were repeated often just now. Instead, the last of them is logged once a minute, with the
+// number of repetitions. Two warnings are the same if they differ in numbers only; text in double quotes, mostly a
+// name, is compared as it is. Pure: the time is an argument.
 #pragma once
 
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ public:
         std::string text;
     };
 
-    // Whether this one is not to be written. It is counted then.
+    // Returns whether this message must be held back, and counts it then.
     bool holds_back(log_level level, std::string_view text, clock::time_point now) {
         if (kinds_.size() > kinds_kept)
             std::erase_if(kinds_, [](const auto& k) { return k.second.held_back == 0; });
@@ -43,7 +43,7 @@ public:
         return true;
     }
 
-    // The lines that are due instead of those that were held back; `all`: also where the minute is not yet over.
+    // Returns the due lines that replace held-back messages. `all`: also if the minute is not yet over.
     std::vector<line> due(clock::time_point now, bool all = false) {
         std::vector<line> lines;
         const bool too_many = kinds_.size() > kinds_kept;
@@ -60,7 +60,7 @@ public:
         return lines;
     }
 
-    // Whether there are some that no line has told of yet.
+    // Returns whether messages are held back that no line has reported yet.
     bool any_held_back() const {
         return std::any_of(kinds_.begin(), kinds_.end(), [](const auto& k) { return k.second.held_back > 0; });
     }
@@ -71,7 +71,7 @@ private:
     static constexpr std::size_t kinds_kept = 200;
 
     struct kind {
-        clock::time_point since{};  // when the first of those below came
+        clock::time_point since{};  // when the first of the messages counted below came
         int said = 0;
         unsigned long held_back = 0;
         std::string last;

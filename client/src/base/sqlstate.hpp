@@ -1,4 +1,4 @@
-// The SQLSTATEs that the client acts on, and what it makes of them. Pure.
+// The SQLSTATEs on which the client acts, and their meaning for it. Pure.
 #pragma once
 
 #include <string_view>
@@ -25,7 +25,7 @@ inline constexpr std::string_view wrong_object_type = "42809";
 inline constexpr std::string_view wrong_moment = "55000";
 inline constexpr std::string_view cancelled = "57014";
 
-// Whether the same work may succeed if it is simply tried again.
+// Returns whether the same work may succeed if it is simply tried again.
 constexpr bool is_retryable(std::string_view state) {
     if (state == server_rejected)
         return false;  // refused for a reason that stays
@@ -34,26 +34,26 @@ constexpr bool is_retryable(std::string_view state) {
            state == "57P03" || state == "57P05" || state == read_only;
 }
 
-// Whether there is no server just now that takes connections: none answers, or it is starting up or shutting down.
+// Returns whether no server accepts connections at the moment: none answers, or it is starting up or shutting down.
 constexpr bool is_away(std::string_view state) {
     if (state == server_rejected)
         return false;
     return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03";
 }
 
-// Whether it was in the way of somebody else (a serialization failure, a deadlock).
+// Returns whether the transaction conflicted with another one (a serialization failure, a deadlock).
 constexpr bool is_conflict(std::string_view state) { return state.substr(0, 2) == "40"; }
 
-// Whether the server ends the connection after it reported this.
+// Returns whether the server ends the connection after it has reported this.
 constexpr bool ends_connection(std::string_view state) {
     return state.substr(0, 2) == "08" || state == "57P01" || state == "57P02" || state == "57P03" || state == "57P04" ||
            state == "57P05" || state == "25P03";
 }
 
-// Whether a row can't be sent, because the connection's encoding (UTF-8) has no way to write what it holds.
+// Returns whether a row can't be sent, because the connection's encoding (UTF-8) can't represent its content.
 constexpr bool is_unreadable(std::string_view state) { return state == "22021" || state == "22P05"; }
 
-// Whether waiting does not help: somebody has to grant, install, upgrade or correct something.
+// Returns whether waiting does not help: somebody must grant, install, upgrade or correct something.
 constexpr bool is_permanent(std::string_view state) {
     return state == no_privilege || state == undefined_function || state == undefined_schema ||
            state == feature_missing || state == invalid_parameter || state == wrong_object_type ||

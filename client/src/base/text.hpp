@@ -1,5 +1,5 @@
-// Makes any bytes acceptable as text to the server: valid UTF-8, no zero byte, bounded. Pure. An error
-// message that the server refused would turn one failed notification into a batch that never ends.
+// Makes any bytes acceptable as text to the server: valid UTF-8, no zero byte, bounded. Pure. If the server refused an
+// error message, one failed notification would become a batch that never ends.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace pgpubsub::inline v0 {
 
-// The length of the valid UTF-8 sequence at the start of `text`, or 0. No overlong forms, no surrogates.
+// Returns the length of the valid UTF-8 sequence at the start of `text`, or 0. No overlong forms, no surrogates.
 constexpr std::size_t utf8_sequence(std::string_view text) {
     if (text.empty())
         return 0;
@@ -29,7 +29,7 @@ constexpr std::size_t utf8_sequence(std::string_view text) {
     return length;
 }
 
-// The text with each invalid byte, and each zero byte, replaced by U+FFFD.
+// Returns the text with each invalid byte, and each zero byte, replaced by U+FFFD.
 inline std::string to_utf8(std::string_view text) {
     std::string clean;
     clean.reserve(text.size());
@@ -46,8 +46,8 @@ inline std::string to_utf8(std::string_view text) {
     return clean;
 }
 
-// An error text fit to be stored: valid UTF-8, at most `limit` bytes; of a longer one the end is kept
-// (that is where programs say why they gave up), cut between characters.
+// Returns an error text that can be stored: valid UTF-8, at most `limit` bytes. If it is longer, its end is kept
+// (there, programs say why they gave up), cut between characters.
 inline std::string storable_error(std::string_view text, std::size_t limit = 8192) {
     if (text.size() > limit)
         text.remove_prefix(text.size() - limit);

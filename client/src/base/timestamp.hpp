@@ -1,5 +1,5 @@
-// A timestamptz as the server writes it in JSON (ISO 8601 with a UTC offset), as a number, and what is made of that.
-// Pure.
+// Converts a timestamptz that the server has written in JSON (ISO 8601 with a UTC offset) into a number, and makes the
+// idempotency key from it. Pure.
 #pragma once
 
 #include <charconv>
@@ -11,17 +11,18 @@
 
 namespace pgpubsub::inline v0 {
 
-// Days from 1970-01-01 to a day of the Gregorian calendar, in which the year 0 comes before the year 1.
+// Returns the days from 1970-01-01 to a day of the Gregorian calendar, in which the year 0 comes before the year 1.
 constexpr std::int64_t days_from_1970(std::int64_t year, std::int64_t month, std::int64_t day) {
-    year -= month <= 2;  // a year that begins in March has its leap day at its end
+    year -= month <= 2;  // in a year that begins in March, the leap day is at the end
     const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
     const std::int64_t year_of_era = year - era * 400;
     const std::int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
     return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
 }
 
-// Microseconds since 1970-01-01 00:00 UTC of a text such as 2026-01-02T03:04:05.678901+05:30: the year has four digits
-// or more, the offset may have minutes and seconds, and " BC" may stand at the end. Nothing when it is no such text.
+// Returns the microseconds since 1970-01-01 00:00 UTC for a text such as 2026-01-02T03:04:05.678901+05:30. The year has
+// four digits or more, the offset may have minutes and seconds, and " BC" may stand at the end. Returns no value if the
+// text is not of this form.
 inline std::optional<std::int64_t> microseconds_of(std::string_view text) {
     const auto take = [&](std::string_view expected) {
         const bool found = text.starts_with(expected);
@@ -92,12 +93,12 @@ inline std::optional<std::int64_t> microseconds_of(std::string_view text) {
     std::int64_t microseconds = 0;
     if (__builtin_mul_overflow(seconds, std::int64_t{1'000'000}, &microseconds) ||
         __builtin_add_overflow(microseconds, fraction, &microseconds))
-        return std::nullopt;  // within half an hour of the last one that the server knows
+        return std::nullopt;  // within half an hour of the last time that the server knows
     return microseconds;
 }
 
-// By what a repetition is recognised, though a server that has gone back in time gives out the same ids again. What
-// created_at says is used as it is when it is no time of the calendar (infinity, written by hand).
+// Returns the key that identifies repetitions, even if a server that has gone back in time gives out the same ids
+// again. If created_at is not a time of the calendar (infinity, written by hand), its text is used as it is.
 inline std::string idempotency_key(std::int64_t id, std::string_view created_at) {
     const auto microseconds = microseconds_of(created_at);
     return std::to_string(id) + '-' + (microseconds ? std::to_string(*microseconds) : std::string(created_at));

@@ -6,8 +6,8 @@
 
 namespace pgpubsub::inline v0 {
 
-// Numbers between dots compare as numbers, a missing one counts as 0, and what follows the last number
-// ("-dev") counts nothing.
+// Compares numbers between dots as numbers. A missing number counts as 0, and the text after the last number ("-dev")
+// is ignored.
 constexpr std::strong_ordering compare_versions(std::string_view a, std::string_view b) {
     const auto take_number = [](std::string_view& text) {
         unsigned long number = 0;

@@ -1,4 +1,4 @@
-// How long a consumer may sleep, and how much it takes at once. Pure.
+// Computes how long a consumer may sleep, and how much it takes at once. Pure.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace pgpubsub::inline v0 {
 
-// Reads the server's "seconds until due" (a float8 as text, maybe negative or infinite), rounded up to
-// milliseconds, so that nobody wakes too early. Nothing for infinity, and for text that is no number.
+// Reads the server's "seconds until due" (a float8 as text, maybe negative or infinite), rounded up to milliseconds so
+// that no consumer wakes too early. Returns no value for infinity, and for text that is not a number.
 inline std::optional<std::chrono::milliseconds> parse_due(std::string_view seconds) {
     double value = 0;
     const auto [end, code] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), value);
@@ -24,9 +24,9 @@ inline std::optional<std::chrono::milliseconds> parse_due(std::string_view secon
         static_cast<std::chrono::milliseconds::rep>(std::ceil(std::clamp(value, -limit, limit) * 1000)));
 }
 
-// When to look at a drained channel again because of its next due time. Something that is overdue and
-// still was not handed out (another consumer's open transaction holds it just now) is asked for again soon, but ever
-// less often: `empty_rounds` is how many times in a row nothing came although something was due.
+// Returns when to look at a drained channel again because of its next due time. An overdue notification that was not
+// handed out (another consumer's open transaction holds it just now) is requested again soon, but ever less often:
+// `empty_rounds` counts how many times in a row nothing came although something was due.
 constexpr std::optional<std::chrono::milliseconds> due_wait(std::optional<std::chrono::milliseconds> due_in,
                                                             int empty_rounds) {
     using std::chrono::milliseconds;
@@ -37,21 +37,21 @@ constexpr std::optional<std::chrono::milliseconds> due_wait(std::optional<std::c
     return milliseconds(10) * (1 << std::clamp(empty_rounds, 0, 7));  // 10 ms to 1.28 s
 }
 
-// Over which time those spread who look after a hint to everybody, when so many hints in a row were for nothing: the
-// first few count as chance.
+// Returns the time over which consumers spread their looks after a hint to all consumers, depending on how many hints
+// in a row were in vain: the first few count as chance.
 constexpr std::chrono::milliseconds hint_spread(int vain_hints) {
     using std::chrono::milliseconds;
     return vain_hints < 4 ? milliseconds(0) : milliseconds(std::min(20, 1 << std::min(vain_hints - 4, 5)));
 }
 
-// How long to pause before the next wait, when so many in a row named a channel where nothing was found.
+// Returns the pause before the next wait, depending on how many waits in a row named a channel where nothing was found.
 constexpr std::chrono::milliseconds pause_after_vain_waits(int in_vain) {
     using std::chrono::milliseconds;
     return in_vain < 2 ? milliseconds(0) : milliseconds(10) * (1 << std::min(in_vain - 2, 7));  // 10 ms to 1.28 s
 }
 
-// The size of the next batch: doubled while a full batch is quick, cut while one is slow, so that one
-// consumer neither pays a round trip for each notification nor sits on work that others could do.
+// Returns the size of the next batch: doubled while a full batch is quick, cut while a batch is slow. So a consumer
+// neither pays a round trip for each notification nor keeps work that others could do.
 constexpr int next_batch_size(int asked, int received, std::chrono::milliseconds took, int maximum) {
     using std::chrono::milliseconds;
     if (took > milliseconds(250)) {

@@ -1,5 +1,5 @@
-// Guarantees that the hint of an error suits its reason, as far as that is known. Of several hosts the one speaks that
-// has most to say: a server that refuses, before one that does not answer.
+// Guarantees that the hint of an error suits its reason, as far as the reason is known. If several hosts failed, the
+// most informative failure is reported: a server that refuses comes before one that does not answer.
 
 #include "pq/connect_failure.hpp"
 
@@ -33,7 +33,8 @@ struct advice {
     std::string_view hint;
 };
 
-// Why libpq itself did not go on: its messages about TLS and about servers of the wrong kind.
+// Returns advice for the failures that libpq itself reports: those about TLS, and those about servers of the wrong
+// kind.
 std::optional<advice> advice_of_libpq(std::string_view message) {
     constexpr std::string_view state = sqlstate::unable_to_connect;
     if (contains(message, "SSL was required") || contains(message, "SSL connection is required"))

@@ -1,4 +1,4 @@
-// What to say of a connection that could not be made. Pure.
+// The error for a connection that could not be made. Pure.
 #pragma once
 
 #include <string>
@@ -12,18 +12,19 @@ namespace pgpubsub::inline v0 {
 // Why an attempt at one address failed.
 struct failed_attempt {
     std::string message = {};   // one line
-    std::string sqlstate = {};  // the server's word; empty: it did not get that far
+    std::string sqlstate = {};  // from the server; empty: the attempt did not get that far
     bool lacks_password = false;
     bool timed_out = false;
 };
 
-// Takes apart what libpq says at PQERRORS_VERBOSE: the SQLSTATE that stands in it, and the text for people.
+// Splits a message that libpq writes at PQERRORS_VERBOSE into its SQLSTATE and the text for people.
 failed_attempt read_failure(std::string_view message);
 
-// Whether the other hosts need not be tried, for they would refuse for the same reason. libpq sees it so.
+// Returns whether the other hosts need not be tried, because they would refuse for the same reason. libpq has the same
+// rule.
 bool is_final(const failed_attempt& failure);
 
-// 08001, or 08004, 53300, 57P03 when a server has refused, with a hint that suits.
+// Returns the error: 08001, or 08004, 53300, 57P03 if a server has refused, with a hint that suits.
 error connect_error(const std::vector<failed_attempt>& failures);
 
 }  // namespace pgpubsub::inline v0

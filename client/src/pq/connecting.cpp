@@ -1,10 +1,10 @@
-// Guarantees that one host that swallows what it is sent does not keep the others from being tried: each address of
-// each host has the whole of connect_timeout for itself. libpq leaves that to the caller where it does not block, so it
-// gets one address at a time from here; and the rules by which it chooses among several are kept here
-// (target_session_attrs, load_balance_hosts, and that a server which refuses us ends the search).
+// Guarantees that a host which swallows what it is sent does not keep the others from being tried: each address of each
+// host has the whole of connect_timeout for itself. For non-blocking connections, libpq leaves that limit to the
+// caller, so libpq gets one address at a time from here. The rules by which libpq chooses among several hosts are
+// implemented here: target_session_attrs, load_balance_hosts, and that a server which refuses us ends the search.
 //
-// Connecting is done step by step (PQconnectPoll), since PQconnectdb can't be interrupted: the first wait
-// is for writing, and the socket is asked for anew before each wait because libpq may replace it.
+// Connecting is done step by step (PQconnectPoll), because PQconnectdb can't be interrupted. The first wait is for
+// writing. The socket is read anew before each wait, because libpq may replace it.
 
 #include "pq/connecting.hpp"
 
@@ -28,7 +28,7 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
-// Whoever waits for the end of the program waits for no longer than this.
+// Limit after a request to stop: the end of the program waits for no longer than this.
 constexpr milliseconds limit_after_stop = std::chrono::seconds(4);
 
 class search {
@@ -43,7 +43,7 @@ public:
         if (target_.any_order)
             shuffle(hosts);
         found_.resize(hosts.size());
-        // libpq's rule for prefer-standby: if none of them is one, then any.
+        // libpq's rule for prefer-standby: if no host is a standby, then any host.
         const auto& wanted = target_.session_attributes;
         const std::vector<std::string> rounds =
             wanted == "prefer-standby" ? std::vector<std::string>{"standby", "any"} : std::vector{wanted};
@@ -58,9 +58,9 @@ public:
     }
 
 private:
-    using places = std::vector<host>;  // of one address at most each
+    using places = std::vector<host>;  // each with one address at most
 
-    // Where a host is to be found; looked up once.
+    // Returns the places of a host; looked up once.
     const places& places_of(const host& h, std::optional<places>& known) {
         if (known)
             return *known;
@@ -89,7 +89,7 @@ private:
 
     clock::time_point deadline() const { return std::min(end_, clock::now() + target_.timeout); }
 
-    // Null: it failed, and others may be tried.
+    // Returns null if the attempt failed and other hosts may be tried.
     pg_connection attempt(const host& h, const std::string& attributes) {
         settings_list settings = target_.settings;
         if (!h.name.empty())
@@ -107,7 +107,7 @@ private:
         pg_connection handle(PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 0));
         if (!handle)
             throw std::bad_alloc();
-        PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);  // for the SQLSTATE: see read_failure()
+        PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);  // includes the SQLSTATE: see read_failure()
         if (!finish(handle.get(), until)) {
             failures_.push_back({.message = fmt::format("connection to server {}failed: timed out after {:.0f} s",
                                                         name_of(handle.get(), h),
@@ -127,7 +127,7 @@ private:
         return nullptr;
     }
 
-    // False when the time is over.
+    // Returns false if the time is over.
     bool finish(PGconn* handle, clock::time_point until) const {
         auto wanted = PGRES_POLLING_WRITING;
         while (PQstatus(handle) != CONNECTION_BAD && wanted != PGRES_POLLING_OK && wanted != PGRES_POLLING_FAILED) {
@@ -148,7 +148,7 @@ private:
         return true;
     }
 
-    // As libpq's own messages have it.
+    // Returns the name as libpq's own messages write it.
     static std::string name_of(const PGconn* handle, const host& h) {
         const char* used = PQhost(handle);
         const std::string name = used != nullptr && *used != '\0' ? used : h.name;

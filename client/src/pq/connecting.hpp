@@ -1,4 +1,4 @@
-// How a connection is made.
+// Making a connection.
 #pragma once
 
 #include "pq/conninfo.hpp"
@@ -8,11 +8,11 @@ namespace pgpubsub::inline v0 {
 
 class inbox;
 
-// Connects to the first of the hosts that accepts. Throws error (08001, 08004, 53300, 57P03) with a hint, or
-// interrupted when `in` is given and another stop is posted to it meanwhile.
+// Connects to the first of the hosts that accepts. Throws error (08001, 08004, 53300, 57P03) with a hint. Throws
+// interrupted if `in` is given and another stop is posted to it meanwhile.
 pg_connection connect(const conninfo& target, inbox* in);
 
-// The settings as libpq takes them: two arrays that end in a null pointer. They point into what they are made of.
+// The settings in the form that libpq takes: two arrays that end in a null pointer. They point into their source.
 struct setting_arrays {
     explicit setting_arrays(const settings_list& settings) {
         for (const auto& [keyword, value] : settings) {

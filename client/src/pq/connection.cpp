@@ -1,6 +1,6 @@
-// Guarantees that every failure leaves here as an error with an SQLSTATE that says whether the connection
-// is gone; and that all waiting for the server is done in one place, next_result(), where a stop is heeded and a server
-// that is silent is looked for. A statement may take as long as it takes, as long as its server is there.
+// Guarantees that every failure leaves here as an error with an SQLSTATE that says whether the connection is gone. All
+// waiting for the server happens in one function, next_result(): there a stop is obeyed, and a silent server is probed.
+// A statement may take any time while its server is there.
 
 #include "pq/connection.hpp"
 
@@ -30,9 +30,9 @@ namespace {
 
 constexpr milliseconds silence_after_stop = std::chrono::seconds(1);
 constexpr milliseconds look_limit_after_stop = std::chrono::seconds(5);
-constexpr milliseconds after_last_stop{700};  // for the server to answer what was sent
-// What has arrived encrypted may wait where poll() does not see it: a record of up to 16 kB is decrypted as a whole,
-// and libpq takes of it what it has room for, which is 8 kB or more.
+constexpr milliseconds after_last_stop{700};  // time for the server to answer what was sent
+// Encrypted data that has arrived may wait where poll() does not see it: a record of up to 16 kB is decrypted as a
+// whole, and libpq takes as much of it as it has room for, which is 8 kB or more.
 constexpr int reads_of_a_record = 3;
 constexpr milliseconds cancel_limit = std::chrono::seconds(2);
 
@@ -55,10 +55,10 @@ void receive_notice(void* log, const PGresult* notice) {
 connection::connection(const conninfo& target, logger& log, inbox* in)
     : settings_(target.settings), handle_(connect(target, in)) {
     PQsetNoticeReceiver(handle_.get(), receive_notice, &log);
-    PQsetnonblocking(handle_.get(), 1);  // sending waits in next_result() only
+    PQsetnonblocking(handle_.get(), 1);  // sending waits only in next_result()
 }
 
-// A farewell to a peer that takes nothing any more would be waited for.
+// A farewell to a peer that accepts nothing any more would block.
 connection::~connection() {
     if (!alive() && PQsocket(handle_.get()) >= 0)
         ::shutdown(PQsocket(handle_.get()), SHUT_RDWR);
@@ -89,7 +89,7 @@ error connection::lost(const std::string& what) {
 error connection::error_from(const PGresult* result) {
     const std::string state = field(result, PG_DIAG_SQLSTATE);
     const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (state.empty()) {  // no word from the server: libpq itself failed
+    if (state.empty()) {  // nothing from the server: libpq itself failed
         const std::string message = one_line(PQerrorMessage(handle_.get()));
         if (PQstatus(handle_.get()) == CONNECTION_BAD)
             return lost(message);
@@ -122,22 +122,22 @@ pg_result connection::checked(pg_result result) {
         case PGRES_COPY_IN:
         case PGRES_COPY_OUT:
         case PGRES_COPY_BOTH:
-            lost_ = true;  // nothing here speaks the COPY protocol, so the connection can't be used any more
+            lost_ = true;  // this class has no COPY protocol, so the connection is useless now
             throw error("COPY from or to the client is not supported",
                         {.sqlstate = std::string(sqlstate::feature_missing), .connection_lost = true});
         default: throw error_from(result.get());
     }
 }
 
-// How long an answer is waited for, and what else is heeded meanwhile.
+// How long to wait for an answer, and what else to obey meanwhile.
 struct wait_rules {
     inbox* in = nullptr;
-    std::function<void(wait_rules&)> posted = {};        // what to do when something was posted to it: go on, or throw
-    std::optional<milliseconds> silence = {};            // after it the server is looked for on another connection
-    milliseconds look_limit = std::chrono::seconds(10);  // for it to say anything there
-    bool in_haste = false;                               // the program is to end
+    std::function<void(wait_rules&)> posted = {};        // what to do after a post to `in`: go on, or throw
+    std::optional<milliseconds> silence = {};            // after it, the server is probed on another connection
+    milliseconds look_limit = std::chrono::seconds(10);  // for the server to say anything there
+    bool in_haste = false;                               // the program is about to end
     clock::time_point until = clock::time_point::max();
-    std::string why = {};  // what is wrong when that time is over
+    std::string why = {};  // the error if that time is over
 
     void limit_to(milliseconds limit, std::string what) {
         until = clock::now() + limit;
@@ -174,8 +174,8 @@ bool is_copy(const PGresult* result) {
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
-// Of several results the last one counts, except that the server's word on why it ends the connection comes before
-// libpq's, which just says that it has ended.
+// Keeps the last of several results. Exception: the server's reason for ending the connection is kept instead of
+// libpq's result, which only says that the connection has ended.
 void keep(pg_result& kept, pg_result next) {
     if (!kept || PQresultErrorField(kept.get(), PG_DIAG_SQLSTATE) == nullptr)
         kept = std::move(next);
@@ -183,7 +183,7 @@ void keep(pg_result& kept, pg_result next) {
 
 }  // namespace
 
-// What PQexecParams does, for the sake of keep().
+// Does what PQexecParams does, but uses keep().
 pg_result connection::exec_by(const std::string& sql, const params& parameters, wait_rules& rules) {
     send(sql, parameters);
     pg_result kept;
@@ -206,7 +206,7 @@ void connection::commit() {
     try {
         done = exec("COMMIT");
     } catch (const error& e) {
-        // A session that was ended because it was idle had not received the COMMIT.
+        // The COMMIT did not reach a session that was ended because it was idle.
         if (!e.connection_lost() || e.sqlstate() == sqlstate::idle_in_transaction)
             throw;
         throw error(std::string("the connection was lost during a commit, whose outcome is unknown: ") + e.what(),
@@ -237,7 +237,7 @@ void connection::send(const std::string& sql, const params& parameters) {
 
 std::vector<pg_result> connection::pipeline(const std::vector<statement>& statements) {
     for (const auto& s : statements)
-        refuse_zero_bytes(s.parameters);  // before anything is under way
+        refuse_zero_bytes(s.parameters);  // before anything is sent
     if (PQenterPipelineMode(handle_.get()) == 0)
         throw lost(one_line(PQerrorMessage(handle_.get())));
     for (const auto& s : statements)
@@ -248,8 +248,8 @@ std::vector<pg_result> connection::pipeline(const std::vector<statement>& statem
     auto rules = usual_rules();
     std::vector<pg_result> results;
     std::optional<error> first;
-    // Each statement yields its results and then a null; the sync ends the pipeline. On a broken
-    // connection libpq may go on yielding nulls instead.
+    // Each statement yields its results and then a null; the sync ends the pipeline. On a broken connection, libpq may
+    // go on yielding nulls instead.
     for (int nulls = 0; nulls < 2;) {
         pg_result result = next_result(rules);
         if (!result) {
@@ -298,13 +298,13 @@ wait_rules connection::usual_rules() {
     return rules;
 }
 
-// The one place where the server is waited for. Returns what PQgetResult() does.
+// The one place that waits for the server. Returns the same as PQgetResult().
 pg_result connection::next_result(wait_rules& rules) {
     auto quiet_since = clock::now();
     std::optional<probe> looking;
     int reads_in_vain = 0;
     for (;;) {
-        // On a connection that has failed PQgetResult() does not wait, and the server's last word comes first.
+        // On a failed connection, PQgetResult() does not wait, and returns the server's last message first.
         if (PQsocket(handle_.get()) < 0)
             return pg_result(PQgetResult(handle_.get()));
         const int unsent = PQflush(handle_.get());
@@ -369,7 +369,7 @@ pg_result connection::exec_within(const std::string& sql, const params& paramete
     rules.posted = [this, &in, stops = in.stops()](wait_rules&) {
         if (in.stops() == stops)
             return;
-        lost_ = true;  // its answer is not waited for
+        lost_ = true;  // nobody waits for its answer
         throw interrupted();
     };
     return checked(exec_by(sql, parameters, rules));
@@ -396,7 +396,7 @@ pg_result connection::exec_unless_posted(const std::string& sql, const params& p
     return checked(std::move(last));
 }
 
-// Without it the server would go on for as long as the statement takes, whether anybody is there or not.
+// Without a cancel request, the server would go on until the statement is done, whether the client is there or not.
 bool connection::cancel(milliseconds limit) noexcept try {
     const std::shared_ptr<PGcancel> request(PQgetCancel(handle_.get()), [](PGcancel* r) { PQfreeCancel(r); });
     if (!request)

@@ -1,4 +1,4 @@
-// One connection to the server. It belongs to one thread at a time; whoever hands it over stops using it.
+// One connection to the server. It belongs to one thread at a time; a thread that hands it over stops using it.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ struct statement {
     params parameters = {};
 };
 
-// Throws error 22021 when a parameter contains a zero byte, which would silently cut it short.
+// Throws error 22021 if a parameter contains a zero byte, which would silently cut it short.
 void refuse_zero_bytes(const params& parameters);
 
 class connection {
@@ -33,43 +33,44 @@ public:
     ~connection();
     connection(connection&&) = delete;
 
-    // Connects. Throws error (08001, 08004) with a hint, or interrupted when `in` is given and another
-    // stop is posted to it meanwhile.
+    // Connects. Throws error (08001, 08004) with a hint. Throws interrupted if `in` is given and another stop is posted
+    // to it meanwhile.
     connection(const conninfo& target, logger& log, inbox* in);
 
-    // From now on exec(), pipeline(), commit() and rollback() heed the inbox, which is the caller's. When so many stops
-    // have been posted, the wait for an answer ends soon, and the connection is lost; the server is asked to cancel
-    // what it is at. So it is, too, when somebody sets the flag, and posts a wake-up: the server was found dead.
+    // From now on, exec(), pipeline(), commit() and rollback() obey the inbox, which belongs to the caller. In two
+    // cases the wait for an answer ends soon and the connection is lost; the server is asked to cancel the statement:
+    // - `last_stop` stops have been posted;
+    // - the flag is set, followed by a posted wake-up: another thread has found the server dead.
     void heed(inbox& in, int last_stop, const std::atomic<bool>& server_is_dead);
 
-    // How long the server may be silent before it is looked for on another connection; if it does not answer there
-    // either, this one is lost.
+    // Sets the time for which the server may be silent before it is probed on another connection. If it does not answer
+    // there either, this connection is lost.
     void look_after(milliseconds silence) { silence_ = silence; }
 
-    // Runs one statement by the extended protocol, without a named prepared statement, so that it works
-    // through a pooler in transaction mode. Throws error.
+    // Runs one statement by the extended protocol, without a named prepared statement, so that it works through a
+    // pooler in transaction mode. Throws error.
     pg_result exec(const std::string& sql, const params& parameters = {});
 
-    // COMMIT: an error by a lost connection is marked as in doubt; a transaction that turns out to have
-    // been aborted is an error too (25P02).
+    // Runs COMMIT. If the connection is lost, the error is marked as in doubt. If the transaction turns out to have
+    // been aborted, that is an error too (25P02).
     void commit();
 
-    // Rolls back what is open, if anything; never throws (a connection that fails here is lost).
+    // Rolls back the open transaction, if any. Never throws (a connection that fails here is lost).
     void rollback() noexcept;
 
-    // Sends all statements at once and waits once. Outside a transaction block they are one transaction.
-    // Throws the first error; what follows it was not executed.
+    // Sends all statements at once and waits once. Outside a transaction block they are one transaction. Throws the
+    // first error; the statements after it were not executed.
     std::vector<pg_result> pipeline(const std::vector<statement>& statements);
 
-    // Like exec(), but watches the inbox and a deadline: for the listener, which must stay responsive and
-    // must not trust a silent peer. Throws interrupted, or error with connection_lost() on a timeout.
+    // Like exec(), but also obeys the inbox and a deadline. For the listener, which must stay responsive and must not
+    // trust a silent peer. Throws interrupted, or error with connection_lost() on a timeout.
     pg_result exec_within(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
 
-    // Like exec(), but gives up as soon as anything is posted to the inbox: nothing is sent then, or it is cancelled,
-    // and the result is null. For a statement that may take long and may be cut short.
+    // Like exec(), but gives up as soon as anything is posted to the inbox: the statement is not sent, or it is
+    // cancelled, and the result is null. For a statement that may take long and may be cut short.
     pg_result exec_unless_posted(const std::string& sql, const params& parameters, milliseconds limit, inbox& in);
 
-    // Reads what has arrived, without waiting. Throws error when the connection is gone.
+    // Reads the data that has arrived, without waiting. Throws error if the connection is gone.
     void consume_input();
     pg_notify next_notify() noexcept;
 
@@ -102,7 +103,7 @@ private:
     milliseconds silence_ = std::chrono::seconds(15);
 };
 
-// A value as a view, or nothing for null.
+// Returns a value as a view; no value for null.
 inline std::optional<std::string_view> value_at(const PGresult* result, int row, int column) {
     if (PQgetisnull(result, row, column) != 0)
         return std::nullopt;

@@ -1,9 +1,9 @@
-// Guarantees that a connection notices a dead peer: keepalives, a limit for unanswered data and a limit
-// for connecting are set wherever neither the dsn, the environment nor a service file sets them; and that a value that
-// libpq would find fault with only later, or not at all, is refused here.
+// Guarantees two things. A connection notices a dead peer: keepalives, a limit for unanswered data and a limit for
+// connecting are set if neither the dsn, the environment nor a service file sets them. And a value that libpq would
+// reject only later, or not at all, is refused here.
 //
-// Steps: let libpq parse the dsn; ask it what holds then, the environment and the service file included; fill in the
-// defaults; take apart what lists several hosts, which are tried one by one (connecting.cpp).
+// Steps: let libpq parse the dsn; ask it for the settings that result with the environment and the service file; fill
+// in the defaults; split lists of several hosts, which are tried one by one (connecting.cpp).
 
 #include "pq/conninfo.hpp"
 
@@ -58,9 +58,9 @@ settings_map parse(const std::string& dsn) {
     return values_of(given.get());
 }
 
-// What holds when the environment and the service file have had their say. libpq tells it of a connection only; so one
-// is begun with a value that libpq refuses before it turns to the network. What it has to say against the other values
-// comes instead of that.
+// Returns the settings that result with the environment and the service file. libpq reports them only for a connection;
+// so one is begun with a value that libpq refuses before it uses the network. If libpq rejects another value, that
+// error comes instead.
 settings_map complete(const settings_map& settings) {
     constexpr const char* refused = "ssl_min_protocol_version";
     std::vector<const char*> keywords, values;
@@ -114,7 +114,8 @@ std::optional<int> to_number(std::string_view text) {
     return number;
 }
 
-// The three lists, as libpq reads them: as many hosts as the longer one of the first two has; one port is for all.
+// Reads the three lists as libpq does: there are as many hosts as the longer of the first two lists has; a single port
+// is for all.
 std::vector<host> hosts_of(const settings_map& effective) {
     const auto names = split(value_in(effective, "host"));
     const auto addresses = split(value_in(effective, "hostaddr"));
@@ -166,7 +167,7 @@ conninfo parse_dsn(const std::string& dsn, const std::string& application_name) 
     parsed.any_order = value_in(effective, "load_balance_hosts") == "random";
     parsed.timeout = timeout_of(value_in(effective, "connect_timeout"));
     parsed.session_attributes = value_in(effective, "target_session_attrs");
-    // Consumers and publishers write. "any" is libpq's default; said with these words it is taken for what it says.
+    // Consumers and publishers write. "any" is libpq's default; a user who writes it explicitly gets it.
     const char* said = std::getenv("PGTARGETSESSIONATTRS");
     const bool is_said = settings.contains("target_session_attrs") || (said != nullptr && *said != '\0');
     if (parsed.hosts.size() > 1 && parsed.session_attributes == "any" && !is_said)

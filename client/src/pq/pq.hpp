@@ -1,4 +1,4 @@
-// Owning handles for what libpq allocates.
+// Owning handles for objects that libpq allocates.
 #pragma once
 
 #include <fcntl.h>
@@ -16,8 +16,8 @@ struct pq_deleter {
     void operator()(char* text) const noexcept { PQfreemem(text); }
 };
 
-// Ends a connection in the process that made it. A process that was forked since has a copy of the socket, and the
-// message by which libpq says goodbye would end the connection of its parent: there it is freed only.
+// Ends a connection in the process that made it. A process that was forked since has a copy of the socket; libpq's
+// message of farewell would end the connection of its parent. There the connection is only freed.
 struct connection_closer {
     pid_t made_in = ::getpid();
     void operator()(PGconn* connection) const noexcept {

@@ -9,7 +9,7 @@ namespace pgpubsub::inline v0 {
 namespace {
 
 pg_connection begin(settings_list settings, const PGconn* asked_about) {
-    // The address and not the name: no name server is asked, and it is the same machine.
+    // Uses the address, not the name: no name server is asked, and it is the same machine.
     for (const auto& [keyword, value] :
          {std::pair("host", PQhost(asked_about)), std::pair("hostaddr", PQhostaddr(asked_about)),
           std::pair("port", PQport(asked_about))})

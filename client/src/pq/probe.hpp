@@ -1,4 +1,4 @@
-// A look whether the server of a connection is still there.
+// Checks whether the server of a connection is still there.
 #pragma once
 
 #include <poll.h>
@@ -11,9 +11,9 @@
 
 namespace pgpubsub::inline v0 {
 
-// Begins another connection to the very address of the first one, without waiting for anything, and ends it at the
-// server's first word, which is long before that asks for a password. A refusal is a word too: whoever refuses is
-// there.
+// Begins another connection to the very address of the first one, without waiting for anything. Ends it at the server's
+// first message, which comes long before the server asks for a password. A refusal counts as well: a server that
+// refuses is there.
 class probe {
 public:
     probe(const settings_list& settings, const PGconn* asked_about, milliseconds limit);
@@ -22,7 +22,7 @@ public:
     int fd() const noexcept { return PQsocket(handle_.get()); }
     short events() const noexcept { return static_cast<short>(wanted_ == PGRES_POLLING_READING ? POLLIN : POLLOUT); }
 
-    // To be called at once, and whenever poll() says so: whether there was an answer.
+    // Returns whether there was an answer. Call it at once, and whenever poll() reports the descriptor.
     bool answered(bool is_ready);
 
     clock::time_point deadline() const noexcept { return deadline_; }

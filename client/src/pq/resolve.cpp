@@ -1,4 +1,4 @@
-// Guarantees that a name server that does not answer holds nobody up for longer than the limit.
+// Guarantees that a silent name server holds up nobody for longer than the limit.
 
 #include "pq/resolve.hpp"
 
@@ -44,7 +44,7 @@ resolved ask(const std::string& name, int flags) noexcept try {
 
 std::optional<resolved> resolve(const std::string& name, clock::time_point deadline, inbox* in) {
     if (auto numeric = ask(name, AI_NUMERICHOST); numeric.problem.empty())
-        return numeric;  // asks nobody
+        return numeric;  // asks no name server
     return call_within(deadline, in, [name] { return ask(name, 0); });
 }
 

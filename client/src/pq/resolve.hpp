@@ -1,4 +1,4 @@
-// From the name of a host to its addresses.
+// Finds the addresses of a host name.
 #pragma once
 
 #include <optional>
@@ -13,10 +13,11 @@ class inbox;
 
 struct resolved {
     std::vector<std::string> addresses;  // numeric, in the order in which they are to be tried
-    std::string problem;                 // why there is none
+    std::string problem;                 // why there are none
 };
 
-// Nothing: no name server has answered in time. Throws interrupted when `in` is given and another stop is posted.
+// Returns no value if no name server has answered in time. Throws interrupted if `in` is given and another stop is
+// posted.
 std::optional<resolved> resolve(const std::string& name, clock::time_point deadline, inbox* in);
 
 }  // namespace pgpubsub::inline v0

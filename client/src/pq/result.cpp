@@ -45,7 +45,7 @@ std::optional<std::string_view> result::at(std::size_t row, std::size_t column) 
 }
 
 std::optional<std::string_view> result::at(std::size_t row, std::string_view column) const {
-    for (int i = 0; i < PQnfields(impl_->handle.get()); ++i)  // compared as it is: PQfnumber would fold its case
+    for (int i = 0; i < PQnfields(impl_->handle.get()); ++i)  // exact comparison: PQfnumber would fold the case
         if (column == PQfname(impl_->handle.get(), i))
             return at(row, static_cast<std::size_t>(i));
     throw std::out_of_range("the result has no column \"" + std::string(column) + "\"");

@@ -1,4 +1,4 @@
-// What a result is made of.
+// The implementation of a result.
 #pragma once
 
 #include <cstdint>

@@ -52,7 +52,7 @@ inline std::string next_word(std::string_view& sql) {
     return word;
 }
 
-// BEGIN, START, COMMIT, END, ABORT, PREPARE TRANSACTION, and ROLLBACK without TO.
+// Returns whether it is BEGIN, START, COMMIT, END, ABORT, PREPARE TRANSACTION, or ROLLBACK without TO.
 inline bool controls_transaction(std::string_view sql) {
     const std::string first = next_word(sql);
     for (const std::string_view word : {"begin", "start", "commit", "end", "abort"})
@@ -75,7 +75,7 @@ inline std::string lower_case(std::string_view text) {
     return lower;
 }
 
-// SAVEPOINT, RELEASE or ROLLBACK TO, with the given name (of lower-case letters) in it.
+// Returns whether it is SAVEPOINT, RELEASE or ROLLBACK TO with the given name (of lower-case letters) in it.
 inline bool is_about_savepoint(std::string_view sql, std::string_view name) {
     std::string_view rest = sql;
     const std::string first = next_word(rest);
@@ -84,7 +84,8 @@ inline bool is_about_savepoint(std::string_view sql, std::string_view name) {
     return lower_case(rest).find(name) != std::string::npos;
 }
 
-// SET, RESET, or a SELECT of set_config(): what it does outlasts the handler, and with it possibly the transaction.
+// Returns whether it is SET, RESET, or a SELECT of set_config(): its effect outlasts the handler, and possibly the
+// transaction.
 inline bool changes_settings(std::string_view sql) {
     std::string_view rest = sql;
     const std::string first = next_word(rest);

@@ -1,4 +1,4 @@
-// What a NOTIFY on a broadcast channel carries. Pure.
+// The payload of a NOTIFY on a broadcast channel. Pure.
 //
 //   {"pgpubsub": "broadcast", "id": 12, "channel": "prices", "created_at": "…", "payload": …}, and "key", "headers",
 //       "db_version" where they are set
@@ -21,7 +21,7 @@
 namespace pgpubsub::inline v0 {
 
 struct envelope {
-    bool by_reference = false;  // then what has only id and channel
+    bool by_reference = false;  // then `what` has only id and channel
     notification what;
 };
 
@@ -33,8 +33,8 @@ std::optional<Integer> json_integer(std::string_view text) {
     return code == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
-// Nothing when the text is not what the server writes: anybody can send a NOTIFY. What is handed out is as a
-// notification that was read from a table would be: on one line, without zero bytes, headers that are an object, a
+// Returns no value if the text was not written by the server: anybody can send a NOTIFY. The result has the properties
+// of a notification read from a table: it is on one line, has no zero bytes, its headers are an object, and it has a
 // time.
 inline std::optional<envelope> parse_envelope(std::string_view text) {
     const auto members = json_scanner(text).members();
@@ -71,7 +71,7 @@ inline std::optional<envelope> parse_envelope(std::string_view text) {
     if (e.by_reference)
         return e;
 
-    const auto is_payload = [](const auto& m) { return m.first == "payload"; };  // which may be null
+    const auto is_payload = [](const auto& m) { return m.first == "payload"; };  // the payload, which may be null
     const auto payload = std::find_if(members->begin(), members->end(), is_payload);
     if (payload == members->end())
         return std::nullopt;

@@ -1,4 +1,4 @@
-// What a NOTIFY on a queue channel says by its payload. Pure.
+// The meaning of the payload of a NOTIFY on a queue channel. Pure.
 #pragma once
 
 #include <charconv>
@@ -10,13 +10,13 @@ namespace pgpubsub::inline v0 {
 
 enum class hint {
     for_all,     // no payload
-    for_us,      // a list of the server processes that are to look for work, and ours is in it
-    for_others,  // … and ours is not
-    unknown,     // any other payload: somebody's own NOTIFY, or a broadcast
+    for_us,      // a list of the server processes that are to look for work, with ours in it
+    for_others,  // such a list without ours
+    unknown,     // any other payload: a NOTIFY by an application, or a broadcast
 };
 
-// `pids` is written as the server's worker does: "4711,4712". `own` is the pid of the server process that listens for
-// us; 0: not known, then it may be any of them.
+// Reads `pids` as the server's worker writes it: "4711,4712". `own` is the pid of the server process that listens for
+// us; 0: unknown, then it may be any of them.
 inline hint read_hint(std::string_view pids, int own) {
     if (pids.empty())
         return hint::for_all;

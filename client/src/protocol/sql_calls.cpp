@@ -1,5 +1,5 @@
-// Guarantees that all SQL of the client is here, that every name in it is qualified (the user's
-// search_path decides nothing), and that values travel as parameters only.
+// Guarantees that all SQL of the client is here, that every name in it is qualified (so that the user's search_path has
+// no effect), and that values travel as parameters only.
 //
 // Timestamps are fetched by to_json, which gives ISO 8601 whatever DateStyle is set to.
 
@@ -21,7 +21,7 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
-// The oldest extension that has everything this client calls. Raised only when the client calls more.
+// The oldest extension that has everything this client calls. Raise it only if the client calls more.
 constexpr std::string_view needed_version = "0.1.0";
 
 #define PGPUBSUB_COLUMNS                                                  \
@@ -87,7 +87,8 @@ statement requeue_statement(std::int64_t id, const handler_failure& failure) {
             {fmt::format("{{{}}}", id), interval(failure.delay), storable_error(failure.text), failure.reject}};
 }
 
-// The arguments of a function are known before it runs; so is a setting that one of them makes, for this transaction.
+// The arguments of a function are evaluated before it runs. So a setting that an argument makes holds during the call,
+// for this transaction.
 #define PGPUBSUB_LEASE_BY_TIME(argument) \
     "CASE WHEN pg_catalog.set_config('pgpubsub.lease_scope', 'time', true) IS NOT NULL THEN " argument " END"
 
@@ -148,7 +149,7 @@ statement publish_batch_statement(const message_batch& what) {
          what.deliver_at, what.priority}};
 }
 
-// Not the difference of two timestamps: that is an error when one is infinite.
+// Not computed as the difference of two timestamps: that is an error if one of them is infinite.
 #define PGPUBSUB_SECONDS_TO_DUE                                                           \
     "pg_catalog.date_part('epoch', pgpubsub.next_due($1, $2, $3)) OPERATOR(pg_catalog.-)" \
     " pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())"
