@@ -1,7 +1,7 @@
-// The broadcasts that have arrived and wait for their handler: put in by the listener's thread, taken out by the
-// loop's. It is bounded, for the listener must never stop reading: an unread NOTIFY would fill up the server's queue.
-// Where some are missing is told by what comes out next: what was lost with a connection, and what was dropped for lack
-// of room.
+// The broadcasts that have arrived and wait for their handler. The listener's thread puts them in, the loop's thread
+// takes them out. The queue is bounded, because the listener must never stop reading: an unread NOTIFY would fill up
+// the server's queue. Broadcasts may be missing because a connection was lost, or because they were dropped for lack of
+// room. The next entry that comes out reports what is missing before it.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +18,17 @@ namespace pgpubsub::inline v0 {
 class broadcast_queue {
 public:
     struct entry {
-        std::size_t handler = 0;   // which of the consumer's broadcast handlers it is for
-        std::string text;          // as it came
-        std::uint64_t number = 0;  // given by push(): how many came before it
-        bool is_gap = false;       // no broadcast: the connection was lost here, for all handlers
+        std::size_t handler = 0;   // the broadcast handler of the consumer that gets it
+        std::string text;          // as it arrived
+        std::uint64_t number = 0;  // set by push(): number of earlier entries
+        bool is_gap = false;       // not a broadcast: the connection was lost here, for all handlers
     };
 
-    // The next one, and what is missing in front of it.
+    // The next entry, and what is missing before it.
     struct next {
         entry what;
-        bool after_gap = false;                        // gaps were among what was dropped
-        std::map<std::size_t, std::uint64_t> dropped;  // how many, by handler
+        bool after_gap = false;                        // gaps were among the dropped entries
+        std::map<std::size_t, std::uint64_t> dropped;  // number of dropped ones, by handler
     };
 
     explicit broadcast_queue(std::size_t byte_limit = 64 * 1024 * 1024) : byte_limit_(byte_limit) {}
@@ -50,16 +50,16 @@ public:
         }
     }
 
-    // Notes that some may be missing between what has come and what will come.
+    // Notes that broadcasts may be missing between the earlier entries and the later ones.
     void push_gap() { push({.text = {}, .is_gap = true}); }
 
-    // How many have arrived so far.
+    // Returns how many entries have arrived so far.
     std::uint64_t arrived() const {
         const std::scoped_lock lock(mutex_);
         return arrived_;
     }
 
-    // The oldest, if it is one of the first so many that have arrived.
+    // Returns the oldest entry, if it is among the first `of_the_first` that have arrived.
     std::optional<next> pop(std::uint64_t of_the_first) {
         const std::scoped_lock lock(mutex_);
         if (entries_.empty() || entries_.front().number >= of_the_first)

@@ -1,14 +1,14 @@
-// Guarantees that each broadcast which has arrived reaches its handler once, in the order of arrival (that is the
-// order of the commits), or that the log says why it did not: a reference whose retention time is over, a handler
-// that failed, more than there is room for, a connection that was lost. Where some are missing is told in order with
-// what is not. What is no envelope of the channel is somebody's own NOTIFY, and ignored.
+// Guarantees that each broadcast which has arrived reaches its handler once, in the order of arrival (which is the
+// order of the commits), or that the log says why it did not: the retention time of a reference is over, the handler
+// failed, there was no room, or the connection was lost. Missing broadcasts are reported in order with the others. A
+// payload that is not an envelope of the channel comes from a NOTIFY of an application, and is ignored.
 //
-// Every role of a database can NOTIFY on every channel with any payload, so nothing that has arrived says by itself
-// that the channel is one for broadcasts. The server says so, after the broadcast has arrived: nothing is handed on for
-// a channel that is a queue just then, does not exist, or may not be used. That the sender was allowed to publish is
-// not known.
+// Every role of a database can NOTIFY on every channel with any payload, so no arrived payload proves that the channel
+// is for broadcasts. The server tells the kind, after the broadcast has arrived: nothing is handed on if the channel is
+// a queue at that moment, does not exist, or may not be used. Whether the sender was allowed to publish is unknown.
 //
-// Steps: of those that have arrived by now, ask once for each of their channels what it is; hand them on, one by one.
+// Steps: for the broadcasts that have arrived by now, ask once for each of their channels for its kind; hand them on,
+// one by one.
 
 #include <utility>
 
@@ -26,13 +26,13 @@ struct stored_broadcast {
     std::optional<std::string> envelope = {};
 };
 
-// Asks for what is stored with the id, for as long as it takes to get an answer.
+// Reads the stored broadcast with the id; retries until there is an answer.
 stored_broadcast read_stored(consumer_loop& loop, const broadcast_state& b, std::int64_t id) {
     for (;;) {
         try {
             if (!loop.server || !loop.server->alive())
                 loop.reconnect();
-            if (b.may_be_queue) {  // not by an error, which the server would log
+            if (b.may_be_queue) {  // not found out by an error, which the server would log
                 const auto kind = loop.ask_kind(b.name);
                 if (kind && *kind != broadcast_kind)
                     return {.is_broadcast_channel = false};
@@ -56,7 +56,7 @@ stored_broadcast read_stored(consumer_loop& loop, const broadcast_state& b, std:
     }
 }
 
-// Tells the handler's side that some are missed. How it fails is logged only: there is nothing to be done again.
+// Calls the gap handler for missed broadcasts. A failure of the handler is only logged: there is nothing to repeat.
 void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<std::uint64_t> count,
                  std::string_view reason) {
     if (!b.missed)
@@ -67,7 +67,8 @@ void tell_of_gap(consumer_loop& loop, const broadcast_state& b, std::optional<st
         loop.log.warning("channel \"{}\": the handler of missed broadcasts failed: {}", b.name, excerpt(failure->text));
 }
 
-// The connection was lost: of a channel that may be a queue, which has no broadcasts, the server is asked.
+// Reports a lost connection for all channels. For a channel that may be a queue, and then has no broadcasts, the server
+// is asked.
 void tell_all_of_lost_connection(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts) {
     bool any = false;
     for (const auto& b : broadcasts) {
@@ -79,7 +80,7 @@ void tell_all_of_lost_connection(consumer_loop& loop, const std::vector<broadcas
     }
 }
 
-// What is missing in front of the next one.
+// Reports what is missing before the next entry.
 void tell_what_is_missing(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts,
                           const broadcast_queue::next& next) {
     if (next.after_gap)
@@ -92,7 +93,8 @@ void tell_what_is_missing(consumer_loop& loop, const std::vector<broadcast_state
     }
 }
 
-// The whole of a broadcast that was sent by reference. Nothing, and a line in the log, when it is not to be had.
+// Returns the whole of a broadcast that was sent by reference. If it can't be read, returns no value and logs the
+// reason.
 std::optional<notification> read_whole(consumer_loop& loop, const broadcast_state& b, std::int64_t id) {
     const auto missed = [&](std::string_view why) -> std::optional<notification> {
         ++loop.failures;
@@ -153,7 +155,8 @@ error broadcast_refusal(const consumer_loop& loop, const broadcast_state& b, con
 }
 
 void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts) {
-    // Not those that come meanwhile: the queue channels have their turn too, and the answers below are older than they.
+    // Not the broadcasts that come meanwhile: the queue channels need their turn, and the answers below are older than
+    // these broadcasts.
     const auto arrived = loop.shared.broadcasts.arrived();
     std::vector<std::optional<bool>> is_broadcast(broadcasts.size());
     while (loop.stops() == 0) {
@@ -177,7 +180,7 @@ void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>&
         } else {
             loop.log.debug("channel \"{}\": a NOTIFY that is no broadcast: {}", b.name, excerpt(came.text));
             if (!known.value_or(true))
-                loop.hint(b.name);  // of a queue channel, any NOTIFY is a wake-up
+                loop.hint(b.name);  // on a queue channel, any NOTIFY is a wake-up
         }
     }
 }

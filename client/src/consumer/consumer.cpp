@@ -1,10 +1,10 @@
-// The public face of a consumer: checks the options, puts the parts together, and takes them apart again.
+// The public class of a consumer: checks the options, creates the parts, and destroys them again.
 //
 // Guarantees that one run() runs at a time, that nothing is registered meanwhile, and that a consumer which is
 // destroyed while it runs ends first.
 //
-// Steps of run(): take over the signals; connect both connections in the caller's thread (so that what is
-// wrong with them is this call's error); hand the listening one to its thread; work until the end.
+// Steps of run(): take over the signals; connect both connections in the caller's thread (so that a problem with them
+// is an error of this call); hand the listening connection to its thread; work until the end.
 
 #include <pgpubsub/consumer.hpp>
 
@@ -129,7 +129,7 @@ public:
                            [](const channel_state& c) { return std::holds_alternative<leased_handler>(c.handler); });
     }
 
-    // Who is told of what; and which channels have handlers of both kinds.
+    // Returns which handlers are notified for each channel; marks the channels that have handlers of both kinds.
     recipients_by_channel distribute() {
         recipients_by_channel told;
         for (std::size_t i = 0; i < channels.size(); ++i)
@@ -144,7 +144,7 @@ public:
     }
 
     void run() {
-        const one_at_a_time alone(*this);  // the first, so that all else is gone when it ends
+        const one_at_a_time alone(*this);  // first, so that everything else is destroyed when it ends
         struct tell_the_rest {
             logger& log;
             ~tell_the_rest() { log.tell_repetitions(true); }
@@ -193,18 +193,18 @@ public:
         log.info("stopped");
     }
 
-    // What the destructor of a consumer does.
+    // Implements the destructor of a consumer.
     static void end(std::unique_ptr<impl> self) noexcept {
         if (!self)
             return;
         const pid_t process = self->runs_in_;
         if (process != 0 && process != ::getpid())
-            return static_cast<void>(self.release());  // a child: its threads are not here
+            return static_cast<void>(self.release());  // a child process, which lacks these threads
         std::unique_lock lock(self->turn_);
         if (self->runs_in_ == 0)
             return lock.unlock();
         self->in.post_stop();
-        if (self->runner_ == std::this_thread::get_id()) {  // in a handler: run() cleans up when it is done
+        if (self->runner_ == std::this_thread::get_id()) {  // in a handler: run() cleans up when it ends
             self->orphaned_ = true;
             return static_cast<void>(self.release());
         }
@@ -220,7 +220,8 @@ public:
     int failures = 0;
 
 private:
-    // As long as it lives, run() is running. Whoever waits for the end may destroy the impl as soon as it is told.
+    // While it exists, run() is running. A thread that waits for the end may destroy the impl as soon as it is
+    // notified.
     class one_at_a_time {
     public:
         explicit one_at_a_time(impl& of) : of_(of) {
@@ -258,10 +259,10 @@ private:
                "Register all handlers before run().");
     }
 
-    std::mutex turn_;  // guards what follows
+    std::mutex turn_;  // guards the members below
     std::condition_variable ended_;
     std::atomic<pid_t> runs_in_ = 0;  // the process in which run() is running; 0: in none
-    std::thread::id runner_;          // and the thread
+    std::thread::id runner_;          // the thread in which it is running
     bool orphaned_ = false;           // the consumer was destroyed by a handler
 };
 

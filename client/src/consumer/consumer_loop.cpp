@@ -1,14 +1,15 @@
-// Guarantees that whatever is ready reaches a handler: after a wake-up, when a due time comes, after each
-// (re)connect, and at the latest after the poll interval; that channels take turns, so a busy one does not
-// starve the others, and that broadcasts have theirs between batches; and that trouble with the server is
-// logged and retried, or ends run() with an error when waiting does not help.
+// Guarantees:
+// - Everything that is ready reaches a handler: after a wake-up, when a due time comes, after each (re)connect, and at
+//   the latest after the poll interval.
+// - Channels take turns, so that a busy one does not starve the others. Broadcasts have their turn between batches.
+// - Trouble with the server is logged and retried, or ends run() with an error if waiting does not help.
 //
-// Steps: look at the inbox, the broadcasts and the hints; one batch for each channel that may have work; when
-// none is left, sleep until something is posted, the server closes the connection, or it is time to look
-// again. A hint is taken down before its channel is looked at, so one that arrives meanwhile is not lost. A hint, and a
-// due time, lead straight to a take; a poll, which mostly finds nothing, asks with one statement whether it is worth
-// one, and so does a consumer whose last hints were for nothing, after a short random time, in which others have taken
-// what there is.
+// Steps: look at the inbox, the broadcasts and the hints; process one batch for each channel that may have work; when
+// none is left, sleep until something is posted, the server closes the connection, or it is time to look again. A hint
+// is removed before its channel is looked at, so a hint that arrives meanwhile is not lost. After a hint and at a due
+// time, the loop takes at once. A poll mostly finds nothing, so it first asks with one statement whether a take is
+// worth it. A consumer whose last hints were in vain does the same, after a short random time in which other consumers
+// have taken what there is.
 //
 // The connection belongs to the thread that runs work(); handlers run in it too.
 
@@ -57,7 +58,7 @@ void consumer_loop::connect() {
     });
 }
 
-// A filter that the server does not take would be an error of each call, which says neither what is wrong nor where.
+// If the server rejected a filter, each call would fail with an error that says neither what is wrong nor where.
 void consumer_loop::check_filters() {
     if (filters_checked_)
         return;
@@ -79,7 +80,7 @@ void consumer_loop::check_filters() {
     filters_checked_ = true;
 }
 
-// A handler for broadcasts would wait for ever on a queue channel, and on one that it may not use.
+// A handler for broadcasts would wait for ever on a queue channel, and on a channel that it may not use.
 void consumer_loop::check_broadcast_channels() {
     if (broadcast_channels_checked_)
         return;
@@ -100,7 +101,7 @@ void consumer_loop::check_broadcast_channels() {
 
 void consumer_loop::lost(std::string_view why) {
     patience_.lost(why);
-    // A server that takes connections and drops them is not to be asked without pause.
+    // A server that accepts connections and drops them must not be asked without pause.
     if (is_anew_)
         patience_.pause("lost before it had worked");
 }
@@ -114,7 +115,7 @@ void consumer_loop::reconnect() {
     }
 }
 
-// When the consumer is to end, nobody waits for what it might still take.
+// When the consumer is about to end, nobody waits for what it might still take.
 void consumer_loop::reconnect_after(std::string_view why) {
     if (stops() > 0) {
         log.warning("the working connection: {}; stopping without it", why);
@@ -152,7 +153,7 @@ void consumer_loop::work() {
     try {
         for (;;) {
             deliver_broadcasts(*this, broadcasts_);
-            // From here to sleep() nobody reads the inbox, so what is posted ends the sleep.
+            // From here to sleep() nobody reads the inbox, so anything posted ends the sleep.
             if (stops() > 0)
                 return;
             shared.listener_failure.rethrow_if_set();
@@ -162,8 +163,7 @@ void consumer_loop::work() {
                         process(c);
                 continue;
             }
-            // All channels are drained: the connections have proved themselves. But without LISTEN it is a wait that
-            // does.
+            // All channels are drained, which proves the connections. But without LISTEN, a wait proves them.
             if (options.listen)
                 patience_.proved();
             ++shared.sweeps;
@@ -198,7 +198,8 @@ bool consumer_loop::any_ready() {
     for (std::size_t i = 0; i < channels_.size(); ++i) {
         auto& c = channels_[i];
         if (const auto how = shared.hints.take(i); how != hinted::not_at_all) {
-            // Where many wait, somebody else is mostly quicker: whoever came for nothing again and again steps back.
+            // If many consumers wait, another one is mostly quicker: a consumer that came in vain again and again steps
+            // back.
             const auto spread = how == hinted::alone ? milliseconds(0) : hint_spread(c.vain_hints);
             const auto from = now + std::chrono::duration_cast<clock::duration>(spread * random_unit());
             if (!c.hinted || from < c.not_before)
@@ -247,11 +248,11 @@ void consumer_loop::process(channel_state& c) {
         if (outcome.any && c.paused)
             now_paused(c, false);
         if (asked && !outcome.any)
-            rest(c, milliseconds(0));  // as it said just now: another consumer is at it
+            rest(c, milliseconds(0));  // as the server said just now: another consumer has it
         else if (outcome.received < outcome.asked)
             drained(c, outcome.received);
         else if (outcome.asked == 1)
-            c.ask_first = !options.drain;  // mostly that was all
+            c.ask_first = !options.drain;  // mostly there is no more
     } catch (const pause_consuming& p) {
         unable_to_work(c.label, p);
     } catch (const unreadable& u) {
@@ -266,9 +267,9 @@ void consumer_loop::process(channel_state& c) {
     }
 }
 
-// A notification that the server can't send in UTF-8 (a database without an encoding may hold any bytes) must
-// not hold up the others: batches of one find out which it is, and a claim that leaves its content on the server
-// puts it aside with the error. Claims are ordered, so that is the same one, unless another consumer had it.
+// A notification that the server can't send in UTF-8 (a database without an encoding may hold any bytes) must not hold
+// up the others. Batches of one find out which it is. Then a claim that leaves its content on the server puts it aside
+// with the error. Claims are ordered, so the claim gets the same notification, unless another consumer has it.
 void consumer_loop::set_aside(channel_state& c, const unreadable& u) {
     if (u.asked > 1) {
         c.alone = u.asked;
@@ -292,11 +293,12 @@ void consumer_loop::set_aside(channel_state& c, const unreadable& u) {
     one_less_alone(c, 1);
 }
 
-// Fewer came than were asked for. That need not be all: of an ordered channel a call hands out a limited number of
-// keys, and under a lease one notification for each. When nothing came, find out when that may change by itself.
+// Fewer notifications came than were requested. There may still be more: for an ordered channel, a call hands out a
+// limited number of keys, and under a lease one notification for each key. If nothing came, finds out when that may
+// change by itself.
 void consumer_loop::drained(channel_state& c, int received) {
     if (options.drain && received > 0)
-        return;  // what is left is for the next look
+        return;  // the rest is for the next look
     if (stops() > 0)
         return rest(c, std::nullopt);
     const bool ask_more = received == 0 && !c.asked_whether_paused;
@@ -316,7 +318,8 @@ std::optional<milliseconds> consumer_loop::ask_due(const channel_state& c) {
     return read_next_due(server->exec(call.sql, call.parameters).get());
 }
 
-// The same, and says so when a pause has begun or ended. That costs a look into the settings: not for each hint.
+// Like ask_due(), and logs when a pause has begun or ended. That costs a look into the settings, so it is not done for
+// each hint.
 std::optional<milliseconds> consumer_loop::ask_due_or_paused(channel_state& c) {
     const auto call = next_due_or_paused_statement(c.from);
     const auto reply = server->exec(call.sql, call.parameters);
@@ -343,7 +346,7 @@ bool consumer_loop::is_worth_a_take(channel_state& c, bool hinted) {
     return false;
 }
 
-// No look at the channel until it is hinted at, the next one is due, or the poll interval is over.
+// Suspends looks at the channel until it gets a hint, the next notification is due, or the poll interval is over.
 void consumer_loop::rest(channel_state& c, std::optional<milliseconds> due_in) {
     c.ready = false;
     c.look_again = clock::now() + jittered(options.poll_interval, random_unit());
@@ -359,15 +362,15 @@ std::optional<std::string> consumer_loop::ask_kind(const std::string& channel) {
     return read_text(server->exec(call.sql, call.parameters).get());
 }
 
-// Of a channel with handlers of both kinds: whether the other one gets what comes. The server is asked, since trying it
-// out would be an error in its log each time, until the channel is known as a queue.
+// For a channel with handlers of both kinds: returns whether the broadcast handler gets what comes. Until the channel
+// is known as a queue, the server is asked, because each trial would be an error in its log.
 bool consumer_loop::is_for_broadcasts(channel_state& c) {
     if (!c.may_be_broadcast || c.is_queue)
         return false;
     const auto kind = ask_kind(c.from.channel);
     c.is_queue = kind && *kind != broadcast_kind;
     if (!kind || c.is_queue)
-        return false;  // without a kind the take says why
+        return false;  // if there is no kind, the take reports why
     c.hinted = c.ask_first = false;
     c.missing.reset();
     rest(c, std::nullopt);
@@ -391,8 +394,8 @@ bool consumer_loop::may_send_again(const error& e) {
 
 void consumer_loop::failed(channel_state& c, const error& e) {
     if (e.sqlstate() == sqlstate::undefined_object) {
-        // Made when a capture trigger first fires, or by create_channel() or subscribe(): its first notification wakes
-        // us.
+        // A channel is made when a capture trigger first fires, or by create_channel() or subscribe(): its first
+        // notification wakes us.
         if (!c.missing && !options.drain)
             log.warning("{}; listening all the same, until somebody makes it with {}. Check the spelling: {}", e.what(),
                         c.from.subscription == "default" ? "pgpubsub.create_channel() or a capture trigger fires"
@@ -403,12 +406,12 @@ void consumer_loop::failed(channel_state& c, const error& e) {
         return rest(c, std::nullopt);
     }
     if (e.sqlstate() == sqlstate::wrong_object_type) {
-        if (c.may_be_broadcast) {  // it was a queue until just now
+        if (c.may_be_broadcast) {  // the channel was a queue until just now
             c.is_queue = false;
             rest(c, std::nullopt);
             for (const auto& b : broadcasts_)
                 if (b.name == c.from.channel)
-                    is_broadcast_channel(*this, b);  // an error if we may not use it
+                    is_broadcast_channel(*this, b);  // throws if we may not use it
             return;
         }
         throw error(fmt::format("{} is for broadcasts, and on() is for queue channels", c.label),
@@ -421,12 +424,12 @@ void consumer_loop::failed(channel_state& c, const error& e) {
     if (!server || !server->alive()) {
         return reconnect_after(e.what());
     }
-    // What is drained has an end, and so has what can't be drained; a conflict is over by itself.
+    // A drained channel comes to an end; so does a channel that can't be drained. A conflict passes by itself.
     if (options.drain && !sqlstate::is_conflict(e.sqlstate()))
         throw e;
     if (e.sqlstate() == sqlstate::read_only) {
         if (shared.sweeps == 0 && !options.give_up_after)
-            throw e;     // the wrong server, or role, from the start
+            throw e;     // wrong server or role, from the start
         server.reset();  // a standby by now: the primary may be elsewhere
     }
     if (stops() > 0)
@@ -435,8 +438,8 @@ void consumer_loop::failed(channel_state& c, const error& e) {
                                 e.hint().empty() ? "" : ")"));
 }
 
-// The extension was updated, and the server's side of this connection still has the former library, which lacks what
-// the new functions call. A new connection gets the new library.
+// Returns whether the extension was updated while the server process of this connection still has the former library,
+// which lacks functions that the new version calls. A new connection gets the new library.
 bool consumer_loop::is_outdated(const error& e) const {
     return has_worked_ && e.sqlstate() == sqlstate::undefined_function;
 }
@@ -450,7 +453,7 @@ void consumer_loop::sleep() {
     pause_until(until);
 }
 
-// Returns when something is posted, too, or the connection ends.
+// Waits. Also returns when something is posted, or the connection ends.
 void consumer_loop::pause_until(clock::time_point until) {
     std::array<pollfd, 2> waits{{{in.fd(), POLLIN, 0}, {server ? server->socket() : -1, POLLIN, 0}}};
     if (!poll_until(waits, until))
@@ -458,7 +461,7 @@ void consumer_loop::pause_until(clock::time_point until) {
     if (waits[1].revents == 0)
         return;
     try {
-        server->consume_input();  // an idle connection says something when it ends (or when a setting changes)
+        server->consume_input();  // an idle connection receives data when it ends (or when a setting changes)
     } catch (const error& e) {
         reconnect_after(e.what());
     }

@@ -24,33 +24,33 @@
 
 namespace pgpubsub::inline v0 {
 
-// A notification that was alone in its transaction when that failed as a whole.
+// A notification that was alone in its transaction when the transaction failed as a whole.
 struct suspect {
     std::int64_t id = 0;
     int deaths = 0;
-    bool guilty = false;  // its failure is to be recorded
+    bool guilty = false;  // its failure must be recorded
     std::string failure;
 };
 
-// What the consumer loop remembers of a handler of a queue channel.
+// The state that the consumer loop keeps for a handler of a queue channel.
 struct channel_state {
     queue from;
     std::string label;  // for messages: channel "media", or channel "media", subscription "audit"
     std::variant<transactional_handler, leased_handler> handler;
     bool may_be_broadcast = false;  // the channel has a broadcast handler too: the one that suits it is used
-    bool is_queue = false;          // of such a channel: it was one when last asked
+    bool is_queue = false;          // for such a channel: it was a queue when last asked
 
     bool ready = true;       // there may be work
-    bool ask_first = false;  // it is not likely: ask whether anything is due before taking
-    bool hinted = false;     // a hint is to be followed, not before:
+    bool ask_first = false;  // work is unlikely: ask whether anything is due before taking
+    bool hinted = false;     // a hint is to be followed, but not before:
     clock::time_point not_before{};
-    int vain_hints = 0;            // how many in a row led to nothing
+    int vain_hints = 0;            // number of hints in a row that led to nothing
     std::optional<error> missing;  // the channel or subscription did not exist when last looked at
-    int batch = 1;                 // how many to ask for next
-    int alone = 0;                 // so many of the next ones get a transaction each
+    int batch = 1;                 // how many to request next
+    int alone = 0;                 // number of next notifications that get a transaction each
     suspect last_suspect;
     bool asked_whether_paused = false;  // on this connection
-    bool paused = false;                // as it was when last asked
+    bool paused = false;                // the answer to the last question
     int empty_rounds = 0;               // how many times in a row nothing came although something was due
     clock::time_point look_again{};     // when to look without being woken …
     bool due_then = false;              // … because something is due then, and not for a poll
@@ -67,21 +67,21 @@ struct broadcast_state {
 struct batch_outcome {
     int asked = 0;
     int received = 0;
-    bool any = received > 0;  // a turn may consist of several batches, of which these numbers tell the last
+    bool any = received > 0;  // a turn may consist of several batches; asked and received tell the last one
 };
 
-// Thrown when the server can't send a notification that it has taken or claimed for us: see consumer_loop::set_aside().
+// Thrown if the server can't send a notification that it has taken or claimed for us: see consumer_loop::set_aside().
 struct unreadable {
     int asked;
     error why;
 };
 
-// For waiting without LISTEN: whose turn it is, and whether what the waits say is of use.
+// For waiting without LISTEN: which subscription has its turn, and whether the waits are useful.
 struct waiting_rounds {
     std::size_t turn = 0;
     bool hinted = false;  // the last wait named a channel …
     bool found = false;   // … and since then something was found
-    int in_vain = 0;      // how many in a row named one where nothing was found
+    int in_vain = 0;      // number of waits in a row that named a channel where nothing was found
 };
 
 // Calls a handler and returns its failure, if it fails. Lets stop_consuming and pause_consuming through.
@@ -113,10 +113,10 @@ public:
     consumer_loop(const consumer_options& options, const conninfo& target, std::vector<channel_state> channels,
                   std::vector<broadcast_state> broadcasts, logger& log, shared_state& shared, inbox& in);
 
-    // Connects and checks the extension; the connection is this object's thread's.
+    // Connects and checks the extension. The connection belongs to this object's thread.
     void connect();
 
-    // Until a stop, or until nothing is ready if the options say so.
+    // Works until a stop or, if the options say so, until nothing is ready.
     void work();
 
     // --- for the batch functions below ---
@@ -131,30 +131,30 @@ public:
             in.read();
         return in.stops();
     }
-    // Connects anew, with pauses. Throws interrupted when another stop comes meanwhile.
+    // Connects again, with pauses. Throws interrupted if another stop comes meanwhile.
     void reconnect();
-    // The same for new work only: throws interrupted when a stop has come.
+    // Like reconnect(), but for new work only: throws interrupted if a stop has come.
     void reconnect_after(std::string_view why);
-    // Logs that the connection was lost, and pauses if it had not worked; reconnect() says for how long it was away.
+    // Logs that the connection was lost, and pauses if it had not worked. reconnect() logs how long it was away.
     void lost(std::string_view why);
     // Looks at the queue handlers of a channel soon, as after a wake-up.
     void hint(std::string_view channel);
-    // Learns from a batch how many to ask for next.
+    // Adapts the size of the next batch to the last one.
     void adapt(channel_state& c, batch_outcome outcome, clock::duration took);
     // Logs that a handler failed, and counts it.
     void handler_failed(const channel_state& c, const notification& n, const handler_failure& failure);
-    int failures = 0;  // how many times a notification has failed
+    int failures = 0;  // number of failures of notifications
     milliseconds lease() const { return options.lease.value_or(std::chrono::seconds(30)); }
-    // A claim of this consumer.
+    // Returns a claim of this consumer.
     statement claim_for(const queue& from, int max_count) const {
         return claim_statement(from, max_count, lease(), options.listen ? lease_end::setting : lease_end::time);
     }
-    // Whether what the server refused may be sent once more: it was busy, or was in somebody's way. Where only another
-    // connection helps, this one is given up.
+    // Returns whether a refused statement may be sent again: the server was busy, or the statement conflicted with
+    // another session. If only another connection helps, this one is given up.
     bool may_send_again(const error& e);
-    // What kind the channel is just now; nothing if it does not exist, or may not be used.
+    // Returns the present kind of the channel; no value if the channel does not exist, or may not be used.
     std::optional<std::string> ask_kind(const std::string& channel);
-    // Calls a handler for broadcasts, again and again while it can't work.
+    // Calls a handler for broadcasts, and repeats the call while the handler can't work.
     template <typename Call>
     std::optional<handler_failure> failure_in_broadcast(const broadcast_state& b, Call call) {
         for (;;)
@@ -195,32 +195,33 @@ private:
     bool broadcast_channels_checked_ = false;
     bool filters_checked_ = false;
     bool is_anew_ = false;     // the connection is not the first, and has not worked yet
-    bool has_worked_ = false;  // the present connection has: what this client calls was there
+    bool has_worked_ = false;  // the present connection has worked: the functions that this client calls were there
     waiting_rounds waits_;
     reconnector patience_;
 };
 
-// Takes a batch and runs its handlers in one transaction. transactional.cpp
+// Takes a batch and runs its handlers in one transaction. See transactional.cpp.
 batch_outcome run_transactional_batch(consumer_loop& loop, channel_state& c, const transactional_handler& handler);
 
-// Claims a batch and runs its handlers under leases. leased.cpp
+// Claims a batch and runs its handlers under leases. See leased.cpp.
 batch_outcome run_leased_batch(consumer_loop& loop, channel_state& c, const leased_handler& handler);
 
-// Hands the broadcasts that have arrived to their handlers. broadcasts.cpp
+// Hands the broadcasts that have arrived to their handlers. See broadcasts.cpp.
 void deliver_broadcasts(consumer_loop& loop, const std::vector<broadcast_state>& broadcasts);
-// Whether the channel is a broadcast channel just now. Throws broadcast_refusal(). broadcasts.cpp
+// Returns whether the channel is a broadcast channel just now. Throws broadcast_refusal(). See broadcasts.cpp.
 bool is_broadcast_channel(consumer_loop& loop, const broadcast_state& b);
 
-// What a channel for broadcasts is of.
+// The kind of a channel for broadcasts.
 inline constexpr std::string_view broadcast_kind = "broadcast";
 
-// What ends the consumer when the server refuses a broadcast channel: it is of the other kind, or a right is missing.
+// Returns the error that ends the consumer when the server refuses a broadcast channel: it is of the other kind, or a
+// right is missing.
 error broadcast_refusal(const consumer_loop& loop, const broadcast_state& b, const error& e);
 
-// How many to ask for next.
+// Returns how many notifications to request next.
 inline int next_asked(const channel_state& c) { return c.alone > 0 ? 1 : c.batch; }
 
-// Notes that one of those that get a batch of their own is done.
+// Notes that one of the notifications with a batch of their own is done.
 inline void one_less_alone(channel_state& c, int received) { c.alone = received == 0 ? 0 : std::max(0, c.alone - 1); }
 
 }  // namespace pgpubsub::inline v0

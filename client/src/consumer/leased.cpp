@@ -1,13 +1,14 @@
-// Guarantees that a claimed notification is acked only after its handler returned, that its lease is
-// extended from the claim until that ack has been sent (by the listener's thread), and that nothing that
-// was claimed and not begun stays hidden when the consumer stops.
+// Guarantees:
+// - A claimed notification is acked only after its handler returned.
+// - Its lease is extended (by the listener's thread) from the claim until that ack has been sent.
+// - No notification that was claimed and not begun stays hidden when the consumer stops.
 //
-// Steps: claim; run the handlers one by one; acks and nacks are gathered and sent together, once a tenth of
-// a second has passed since the first (so that a crash repeats little) and at the end of the batch; while
-// batches are full and quick, the next claim travels with them, in the same transaction. When the connection
-// is lost meanwhile, the work goes on, and what is to be acked is sent on the new connection; acks are
-// idempotent, so one that was in doubt is sent again. So are those that the server refuses because it is busy (a lock
-// that is not free, a time limit, no resources): their leases are extended until they are taken.
+// Steps: claim; run the handlers one by one. Acks and nacks are gathered and sent together, at the end of the batch and
+// when a tenth of a second has passed since the first of them (so that a crash repeats little). While batches are full
+// and quick, the next claim travels with the acks, in the same transaction. If the connection is lost meanwhile, the
+// work goes on, and the acks are sent on the new connection. Acks are idempotent, so an ack in doubt is sent again. An
+// ack that the server refuses because it is busy (a lock that is not free, a time limit, no resources) is sent again
+// too: the leases are extended until the server accepts the acks.
 
 #include <array>
 #include <utility>
@@ -23,16 +24,16 @@ namespace pgpubsub::inline v0 {
 namespace {
 
 constexpr milliseconds gather_for{100};
-constexpr milliseconds turn{250};                                  // then the other channels have theirs
+constexpr milliseconds turn{250};                                  // after it, the other channels have their turn
 constexpr milliseconds shortest_pause{100}, longest_pause{2000};   // between acks that are refused
-constexpr milliseconds patience_at_end = std::chrono::seconds(5);  // with refusals, when the consumer is to end
+constexpr milliseconds patience_at_end = std::chrono::seconds(5);  // with refusals, when the consumer is about to end
 
 class leased_batches {
 public:
     leased_batches(consumer_loop& loop, channel_state& c, const leased_handler& handler)
         : w_(loop), c_(c), handler_(handler) {}
 
-    ~leased_batches() {  // however it ended, nothing of it is extended any longer
+    ~leased_batches() {  // whatever the end was, its leases are no longer extended
         for (const auto& row : batch_)
             w_.shared.leases.remove(row.receipt);
     }
@@ -125,13 +126,13 @@ private:
                 w_.shared.leases.add(row.receipt);
             results.pop_back();
             settle(results, false);
-        } catch (const error& e) {  // whichever it was, do one after the other
+        } catch (const error& e) {  // whichever failed, do one after the other
             flush(e.connection_lost());
             claim(asked);
         }
     }
 
-    // Sends what was gathered. Comes back only when it is done, or can't be done.
+    // Sends the gathered acks and nacks. Returns only when they are done, or can't be done.
     void flush(bool in_doubt = false) try {
         backoff pauses(shortest_pause, longest_pause);
         std::optional<clock::time_point> give_up_at;
@@ -162,10 +163,10 @@ private:
         throw;
     }
 
-    // Whether it is the last flush, for which nobody wants to wait long.
+    // Returns whether this is the last flush, for which nobody wants to wait long.
     bool is_ending() { return is_ending_ || w_.options.drain || w_.stops() > 0; }
 
-    // After a refusal. A first stop does not end it: what is done is to be acked.
+    // Pauses after a refusal. A first stop does not end the pause: finished work must be acked.
     void pause(backoff& pauses, const error& refusal, clock::time_point limit) {
         const auto delay = pauses.next(random_unit());
         w_.log.write(worth_a_warning(pauses.failures()) ? log_level::warning : log_level::info,

@@ -1,15 +1,19 @@
-// Guarantees that a wake-up reaches the loop however long its handler runs, that the server's notify
-// queue never fills up because of this client, that leases in hand are extended, and that a connection
-// which died silently is noticed (by the ping) and replaced. A wake-up is a hint only: after each
-// reconnect all channels are marked, since anything may have been missed. A broadcast is the thing itself: it is handed
-// on as it came, and one that was sent while there was no connection is missed.
+// Guarantees:
+// - A wake-up reaches the loop however long its handler runs.
+// - The server's notify queue never fills up because of this client.
+// - Leases in hand are extended.
+// - A connection that died silently is noticed (by the ping) and replaced.
 //
-// Who owns what: the thread owns server_ from start() on, and no one else touches it; before, it belongs
-// to the thread that calls open(). The loop's connection is never used here. The two threads share
-// hints, broadcasts, receipts and a counter (shared_state), and wake each other through their inboxes.
+// A wake-up is only a hint: after each reconnect all channels are marked, because any wake-up may have been missed. A
+// broadcast is the message itself: it is handed on as it came, and a broadcast sent while there was no connection is
+// missed.
 //
-// Steps: LISTEN to all channels, mark them all; then for ever: pass on what has arrived, extend
-// leases and ping when it is time, look again (a NOTIFY arrives with any reply), sleep in poll().
+// Ownership: the thread owns server_ from start() on, and no other thread touches it. Before, it belongs to the thread
+// that calls open(). The loop's connection is never used here. The two threads share hints, broadcasts, receipts and a
+// counter (shared_state), and wake each other through their inboxes.
+//
+// Steps: LISTEN to all channels and mark them all. Then repeat for ever: pass on what has arrived, extend leases and
+// ping when it is time, look again (a NOTIFY arrives with any reply), sleep in poll().
 
 #include "consumer/listener.hpp"
 
@@ -42,7 +46,7 @@ listener::listener(const consumer_options& options, const conninfo& target, reci
       loop_(loop),
       patience_(options, log, inbox_,
                 options.listen ? "the listening connection" : "the connection that extends leases") {
-    // Leases in hand don't wait for a pause that has grown.
+    // Leases in hand must not wait for a pause that has grown.
     patience_.limit([this] { return shared_.leases.empty() ? milliseconds::max() : lease() / 10; });
 }
 
@@ -71,16 +75,16 @@ void listener::open(inbox& interrupts) {
         distrust();
 }
 
-// libpq knows the pid too, but a pooler makes up one of its own.
+// libpq has a pid too, but behind a pooler it is an invented one.
 int listener::ask_pid(inbox& in) {
     const auto process = read_server_process(server_->exec_within(server_process_query, {}, answer_limit, in).get());
     server_started_ = process.server_started;
     return process.pid;
 }
 
-// A pooler hands our statements to one server process or another: LISTEN has no effect that lasts.
+// A pooler hands our statements to changing server processes: LISTEN has no lasting effect.
 void listener::distrust() {
-    server_pid_ = 0;  // any addressee may be us
+    server_pid_ = 0;  // every addressee may be us
     if (std::exchange(warned_of_pooler_, true))
         return;
     log_.warning(
@@ -116,14 +120,15 @@ void listener::run() noexcept {
 
 void listener::reopen() {
     if (server_)
-        pass_on_notifies();  // what had arrived
-    // The previous connection proved itself if the loop has swept since it began to listen, or if it lived for long.
+        pass_on_notifies();  // the NOTIFYs that had arrived
+    // The previous connection proved itself if the loop has swept since the connection began to listen, or if it lived
+    // for long.
     if (shared_.sweeps > sweeps_at_listen_ || clock::now() - opened_at_ >= options_.reconnect_delay_max)
         patience_.proved();
     else
         patience_.pause("lost before the first sweep");
     patience_.until_connected([this] { open(inbox_); });
-    if (options_.listen) {  // before anything that comes by the new connection
+    if (options_.listen) {  // before anything that arrives by the new connection
         shared_.broadcasts.push_gap();
         loop_.post_wake();
     }
@@ -131,7 +136,7 @@ void listener::reopen() {
 }
 
 void listener::serve() {
-    // Without LISTEN nothing is missed by a connection that died: the next extension finds that out.
+    // Without LISTEN nothing is missed when the connection dies: the next extension notices it.
     const auto ping_time = [&] {
         return options_.listen ? clock::now() + jittered(options_.poll_interval, random_unit())
                                : clock::time_point::max();
@@ -146,7 +151,7 @@ void listener::serve() {
             next_ping = ping_time();
         }
         if (pass_on_notifies())
-            continue;  // they came with a reply, so poll() would not tell
+            continue;  // they came with a reply, so poll() would not report them
 
         std::array<pollfd, 2> waits{{{server_->socket(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}}};
         if (!poll_until(waits, std::min(next_extension_, next_ping)))
@@ -170,7 +175,7 @@ bool listener::pass_on_notifies() {
         const auto says = read_hint(notify->extra, server_pid_);
         if (says == hint::for_others)
             continue;
-        // Somebody's own NOTIFY, which may have any payload, wakes all the same.
+        // A NOTIFY by an application, which may have any payload, wakes the consumer all the same.
         if (const auto& told = found->second; told.broadcast && says == hint::unknown)
             shared_.broadcasts.push({*told.broadcast, notify->extra});
         else
@@ -195,12 +200,12 @@ void listener::extend_leases() {
     } catch (const error& e) {
         if (e.connection_lost())
             throw;
-        log_.warning("leases could not be extended: {}", e.what());  // the ack will tell which were lost
+        log_.warning("leases could not be extended: {}", e.what());  // the ack will show which leases were lost
         next_extension_ = clock::now() + lease() / 12;
     }
 }
 
-// Whoever waits for the same server waits for nothing.
+// Warns the working connection: if it waits for the same server, it waits in vain.
 void listener::warn_worker() {
     if (server_started_ == 0 || server_started_ != shared_.worker_server_started)
         return;

@@ -1,5 +1,5 @@
-// The listening side of a consumer: one connection that LISTENs, and the thread that owns it. Without the option listen
-// it extends leases only.
+// The listening side of a consumer: one connection that LISTENs, and the thread that owns it. Without the option
+// listen, it only extends leases.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,9 @@
 
 namespace pgpubsub::inline v0 {
 
-// Who is told of a NOTIFY on a channel: handlers by their number.
+// The receivers of a NOTIFY on a channel: handlers by their number.
 struct recipients {
-    std::vector<std::size_t> queues;  // a channel has one for each subscription
+    std::vector<std::size_t> queues;  // a channel has one handler for each subscription
     std::optional<std::size_t> broadcast;
 };
 using recipients_by_channel = std::unordered_map<std::string, recipients>;
@@ -34,8 +34,8 @@ public:
              shared_state& shared, inbox& loop);
     ~listener();  // ends the thread
 
-    // Connects and LISTENs, in the caller's thread; a stop that is posted to the caller's inbox ends that. Before
-    // start().
+    // Connects and LISTENs, in the caller's thread. A stop that is posted to the caller's inbox ends the attempt. Call
+    // it before start().
     void open(inbox& interrupts);
 
     // Hands the connection over to the new thread.
@@ -65,11 +65,11 @@ private:
     reconnector patience_;
     std::optional<connection> server_;
     double server_started_ = 0;
-    int server_pid_ = 0;  // of the server process that listens for us; 0: not known for sure
+    int server_pid_ = 0;  // of the server process that listens for us; 0: not certain
     bool warned_of_pooler_ = false;
     unsigned long sweeps_at_listen_ = 0;
     clock::time_point opened_at_{};
-    clock::time_point next_extension_{};  // of the leases: whatever becomes of the connection meanwhile
+    clock::time_point next_extension_{};  // of the leases, whatever happens to the connection meanwhile
     std::thread thread_;
 };
 

@@ -1,5 +1,5 @@
-// Guarantees that no failure is retried silently, that one which waiting can't mend is reported at once
-// while the consumer starts, and that a stop ends the pauses; and so does the other connection when it is back.
+// Guarantees that no failure is retried silently, that a failure which waiting can't mend is reported at once while the
+// consumer starts, and that two things end the pauses: a stop, and the return of the other connection.
 
 #include "consumer/reconnect.hpp"
 
@@ -34,7 +34,7 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
     bool paused = false;
     for (;;) {
         if (inbox_.stops() > 1)
-            throw interrupted();  // whatever it was to be used for is not waited for
+            throw interrupted();  // nobody waits for the work that needs the connection
         try {
             hurried_ = false;
             attempt();
@@ -49,8 +49,8 @@ void reconnector::until_connected(const std::function<void()>& attempt) {
         } catch (const error& e) {
             if (sqlstate::is_permanent(e.sqlstate()))
                 throw;
-            // A server that refuses us may have been changed for good, or just be restoring its password
-            // file: final while the consumer starts, a matter of waiting once it has worked.
+            // A server that refuses us may have been changed for good, or may just be restoring its password file. So
+            // the refusal is final while the consumer starts, and a matter of waiting once it has worked.
             if (!connected_once_ && (!e.retryable() || !options_.give_up_after))
                 throw;
             if (clock::now() >= deadline)
@@ -76,8 +76,8 @@ void reconnector::hurry() noexcept {
     inbox_.post_wake();
 }
 
-// A server that is away is not harmed by attempts, and one that is starting hardly. One that has refused us for another
-// reason (it is full, say) needs time.
+// Returns the longest pause after the failure. Attempts do no harm to a server that is away, and hardly any to a server
+// that is starting. A server that has refused us for another reason (for example, because it is full) needs time.
 milliseconds reconnector::longest_after(const error& e) const {
     if (!sqlstate::is_away(e.sqlstate()))
         return options_.reconnect_delay_max;

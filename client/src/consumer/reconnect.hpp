@@ -1,4 +1,4 @@
-// The patience for one connection: how long to pause after each failure and when to give up.
+// The retries of one connection: how long to pause after each failure, and when to give up.
 #pragma once
 
 #include <atomic>
@@ -20,31 +20,32 @@ class reconnector {
 public:
     reconnector(const consumer_options& options, logger& log, inbox& in, std::string_view purpose);
 
-    // The other connection of the consumer: when this one is back after a failure, that one's pause ends too.
+    // Links the other connection of the consumer: when this connection is back after a failure, the pause of the other
+    // one ends too.
     void wakes(reconnector& other) { other_ = &other; }
 
-    // No pause is longer than what this returns when it begins.
+    // Limits the pauses: none is longer than the value that `longest` returns when the pause begins.
     void limit(std::function<milliseconds()> longest) { longest_ = std::move(longest); }
 
-    // Ends the pause that there is, or that follows the present attempt. From any thread.
+    // Ends the present pause, or the pause that follows the present attempt. May be called from any thread.
     void hurry() noexcept;
 
-    // Calls `attempt` until it succeeds, logging each failure and pausing after it. While no server answers the pauses
-    // are short: whoever is back first must not wait for us. Throws its error when waiting does not help or was long
-    // enough, and interrupted when a stop is posted meanwhile; after a stop it makes one attempt only.
+    // Calls `attempt` until it succeeds. Logs each failure and pauses after it. While no server answers, the pauses are
+    // short: when the server is back, it must not wait for us. Throws the error of `attempt` if waiting does not help
+    // or was long enough. Throws interrupted if a stop is posted meanwhile; after a stop it makes one attempt only.
     void until_connected(const std::function<void()>& attempt);
 
-    // To be called when the connection has proved itself by doing its work: only then the pauses begin
-    // small again, so that a server that accepts and drops connections is not hammered.
+    // Called when the connection has proved itself by doing its work. Only then do the pauses begin small again, so
+    // that a server which accepts and drops connections is not hammered.
     void proved() { pauses_.reset(); }
 
-    // From here on a lost connection is a matter of waiting. Said by the first success by itself.
+    // From here on, a lost connection is a matter of waiting. The first success has the same effect.
     void connected() { connected_once_ = true; }
 
-    // Logs that the connection is gone: the next success says for how long.
+    // Logs that the connection is gone. The next success logs for how long.
     void lost(std::string_view why);
 
-    // Logs a failure of the connection's work, the ever rarer the more there are in a row, and pauses.
+    // Logs a failure of the connection's work, ever more rarely in a row of failures, and pauses.
     void pause(std::string_view failure) { pause(failure, options_.reconnect_delay_max, clock::time_point::max()); }
 
 private:

@@ -1,4 +1,4 @@
-// The little that the consumer loop's thread and the listener's thread share.
+// The state that the consumer loop's thread and the listener's thread share.
 #pragma once
 
 #include <atomic>
@@ -13,10 +13,10 @@
 
 namespace pgpubsub::inline v0 {
 
-// Whether there may be work: somebody among many may look, or we are meant.
+// Whether there may be work: `with_others`: one of many consumers should look; `alone`: this consumer should.
 enum class hinted { not_at_all, with_others, alone };
 
-// What hints there are for each handler of a queue channel: set by the listener, taken by the loop.
+// The hints for the handlers of queue channels: set by the listener, taken by the loop.
 class hint_board {
 public:
     explicit hint_board(std::size_t handlers) : hints_(handlers) {}
@@ -35,7 +35,7 @@ private:
     std::vector<std::atomic<hinted>> hints_;
 };
 
-// The receipts whose work is in hand: put in and removed by the loop, extended by the listener.
+// The receipts of the work in hand: added and removed by the loop, extended by the listener.
 class leases_in_hand {
 public:
     void add(const std::string& receipt) {
@@ -60,7 +60,7 @@ private:
     std::set<std::string> receipts_;
 };
 
-// How the listener tells the loop that it gave up.
+// Tells the loop that the listener gave up.
 class failure_slot {
 public:
     void set(std::exception_ptr failure) {
@@ -85,11 +85,11 @@ struct shared_state {
     broadcast_queue broadcasts;
     leases_in_hand leases;
     failure_slot listener_failure;
-    std::atomic<unsigned long> sweeps = 0;  // how many times the loop has drained all channels
-    // Of the working connection, when it connected: its server process, and which server that is.
+    std::atomic<unsigned long> sweeps = 0;  // number of times that the loop has drained all channels
+    // Set when the working connection connects: its server process, and the identity of that server.
     std::atomic<int> worker_pid = 0;
     std::atomic<double> worker_server_started = 0;
-    // Said by the listener, heeded by the loop when a wake-up follows: that server does not answer any more.
+    // Set by the listener; the loop obeys it at the wake-up that follows. That server does not answer any more.
     std::atomic<bool> worker_server_is_dead = false;
 };
 

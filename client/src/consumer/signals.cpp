@@ -1,6 +1,6 @@
-// Guarantees that the signal handler does nothing but post a stop to the inbox of each consumer that runs, that no
-// inbox goes while a handler (which may run in any thread) is at it, and that the process has its former handlers back
-// when the last one has ended.
+// Guarantees that the signal handler only posts a stop to the inbox of each running consumer, that no inbox is
+// destroyed while a handler (which may run in any thread) uses it, and that the process has its former handlers back
+// when the last consumer has ended.
 
 #include "consumer/signals.hpp"
 
@@ -35,7 +35,7 @@ std::array<struct sigaction, handled.size()> former;
 std::atomic<std::int64_t> last_counted{0};
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
-// Whether the one before was just now.
+// Returns whether the previous signal was just now.
 bool is_repetition() {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -56,7 +56,7 @@ extern "C" void pgpubsub_on_stop_signal(int) {
     --handlers_at_work;
 }
 
-// A program that has its own use for SIGHUP keeps it.
+// A program that uses SIGHUP for itself keeps its handler.
 bool is_ours(std::size_t i) {
     return former[i].sa_handler != SIG_IGN && (handled[i] != SIGHUP || former[i].sa_handler == SIG_DFL);
 }
@@ -99,7 +99,7 @@ stop_on_signals::~stop_on_signals() {
     if (--installed == 0)
         restore();
     inboxes[static_cast<std::size_t>(slot_)] = nullptr;
-    // A handler that has begun in another thread may still have the inbox; one that begins now finds it gone.
+    // A handler that has begun in another thread may still use the inbox. A handler that begins now no longer finds it.
     while (handlers_at_work > 0)
         std::this_thread::yield();
 }

@@ -1,14 +1,14 @@
-// Turns SIGINT, SIGTERM and SIGHUP into a stop of the consumers that run.
+// Turns SIGINT, SIGTERM and SIGHUP into a stop of the running consumers.
 #pragma once
 
 namespace pgpubsub::inline v0 {
 
 class inbox;
 
-// As long as an object of this class lives, each SIGINT and SIGTERM posts a stop to its inbox, and so does
-// SIGHUP where it would just end the process. Signals within half a second count once: a service manager signals
-// each process of a group, and a parent passes on what it gets. The first object installs the handlers (a signal
-// that is ignored stays ignored), the last one restores them.
+// While an object of this class exists, each SIGINT and SIGTERM posts a stop to its inbox, and so does SIGHUP if it
+// would otherwise just end the process. Signals within half a second count once: a service manager signals each process
+// of a group, and a parent passes on the signals that it gets. The first object installs the handlers (a signal that is
+// ignored stays ignored); the last object restores the former ones.
 class stop_on_signals {
 public:
     explicit stop_on_signals(inbox& in);

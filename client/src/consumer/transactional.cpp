@@ -1,14 +1,15 @@
-// Guarantees that a notification is removed if and only if its handler's work is committed with it, and
-// that a failing handler harms neither the work of the others in its batch nor their delivery.
+// Guarantees that a notification is removed if and only if its handler's work is committed with it, and that a failing
+// handler harms neither the work of the others in its batch nor their delivery.
 //
-// Steps: BEGIN and take in one round trip; each handler behind its savepoint (transaction.cpp), a failure
-// rolled back to it and the notification put back with the error; COMMIT. On an ordered channel a batch may hold a run
-// of one key; when one of them fails, the server puts those behind it back too, and their handlers are not run.
+// Steps: BEGIN and take in one round trip; run each handler behind its savepoint (transaction.cpp); after a failure,
+// roll back to the savepoint and put the notification back with the error; COMMIT. On an ordered channel, a batch may
+// hold a run of one key. If one of the run fails, the server also puts back those behind it, and their handlers are not
+// run.
 //
-// When the transaction dies as a whole (the connection, a serialization failure, a deferred constraint
-// at COMMIT), everything is back in the queue by itself, and the notifications of that batch are taken one
-// at a time, so that whichever is at fault fails alone. Then there is no transaction left to note its
-// error in: the next one claims it by itself, without running its handler, and nacks it with the error.
+// If the transaction dies as a whole (the connection, a serialization failure, a deferred constraint at COMMIT),
+// everything is back in the queue by itself. The notifications of that batch are then taken one at a time, so that only
+// the one at fault fails. After its failure there is no transaction left to record its error: the next transaction
+// claims it by itself, without running its handler, and nacks it with the error.
 
 #include <algorithm>
 #include <set>
@@ -24,8 +25,8 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
-// How often a lone notification may lose its transaction before it counts as failed. A lost connection is
-// mostly not its fault, a serialization failure hardly ever, anything else is.
+// Returns how often a lone notification may lose its transaction before it counts as failed. A lost connection is
+// mostly not its fault, a serialization failure hardly ever; any other error is.
 int allowed_deaths(const error& e) {
     if (e.connection_lost())
         return 2;
@@ -39,7 +40,8 @@ void transaction_died(consumer_loop& loop, channel_state& c, const std::vector<n
                          c.label, batch.size(), e.what());
         return;
     }
-    // In doubt it counts too: if it was committed after all, it is not found when its failure is to be recorded.
+    // A commit in doubt counts too: if it succeeded after all, the notification is not found when its failure is to be
+    // recorded.
     auto& s = c.last_suspect;
     if (s.id != batch.front().id)
         s = {.id = batch.front().id, .deaths = 0, .guilty = false, .failure = {}};
@@ -51,7 +53,7 @@ void transaction_died(consumer_loop& loop, channel_state& c, const std::vector<n
     loop.log.warning("{}: the transaction of notification {} failed ({})", c.label, s.id, s.failure);
 }
 
-// Puts the guilty one aside with its error; the others that the claim brought go back untried.
+// Puts the notification at fault aside with its error. The others that the claim brought go back untried.
 void record_failure(consumer_loop& loop, channel_state& c) {
     const auto suspected = std::exchange(c.last_suspect, {});
     auto results = loop.server->pipeline({{"BEGIN"}, loop.claim_for(c.from, std::max(c.batch, 10))});
@@ -75,7 +77,7 @@ void record_failure(consumer_loop& loop, channel_state& c) {
                      found ? "" : " (not recorded: it is no longer in the queue, or another consumer has it)");
 }
 
-// Returns how many notifications came back because it failed: 0 when it did not.
+// Returns how many notifications went back because the handler failed; 0 if it succeeded.
 std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactional_handler& handler,
                          const notification& n, transaction::impl& state) {
     transaction tx(state);
@@ -114,11 +116,11 @@ std::int64_t run_handler(consumer_loop& loop, channel_state& c, const transactio
     return put_back;
 }
 
-// Runs the handlers of a batch. False when a second request to stop came in between.
+// Runs the handlers of a batch. Returns false if a second request to stop came meanwhile.
 bool run_handlers(consumer_loop& loop, channel_state& c, const transactional_handler& handler,
                   const std::vector<notification>& batch) {
     transaction::impl state(*loop.server, loop.options.listen);
-    std::set<std::string> held_up;  // the keys of which the rest of this batch is back in the queue
+    std::set<std::string> held_up;  // the keys whose rest of this batch is back in the queue
     for (auto n = batch.begin(); n != batch.end(); ++n) {
         if (n != batch.begin() && loop.stops() > 1)
             return false;
@@ -129,7 +131,7 @@ bool run_handlers(consumer_loop& loop, channel_state& c, const transactional_han
             continue;
         const auto behind =
             std::count_if(n + 1, batch.end(), [&](const notification& other) { return other.key == n->key; });
-        if (!n->key || put_back != 1 + behind)  // which these are is not known, and none may be both done and put back
+        if (!n->key || put_back != 1 + behind)  // unknown which ones; none may be both done and put back
             throw error(
                 fmt::format("{} notifications were put back with number {}, and not {}", put_back - 1, n->id, behind));
         loop.log.debug("{}: {} notifications wait behind number {}, which has the same key", c.label, behind, n->id);

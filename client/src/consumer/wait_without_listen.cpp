@@ -1,12 +1,12 @@
-// Waiting without LISTEN. Guarantees that what comes while nothing is looked at ends the wait: the procedure looks for
-// work itself before it waits, so nothing is lost between a look and the wait that follows.
+// Waits without LISTEN. Guarantees that work which arrives between two looks ends the wait: the procedure itself looks
+// for work before it waits, so nothing is lost between a look and the wait that follows.
 //
 // Steps: when no channel is left to look at, CALL pgpubsub.wait() on the working connection, until the next due time or
-// poll; the channel that it names is looked at. A call is for one subscription; several take turns. What ends the
-// consumer, or wakes it, cancels the call.
+// poll; then look at the channel that it names. A call is for one subscription; several subscriptions take turns. An
+// event that ends the consumer, or wakes it, cancels the call.
 //
-// What the procedure calls work need not be work for us: a filter may leave it to others, or somebody's open
-// transaction has it. So waits that were in vain are followed by pauses, which grow.
+// Work that the procedure reports need not be work for us: a filter may leave it to other consumers, or an open
+// transaction of another consumer has it. Therefore waits in vain are followed by growing pauses.
 
 #include <algorithm>
 #include <iterator>
@@ -20,7 +20,7 @@ namespace pgpubsub::inline v0 {
 
 namespace {
 
-constexpr milliseconds shortest_wait{50};  // less is not worth a statement
+constexpr milliseconds shortest_wait{50};  // a shorter wait is not worth a statement
 constexpr milliseconds turn = std::chrono::seconds(1);
 constexpr milliseconds grace = std::chrono::seconds(60);  // a pooler may be short of connections
 
@@ -36,9 +36,9 @@ void consumer_loop::wait(clock::time_point until) {
     std::map<std::string, std::vector<channel_state*>> by_subscription;
     for (auto& c : channels_)
         if (!c.missing)
-            by_subscription[c.from.subscription].push_back(&c);  // a wait for what does not exist is an error
+            by_subscription[c.from.subscription].push_back(&c);  // waiting for a missing channel is an error
 
-    // Else it is a wait that proves the connection: what ends each of them at once (statement_timeout) does not end a
+    // Otherwise a wait proves the connection: a cause that ends each wait at once (statement_timeout) does not end a
     // look.
     if (by_subscription.empty())
         patience_.proved();
@@ -90,7 +90,7 @@ void consumer_loop::wait(clock::time_point until) {
                 (is_cut_short ? " (a wait lasts for the poll interval: statement_timeout must be longer)" : ""));
         }
         for (auto* c : group)
-            c->ready = c->ask_first = true;  // that finds out which of them it is
+            c->ready = c->ask_first = true;  // asking shows which of the channels are missing
         waits_.hinted = true;
     }
 }
