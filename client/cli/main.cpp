@@ -1,6 +1,6 @@
 // The program pgpubsub: parses the command line and calls the subcommand.
 //
-// Exit statuses: 0 it worked (also: ended by SIGTERM or SIGINT), 1 it failed, 2 the command line is wrong.
+// Exit statuses: 0 success (also: ended by SIGTERM or SIGINT), 1 failure, 2 wrong command line.
 
 #include <signal.h>
 
@@ -24,8 +24,7 @@ namespace pgpubsub::cli {
 
 namespace {
 
-// The footers are written as they are to be read. From 2.5 on, CLI11 fills them like a paragraph unless it is told not
-// to.
+// The footers are already laid out. From 2.5 on, CLI11 wraps them like a paragraph unless it is told not to.
 template <typename Formatter>
 void keep_footers(Formatter& formatter) {
     if constexpr (requires { formatter.enable_footer_formatting(false); })
@@ -36,7 +35,7 @@ void keep_footers(Formatter& formatter) {
 
 constexpr std::size_t help_column = 26;  // where the description of an option begins
 
-// Each subcommand's options, and whether one of them has a value.
+// Returns a look-up of the subcommands' options: whether the option has a value in one of them.
 option_lookup options_of(const std::vector<subcommand>& subcommands) {
     return [&subcommands](const std::string& name) -> std::optional<bool> {
         for (const auto& s : subcommands)
@@ -46,7 +45,7 @@ option_lookup options_of(const std::vector<subcommand>& subcommands) {
     };
 }
 
-// libpq says what is wrong with it, before anything is done.
+// Checks the dsn with libpq, which says what is wrong with it, before anything is done.
 void check_dsn(const CLI::App& app, const std::vector<std::string>& arguments) {
     const std::string dsn = app.get_option("--dsn")->empty() ? "" : app.get_option("--dsn")->as<std::string>();
     char* problem = nullptr;
@@ -90,7 +89,7 @@ public:
     }
 
 private:
-    // The exit status, if that was all.
+    // Returns the exit status if nothing is left to do after the parsing.
     std::optional<int> parse(std::vector<std::string> arguments) {
         try {
             std::vector<std::string> names;
@@ -136,13 +135,13 @@ private:
 };
 
 int run(int argc, char** argv) {
-    ::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is reported by write()
+    ::signal(SIGPIPE, SIG_IGN);  // write() reports a reader that is gone
     try {
         return program().run({argv + std::min(argc, 1), argv + argc});
     } catch (const error& e) {
         report(e);
     } catch (const reader_is_gone&) {
-        return success;  // it has seen what it wanted
+        return success;  // the reader has seen enough
     } catch (const std::exception& e) {
         report(e.what());
     }

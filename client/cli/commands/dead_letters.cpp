@@ -1,4 +1,5 @@
-// `pgpubsub redrive` and `purge-dead-letters`: what becomes of dead letters. Which ones must be said, all of them too.
+// `pgpubsub redrive` and `purge-dead-letters`: redrive or remove dead letters. The selection must be given, even if it
+// is all.
 
 #include <memory>
 #include <vector>
@@ -37,7 +38,7 @@ std::shared_ptr<selection> add_selection(CLI::App& app) {
     return s;
 }
 
-// The options that select, as they were given.
+// Returns the selecting options, as they were given.
 std::vector<std::string> selecting(const selection& s) {
     std::vector<std::string> given;
     if (!s.ids.empty())
@@ -66,7 +67,7 @@ std::string ids_of(const selection& s) {
     return array + '}';
 }
 
-// Each function has a form for ids, and one for everything else.
+// Each function has a form for ids, and one for all other arguments.
 result call_for_ids(session& server, const std::string& function, const selection& s) {
     return server.query("SELECT pgpubsub." + function + "($1, ids => $2, subscription => $3)",
                         {s.channel, ids_of(s), s.subscription});

@@ -6,13 +6,13 @@
 
 namespace pgpubsub::cli {
 
-// The longest payload that is read: PostgreSQL stores no longer one.
+// The longest payload that is read: PostgreSQL can't store a longer one.
 inline constexpr std::size_t longest_payload = 268'435'455;
 
-// Appends what comes next, as soon as anything does; false at the end. Throws pgpubsub::error.
+// Appends the next bytes, as soon as there are any. Returns false at the end. Throws pgpubsub::error.
 bool read_more(std::string& text);
 
-// All of it. Throws pgpubsub::error, also as soon as there is more than the longest payload.
+// Returns the whole of stdin. Throws pgpubsub::error, also as soon as there is more than the longest payload.
 std::string read_payload();
 
 }  // namespace pgpubsub::cli

@@ -1,4 +1,4 @@
-// `pgpubsub peek`, `channels`, `stats` and `dead-letters`: what the views show, as a table for people, or as JSON
+// `pgpubsub peek`, `channels`, `stats` and `dead-letters`: the contents of the views, as a table for people, or as JSON
 // lines.
 
 #include <memory>
@@ -56,12 +56,12 @@ int channels(const inspection& s) {
     return success;
 }
 
-// A figure that is an estimate has a ~ in front.
+// Puts a ~ in front of a figure that is an estimate.
 std::string count_of(const std::string& column) {
     return " CASE WHEN '" + column + "' = ANY (estimated) THEN '~' ELSE '' END || " + column + " AS " + column;
 }
 
-// (A server with version 0.1.0 of the extension does not say what is paused.)
+// (A server with version 0.1.0 of the extension does not report pauses.)
 const std::string stats_where =
     ", (pg_catalog.to_jsonb(c) ->> 'paused')::boolean AS paused FROM pgpubsub.stat_channels c WHERE $1::text IS NULL "
     "OR channel = $1 ORDER BY channel, subscription";
@@ -88,7 +88,7 @@ int stats(const inspection& s) {
     return success;
 }
 
-// What there is, in the order of ids, with what a line of listen has and the state.
+// The stored notifications, in the order of ids, with the fields of a line of listen and the state.
 const std::string peek_from = " FROM pgpubsub.peek($1, coalesce($2, 'default'), $3, $4, $5::bigint, $6::bigint)";
 
 const std::string peek_table =
@@ -118,7 +118,8 @@ const std::string dead_letters_where =
     " FROM pgpubsub.dead_letters WHERE channel = $1 AND ($2::text IS NULL OR subscription = $2) ORDER BY died_at, id "
     "LIMIT $3";
 
-// A column of those that are dead since nobody can be sent what is in them; else the list would fail with them.
+// Returns an expression for a column. Some dead letters have a content that can't be sent to anybody; without this
+// expression, the whole list would fail because of them.
 std::string if_readable(const std::string& column) {
     return "CASE WHEN last_error = 'too long to be read: as text it is longer than 1,000 MB' THEN NULL ELSE " + column +
            " END AS " + column;

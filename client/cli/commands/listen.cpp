@@ -1,11 +1,10 @@
 // `pgpubsub listen`: prints notifications as JSON lines, or runs a command for each.
 //
-// Guarantees that a notification is removed only after its line has been written to stdout, or its command
-// has exited with 0; and that a stdout that is gone ends the program with everything unprinted kept, without a word, as
-// other programs end whose reader has seen enough. What comes by broadcast is printed or handed to the command too; it
-// was never stored.
+// Guarantees that a notification is removed only after its line has been written to stdout, or its command has exited
+// with 0. If stdout is gone, the program ends silently, as other programs do whose reader has seen enough, and every
+// unprinted notification is kept. Broadcasts are printed or handed to the command too; they were never stored.
 //
-// Steps: recover if asked to; then one consumer in this process, or several in processes of their own.
+// Steps: recover if requested; then run one consumer in this process, or several in processes of their own.
 
 #include <unistd.h>
 
@@ -26,9 +25,11 @@ namespace {
 
 bool is_transactional(const listen_settings& s) { return s.mode.empty() ? !s.command : s.mode == "transactional"; }
 
-// A line is quick, and takes nothing of the server: so many share a commit. What is claimed ahead of a command nobody
-// else could do meanwhile: a few, and the consumer claims fewer where they take long. What commands do is repeated if
-// their transaction fails: one each.
+// Returns the default batch size.
+// - Printing a line is quick and costs the server nothing: so many lines share a commit.
+// - Notifications claimed ahead of a command are out of reach for others: so only a few are claimed, and the consumer
+//   claims fewer if they take long.
+// - The work of commands is repeated if their transaction fails: so one command for each transaction.
 int default_batch(const listen_settings& s) {
     if (s.limit)
         return 1;  // to end in time
@@ -44,7 +45,7 @@ consumer_options options_of(const listen_settings& s, bool replacement) {
     if (s.poll_interval)
         o.poll_interval = *s.poll_interval;
     o.give_up_after = s.give_up_after;
-    // It takes the place of one that was connected: if the server is away just now, it comes back.
+    // A replacement takes the place of a worker that was connected: if the server is away just now, it will come back.
     if (replacement && !o.give_up_after)
         o.give_up_after = std::chrono::hours(24 * 365);
     o.drain = s.drain;
@@ -121,7 +122,7 @@ void recover_all(const listen_settings& s) {
             report("channel \"" + channel + "\": recovered " + std::to_string(count));
         } catch (const error& e) {
             if (is_of_other_kind(e))
-                continue;  // the listener says what is wrong with that
+                continue;  // the listener reports what is wrong with that
             if (e.sqlstate() != "42704")
                 throw;
             report(std::string("nothing to recover: ") + e.what());
@@ -137,7 +138,7 @@ const char* queue_only_option(const listen_settings& s) {
     if (s.filter)
         return "--filter";
     if (s.processes.value_or(1) > 1)
-        return "--processes";  // each would get each broadcast
+        return "--processes";  // each process would get each broadcast
     if (s.recover)
         return "--recover";
     if (!s.mode.empty())
@@ -155,7 +156,7 @@ const char* queue_only_option(const listen_settings& s) {
 
 int listen(const listen_settings& s) {
     if (s.recover)
-        recover_all(s);  // its connection is closed again before any process is forked
+        recover_all(s);  // closes its connection again before any process is forked
     if (s.processes.value_or(1) == 1) {
         const auto consume_here = [&] { return consume(s, false) == success ? success : failure; };
         return s.command && ::getpid() == 1 ? run_below_first_process(consume_here) : consume_here();

@@ -1,4 +1,4 @@
-// `pgpubsub listen`, with what its command line says.
+// `pgpubsub listen`, with the settings of its command line.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ struct listen_settings {
     std::optional<std::string> subscription = {};  // of each channel
     std::optional<std::string> filter = {};
     std::optional<std::string> command = {};  // --exec
-    std::string mode = {};                    // transactional, leased; empty: by --exec
+    std::string mode = {};                    // transactional, leased; empty: depends on --exec
     std::optional<int> batch = {};
     std::optional<int> limit = {};
     std::optional<std::chrono::milliseconds> lease = {};
@@ -28,10 +28,10 @@ struct listen_settings {
     bool verbose = false;
 };
 
-// The first option given that makes sense for queue channels only, or nothing. Pure.
+// Returns the first given option that makes sense for queue channels only, or null. Pure.
 const char* queue_only_option(const listen_settings& settings);
 
-// Returns the exit status, and throws pgpubsub::error.
+// Runs until the end, and returns the exit status. Throws pgpubsub::error.
 int listen(const listen_settings& settings);
 
 }  // namespace pgpubsub::cli

@@ -1,7 +1,8 @@
 // `pgpubsub publish`: stores one notification, or one for each line of stdin, and prints its id.
 //
-// Steps: read the payload, refuse what is no JSON (the place of the mistake is easier to find here than in
-// a server's message), publish. Lines are published as they come: what has been read is one transaction.
+// Steps: read the payload; refuse a payload that is not JSON (here the place of the mistake is easier to find than in a
+// server's message); publish. Lines are published as they come: all lines that have been read by then form one
+// transaction.
 
 #include "commands/publish.hpp"
 
@@ -61,7 +62,7 @@ public:
         try {
             check_json("line " + std::to_string(number_) + " on stdin", line);
         } catch (const error&) {
-            send();  // those before it are right
+            send();  // the lines before it are right
             throw;
         }
         if (lines_.empty())

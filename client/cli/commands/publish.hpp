@@ -1,4 +1,4 @@
-// `pgpubsub publish`, with what its command line says.
+// `pgpubsub publish`, with the settings of its command line.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@ namespace pgpubsub::cli {
 struct publish_settings {
     std::string dsn;
     std::string channel;
-    std::optional<std::string> payload;  // "-" and nothing: stdin
+    std::optional<std::string> payload;  // "-" or no value: stdin
     std::optional<std::string> key;
     std::optional<std::string> headers;
     std::optional<std::string> deliver_at;
@@ -19,7 +19,7 @@ struct publish_settings {
     bool lines = false;  // each line of stdin is a payload
 };
 
-// Returns the exit status, and throws pgpubsub::error.
+// Publishes, and returns the exit status. Throws pgpubsub::error.
 int publish(const publish_settings& settings);
 
 }  // namespace pgpubsub::cli

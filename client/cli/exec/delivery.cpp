@@ -1,5 +1,5 @@
-// Guarantees that a stop is possible whatever the reader of stdout and the command do, and that what this process lacks
-// is not charged to a notification: it goes back untried, and the consumer ends.
+// Guarantees that a stop is possible, whatever the reader of stdout and the command do. Also guarantees that a lack of
+// resources in this process is not charged to a notification: it goes back untried, and the consumer ends.
 
 #include "exec/delivery.hpp"
 

@@ -1,4 +1,4 @@
-// What `pgpubsub listen` does with a notification.
+// How `pgpubsub listen` handles a notification.
 #pragma once
 
 #include <chrono>
@@ -12,16 +12,17 @@
 
 namespace pgpubsub::cli {
 
-// Prints it, or runs a command for it. Made before there is any thread or connection.
+// Prints a notification, or runs a command for it. Made before there is any thread or connection.
 class delivery {
 public:
     explicit delivery(std::optional<std::string> command);
 
-    // Throws what the command failed with; stop_consuming when it was ended by the second request to stop, when no
-    // command can be started, and when the line can't be written.
+    // Throws the failure of the command. Throws stop_consuming if the second request to stop ended the command, if no
+    // command can be started, and if the line can't be written.
     void deliver(const notification& n, const consumer& running);
 
-    // Whether it ended because nobody reads stdout any more; because something was lacking that may be there again.
+    // is_reader_gone() returns whether it ended because nobody reads stdout any more; is_lacking() whether it ended
+    // because of a lack of resources that may pass.
     bool is_reader_gone() const { return reader_is_gone_; }
     bool is_lacking() const { return is_lacking_; }
 

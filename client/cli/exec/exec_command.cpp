@@ -1,15 +1,14 @@
-// Guarantees that a command can't harm the consumer: one that does not read its stdin, closes it, fills
-// stderr, or leaves a child behind that holds a pipe open and goes on writing, is waited for no longer than it lives
-// itself.
+// Guarantees that a command can't harm the consumer. A command may ignore its stdin, close it, fill stderr, or leave a
+// child behind that holds a pipe open and goes on writing: the consumer waits no longer than the command itself lives.
 //
-// The command has a process group of its own, so that ^C at the terminal stops the consumer, which lets
-// the command in hand finish; and the group is killed if the consumer dies (guardian.hpp), because then nobody
-// would ack its work, and another consumer is going to do it again.
+// The command has a process group of its own, for two reasons. ^C at the terminal stops the consumer, which lets the
+// command in hand finish. And if the consumer dies, the group is killed (guardian.hpp), because then nobody would ack
+// its work, and another consumer will repeat it.
 //
-// Steps: pipes for stdin and stderr; fork; in the child only calls that are safe between fork and exec in
-// a program with threads, which tells whether there was an exec; then feed stdin, read stderr and wait for the end, all
-// in one poll(). In a turn of that loop no more is read than a pipe holds, and nothing waits for the reader of our own
-// stderr.
+// Steps: make pipes for stdin and stderr; fork; in the child make only calls that are safe between fork and exec in a
+// program with threads; learn from the child whether the exec succeeded; then feed stdin, read stderr and wait for the
+// end, all in one poll(). A turn of that loop reads at most as much as a pipe holds, and never waits for the reader of
+// our own stderr.
 
 #include "exec/exec_command.hpp"
 
@@ -77,7 +76,7 @@ pipe_ends make_pipe() {
 
 void make_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
-// What is run: a program, or the shell.
+// What to run: a program, or the shell.
 struct executable {
     explicit executable(const std::string& command) : by_shell({"sh", "-c", command}) {
         if (auto plain = plain_words(command))
@@ -86,7 +85,7 @@ struct executable {
                 words = *std::move(plain);
             }
     }
-    std::string program;  // empty: by the shell
+    std::string program;  // empty: the shell runs it
     std::vector<std::string> words;
     std::vector<std::string> by_shell;
     const char* name() const { return program.empty() ? shell : program.c_str(); }
@@ -102,8 +101,8 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts, const c
     return result;
 }
 
-// The environment for the command: ours, with PGPUBSUB_* about this notification. There are two, for the key has any
-// length, and Linux limits a variable, and all of them together: the second one leaves it out.
+// The environment for the command: ours, with PGPUBSUB_* about this notification. There are two versions, because the
+// key has any length, and Linux limits each variable and all of them together: the second version leaves the key out.
 class command_environment {
 public:
     explicit command_environment(const notification& n) {
@@ -127,7 +126,7 @@ public:
     command_environment(const command_environment&) = delete;
     command_environment& operator=(const command_environment&) = delete;
 
-    // Returns when it is not possible, with the reason in errno. Safe between fork and exec.
+    // Runs the program. Returns only if that is impossible, with the reason in errno. Safe between fork and exec.
     void run_in_it(const char* program, const std::vector<const char*>& arguments) const {
         const auto run = [&](const std::vector<const char*>& environment) {
             ::execve(program, const_cast<char* const*>(arguments.data()), const_cast<char* const*>(environment.data()));
@@ -143,7 +142,7 @@ private:
     std::vector<const char*> whole_, without_key_;
 };
 
-// What the child needs, made ready before the fork.
+// Everything that the child needs, prepared before the fork.
 struct preparation {
     preparation(const executable& run, const notification& n)
         : program(run.program.empty() ? nullptr : run.program.c_str()),
@@ -155,14 +154,14 @@ struct preparation {
     command_environment environment;
 };
 
-// `problem`: a pipe that exec closes. What is written into it says why there was none.
+// `problem`: a pipe that exec closes. If exec fails, the reason is written into it.
 [[noreturn]] void become_command(pid_t parent, const guardian& guard, int in, int err, int problem,
                                  const preparation& ready) {
     ::setpgid(0, 0);
     guard.guards(::getpid());
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent)
-        ::_exit(127);  // it died before the line above
+        ::_exit(127);  // the parent died before the line above
     struct sigaction standard {};
     standard.sa_handler = SIG_DFL;
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD})
@@ -173,7 +172,7 @@ struct preparation {
     if (::dup2(in, STDIN_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) {
         if (ready.program != nullptr)
             ready.environment.run_in_it(ready.program, ready.words);
-        // A script without a first line that says whose it is, is the shell's.
+        // The shell runs a script whose first line names no interpreter.
         if (ready.program == nullptr || errno == ENOEXEC)
             ready.environment.run_in_it(shell, ready.by_shell);
     }
@@ -182,7 +181,7 @@ struct preparation {
     ::_exit(127);
 }
 
-// The errno that says why the child does not run the command, or 0. Without waiting: the pipe is readable.
+// Returns the errno that says why the child does not run the command, or 0. Does not wait: the pipe is readable.
 int read_problem(int pipe) {
     int problem = 0;
     ssize_t count = 0;
@@ -190,8 +189,8 @@ int read_problem(int pipe) {
     return count == sizeof problem ? problem : 0;
 }
 
-// Reads what is there, but no more than a pipe holds, for there may be somebody who goes on writing; passes it on to
-// our stderr and remembers the end of it. False at the end of the stream.
+// Reads the present data, at most as much as a pipe holds, because a writer may never stop. Passes it on to our stderr
+// and remembers its end. Returns false at the end of the stream.
 bool read_stderr(int fd, std::string& tail) {
     static thread_local std::array<char, pipe_size> buffer;
     ssize_t count = 0;
@@ -206,7 +205,7 @@ bool read_stderr(int fd, std::string& tail) {
     return count > 0;
 }
 
-// Writes what the pipe takes. False when there is nothing left to write, or nobody who reads.
+// Writes as much as the pipe takes. Returns false if nothing is left to write, or nobody reads.
 bool write_stdin(int fd, std::string_view& rest) {
     while (!rest.empty()) {
         const auto count = ::write(fd, rest.data(), rest.size());  // SIGPIPE is ignored in this process
@@ -219,17 +218,18 @@ bool write_stdin(int fd, std::string_view& rest) {
     return false;
 }
 
-// After a SIGTERM to the group, whose leader has ended: what else is in it has its time too.
+// Ends the rest of the group after a SIGTERM to the group whose leader has ended: the other processes also get their
+// time.
 void end_rest_of_group(pid_t group, std::chrono::steady_clock::time_point kill_at) {
     while (::kill(-group, 0) == 0 && std::chrono::steady_clock::now() < kill_at)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     ::kill(-group, SIGKILL);
 }
 
-// How many bytes a byte may take when it is stored: what is no UTF-8 is replaced by three.
+// Returns how many bytes a byte may take when it is stored: a byte that is not UTF-8 is replaced by three.
 std::size_t stored_size(char c) { return c == '\0' || static_cast<unsigned char>(c) >= 0x80 ? 3 : 1; }
 
-// The end of a text that fits, cut between characters.
+// Returns the end of a text that fits, cut between characters.
 std::string_view fitting_end(std::string_view text, std::size_t limit) {
     if (text.size() * 3 <= limit)
         return text;
@@ -257,7 +257,7 @@ command_outcome run_command(const std::string& command, const notification& n, c
         fail("could not start a process for the command");
     if (child == 0)
         become_command(parent, guard, input.read.get(), errors.write.get(), problems.write.get(), ready);
-    ::setpgid(child, child);  // in both processes: whichever comes first
+    ::setpgid(child, child);  // in both processes, in whatever order they run
     problems.write.close();
     input.read.close();
     errors.write.close();
@@ -276,7 +276,7 @@ command_outcome run_command(const std::string& command, const notification& n, c
                                      {relaying ? errors.read.get() : -1, POLLIN, 0},
                                      {input.write.get(), POLLOUT, 0},
                                      {problems.read.get(), POLLIN, 0}}};
-        // Without a pidfd (an old kernel, no descriptor left) the end is noticed by looking.
+        // Without a pidfd (an old kernel, no free descriptor), the end is noticed by polling.
         ::poll(waits.data(), waits.size(), ended.get() < 0 || !relaying ? 20 : 250);
         if (waits[3].revents != 0) {
             problem = read_problem(problems.read.get());

@@ -1,5 +1,6 @@
-// The two processes are joined by a pipe, whose end says that this one is gone. The other one has a process group
-// of its own, and another name than the program: what is sent to the consumer's group or name is not for it.
+// The two processes are joined by a pipe, whose end tells the guardian that this process is gone. The guardian has a
+// process group of its own, and another name than the program: signals sent to the consumer's group or name don't reach
+// it.
 
 #include "exec/guardian.hpp"
 
@@ -21,7 +22,7 @@ namespace {
     ::prctl(PR_SET_NAME, "exec-guard");
     for (const int signal : {SIGINT, SIGTERM, SIGHUP})
         ::signal(signal, SIG_IGN);
-    // Nobody who reads our output, or what else was handed down to us, shall wait for this one.
+    // A program that reads our output, or another descriptor that we inherited, must not have to wait for the guardian.
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     ::dup2(pipe, STDIN_FILENO);
     for (const int fd : {STDOUT_FILENO, STDERR_FILENO})

@@ -1,5 +1,5 @@
-// Commands that mean the same with and without a shell: words of harmless characters, of which the first is the name of
-// a program. Starting the program itself takes half the time. Pure, but for find_program().
+// Commands that mean the same with and without a shell: words of harmless characters, the first of which is the name of
+// a program. Starting the program itself takes half the time. Pure, except find_program().
 #pragma once
 
 #include <unistd.h>
@@ -16,7 +16,8 @@
 
 namespace pgpubsub::cli {
 
-// What a shell does itself, or may do otherwise than the program of that name. true and false are the same in both.
+// Returns whether a shell handles the word itself, or may handle it otherwise than the program of that name. true and
+// false are the same in both.
 inline bool is_word_of_the_shell(std::string_view word) {
     constexpr std::array words{
         ".",        ":",       "alias",   "bg",      "break",  "builtin", "case",     "cd",     "chdir",  "command",
@@ -29,7 +30,7 @@ inline bool is_word_of_the_shell(std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// The words of such a command; nothing when it takes a shell.
+// Returns the words of such a command; no value if it needs a shell.
 inline std::optional<std::vector<std::string>> plain_words(std::string_view command) {
     constexpr std::string_view harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./,:@%= \t";
     if (command.find_first_not_of(harmless) != std::string_view::npos)
@@ -45,7 +46,8 @@ inline std::optional<std::vector<std::string>> plain_words(std::string_view comm
     return words;
 }
 
-// Where the program of this name is, as a shell finds it; nothing when it is not there: the shell says that best.
+// Returns the path of the program with this name, as a shell finds it. Returns no value if there is none: the shell
+// reports that best.
 inline std::optional<std::string> find_program(const std::string& name) {
     const auto is_program = [](const std::string& path) {
         struct stat what {};

@@ -1,11 +1,13 @@
-// Guarantees that no worker outlives this process for longer than it needs to finish the batch in hand:
-// SIGTERM, SIGINT and SIGHUP are passed on and waited for; after a limit, or at the second request, the workers
-// are told again, and end what they have in hand; those that still don't end are killed. And if this process is killed,
-// the kernel sends each worker a SIGTERM (PR_SET_PDEATHSIG). A worker that dies is replaced, with growing pauses when
-// it dies young; one that reports that going on makes no sense ends all.
+// Guarantees that no worker process outlives this process for longer than it needs to finish the batch in hand.
 //
-// Steps: block the signals; fork; then wait for signals synchronously, with a time limit when something is
-// to be done at a time (start a replacement, kill those that don't end).
+// - SIGTERM, SIGINT and SIGHUP are passed on to the workers and waited for. After a limit, or at the second request,
+//   the workers are signalled again, and end the work in hand. Workers that still don't end are killed.
+// - If this process is killed, the kernel sends each worker a SIGTERM (PR_SET_PDEATHSIG).
+// - A worker that dies is replaced, with growing pauses if it dies young. A worker that reports that going on makes no
+//   sense ends all.
+//
+// Steps: block the signals; fork; then wait for signals synchronously, with a time limit if something must be done at a
+// time (start a replacement, kill the workers that don't end).
 
 #include "exec/supervisor.hpp"
 
@@ -41,7 +43,7 @@ struct slot {
     int number = 0;
     pid_t pid = 0;  // 0: none is running
     clock::time_point started{};
-    std::optional<clock::time_point> start_at;  // when one is to be started
+    std::optional<clock::time_point> start_at;  // when to start one
     bool replacement = false;
     std::chrono::milliseconds pause = first_pause;
 };
@@ -79,7 +81,7 @@ public:
             if (running() == 0 && (stopping_ || !any_to_start()))
                 return status_;
             const int signal = wait_for_signal();
-            reap();  // first: of two signals that wait, SIGTERM is given before the SIGCHLD that was there before it
+            reap();  // first: of two waiting signals, SIGTERM is delivered before an earlier SIGCHLD
             if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
                 stop_requested();
         }
@@ -127,9 +129,9 @@ private:
         if (pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);
             if (::getppid() != parent)
-                ::_exit(success);  // it died before the line above
-            // ^C reaches the whole foreground group; the workers wait for the parent's word instead, or it
-            // would count twice.
+                ::_exit(success);  // the parent died before the line above
+            // ^C reaches the whole foreground group. The workers wait for the parent's signal instead, or ^C would
+            // count twice.
             struct sigaction ignore {};
             ignore.sa_handler = SIG_IGN;
             sigaction(SIGINT, &ignore, nullptr);
@@ -174,9 +176,9 @@ private:
         s.replacement = true;
     }
 
-    // A worker that dies of our SIGTERM had not begun to consume: from then on it catches the signal. What else goes
-    // wrong is said: by the worker itself, if it exits; here, if it was killed, but not by kill_all(), which has told
-    // it.
+    // A worker that dies of our SIGTERM had not begun to consume: a worker that consumes catches the signal. Any other
+    // failure is reported: by the worker itself, if it exits; here, if it was killed, unless kill_all() did that and
+    // has reported it.
     void ended_when_told(const std::string& who, int wait_status) {
         if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == success)
             return;
@@ -213,7 +215,7 @@ private:
             report(std::to_string(running()) + " worker(s) " + why + ": ending what they have in hand");
         signal_all(SIGTERM);
         tell_again_at_ =
-            asked_ + counts_once;  // should the first request have been too short ago for that one to count
+            asked_ + counts_once;  // in case the first request was too recent for this second one to count as another
     }
 
     void kill_all() {
@@ -246,7 +248,7 @@ private:
     bool stopping_ = false;
     bool killed_ = false;
     clock::time_point asked_{};                  // when we were last asked to stop
-    std::optional<clock::time_point> hurry_at_;  // when the workers are asked a second time
+    std::optional<clock::time_point> hurry_at_;  // when the workers are signalled a second time
     std::optional<clock::time_point> tell_again_at_;
     std::optional<clock::time_point> kill_at_;
     int status_ = success;

@@ -1,5 +1,5 @@
-// The command line before it is parsed: what may stand in front of the subcommand, and other ways of asking for help.
-// Pure.
+// Prepares the command line before it is parsed: options that stand in front of the subcommand, and other ways of
+// asking for help. Pure.
 #pragma once
 
 #include <algorithm>
@@ -15,11 +15,11 @@ struct wrong_command_line : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// What an option is to the subcommands: whether a value follows it; nothing when none has it.
+// Returns whether a value follows the option in the subcommands; no value if no subcommand has the option.
 using option_lookup = std::function<std::optional<bool>(const std::string& name)>;
 
-// The arguments with the subcommand first, its options behind it; --help or --version alone where that is asked for in
-// another way. Throws wrong_command_line.
+// Returns the arguments with the subcommand first and its options behind it. Returns --help or --version alone if that
+// is requested in another way. Throws wrong_command_line.
 inline std::vector<std::string> subcommand_first(std::vector<std::string> arguments,
                                                  const std::vector<std::string>& subcommands,
                                                  const option_lookup& takes_value) {
@@ -65,7 +65,7 @@ inline std::vector<std::string> subcommand_first(std::vector<std::string> argume
     return result;
 }
 
-// What is said of arguments that nothing is known of: the first of them, in the order in which they were given.
+// Returns the message about unknown arguments: it names the first of them, in the order in which they were given.
 inline std::string unexpected(const std::vector<std::string>& arguments, const std::vector<std::string>& unknown) {
     for (const auto& argument : arguments) {
         if (std::find(unknown.begin(), unknown.end(), argument) == unknown.end())

@@ -9,7 +9,7 @@
 
 namespace pgpubsub::cli {
 
-// Nothing when the text is no duration, is negative, or is longer than a year.
+// Returns no value if the text is not a duration, is negative, or is longer than a year.
 inline std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     std::int64_t number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -1,4 +1,4 @@
-// The options that several subcommands have.
+// The options that several subcommands share.
 
 #include "options/options.hpp"
 

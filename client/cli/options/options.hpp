@@ -1,4 +1,4 @@
-// What the command lines of several subcommands have in common.
+// The shared parts of the command lines of several subcommands.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,10 +15,10 @@ extern const char* const footer;  // below each help: connection, exit status
 
 void add_dsn(CLI::App& app, std::string& dsn);
 
-// A channel that has to exist.
+// Adds a channel that must exist.
 CLI::Option* add_channel(CLI::App& app, std::string& channel);
 
-// An option whose value is a duration such as 30s.
+// Adds an option whose value is a duration such as 30s.
 template <typename Target>
 CLI::Option* add_duration(CLI::App& app, const std::string& name, Target& target, const std::string& text) {
     return app
@@ -35,11 +35,11 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, Target& target
         ->type_name("DURATION");
 }
 
-// An option whose value is JSON text.
+// Adds an option whose value is JSON text.
 CLI::Option* add_json(CLI::App& app, const std::string& name, std::optional<std::string>& target,
                       const std::string& text);
 
-// A duration as a parameter of type interval.
+// Returns a duration as a parameter of type interval.
 std::optional<std::string> interval(const std::optional<std::chrono::milliseconds>& time);
 
 }  // namespace pgpubsub::cli

@@ -1,4 +1,4 @@
-// Connecting and printing for the subcommands that look at the server.
+// Connecting and printing for the subcommands that query the server.
 
 #include "options/query.hpp"
 

@@ -1,4 +1,4 @@
-// What the subcommands that look at the server have in common.
+// Shared functions of the subcommands that query the server.
 #pragma once
 
 #include <string>
@@ -7,20 +7,20 @@
 
 namespace pgpubsub::cli {
 
-// Connects. Unqualified names in later statements mean pg_catalog's, and times are written in one way, whatever the
-// user or the database has set. Throws error.
+// Connects. In later statements, unqualified names mean those of pg_catalog, and times have one format, whatever
+// settings the user or the database has. Throws error.
 session connect(const std::string& dsn);
 
-// Prints the rows of a SELECT on stdout: as a table whose header is the names of its columns, or as a JSON object for
-// each row. Throws error, also when stdout can't be written to.
+// Prints the rows of a SELECT on stdout: print_table() as a table whose header is the names of its columns,
+// print_json() as a JSON object for each row. Throws error, also if stdout can't be written to.
 void print_table(const result& rows);
-void print_json(const result& rows);  // of the one column: the text of the object
+void print_json(const result& rows);  // of the one column, which is the text of the object
 
-// Prints how many something was done for, and a newline.
+// Prints a number of processed items, and a newline.
 void print_number(const result& number);
 void print_number(const std::string& number);
 
-// Throws error 42704 when there is no such channel, 42501 when the user may neither publish to it nor consume from it.
+// Throws error 42704 if there is no such channel, 42501 if the user may neither publish to it nor consume from it.
 void require_channel(session& server, const std::string& channel);
 
 }  // namespace pgpubsub::cli

@@ -9,11 +9,11 @@ namespace pgpubsub::cli {
 
 struct subcommand {
     CLI::App* app;
-    std::function<void()> check;  // throws CLI::ValidationError when options contradict each other
+    std::function<void()> check;  // throws CLI::ValidationError if options contradict each other
     std::function<int()> run;     // returns the exit status, or throws pgpubsub::error
 };
 
-// Each adds one to the command line.
+// Each function adds one subcommand to the command line.
 subcommand add_listen(CLI::App& app);   // listen_options.cpp
 subcommand add_publish(CLI::App& app);  // publish_options.cpp
 subcommand add_peek(CLI::App& app);     // inspect.cpp

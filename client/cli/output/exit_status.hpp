@@ -1,4 +1,4 @@
-// The exit statuses of the program, and what a child's wait status means. Pure.
+// The exit statuses of the program, and the meaning of a child's wait status. Pure.
 #pragma once
 
 #include <sys/wait.h>
@@ -12,15 +12,15 @@ enum exit_status : int {
     success = 0,
     failure = 1,     // at run time
     usage = 2,       // the command line
-    unfinished = 3,  // between a worker and its parent only: drained, and some notifications failed
-    lacking = 4,     // between them too: without descriptors, processes or memory; a new worker may have some
+    unfinished = 3,  // only between a worker and its parent: drained, and some notifications failed
+    lacking = 4,     // likewise: no descriptors, processes or memory; a new worker may have some
 };
 
-// What an --exec command exits with to say that no other attempt makes sense: EX_DATAERR of sysexits.h.
+// The exit status by which an --exec command says that no other attempt makes sense: EX_DATAERR of sysexits.h.
 inline constexpr int reject_status = 65;
 
-// What a shell exits with when there is no such command, or it can't be run. Whatever the notification is, that is not
-// its fault.
+// Returns whether the status is that of a shell if there is no such command, or it can't be run. That is never the
+// fault of the notification.
 inline bool is_not_run(int wait_status) {
     return WIFEXITED(wait_status) && (WEXITSTATUS(wait_status) == 126 || WEXITSTATUS(wait_status) == 127);
 }
@@ -29,11 +29,11 @@ inline bool is_rejection(int wait_status) {
     return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == reject_status;
 }
 
-// What the supervisor does about a worker that has ended while nobody asked it to.
+// What the supervisor does about a worker that ended without being asked to.
 enum class verdict {
-    finished,  // it did what it was there for (--drain)
+    finished,  // it has done its task (--drain)
     replace,   // it died
-    give_up,   // it says that going on makes no sense, and has said why
+    give_up,   // it reported that going on makes no sense, and why
 };
 
 inline verdict judge_worker(int wait_status, bool drain) {
@@ -48,7 +48,7 @@ inline verdict judge_worker(int wait_status, bool drain) {
     return verdict::replace;
 }
 
-// "exited with status 3", "was killed by signal 9 (Killed)".
+// Returns "exited with status 3", "was killed by signal 9 (Killed)".
 inline std::string describe_end(int wait_status) {
     if (WIFEXITED(wait_status))
         return "exited with status " + std::to_string(WEXITSTATUS(wait_status));

@@ -1,6 +1,6 @@
-// A line is written into one string, without a tree of values in between; what the server has already written is
-// spliced in, since a number read as a double is not the same number any more. Of a text that is no JSON, nlohmann-json
-// says best why.
+// A line is written into one string, without a tree of values in between. The server's JSON is spliced in as it is,
+// because a number that was read as a double is not the same number any more. For a text that is not JSON,
+// nlohmann-json gives the best explanation.
 
 #include "output/json_line.hpp"
 
@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-// With its escapes, and what is no UTF-8 replaced.
+// Appends the text as a JSON string, with escapes; bytes that are not UTF-8 are replaced.
 void append_quoted(std::string& line, std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     line += '"';
@@ -66,7 +66,7 @@ bool has_controls(std::string_view text) {
     return false;
 }
 
-// "line 2, column 5"
+// Returns "line 2, column 5".
 std::string place_of(std::string_view text, std::size_t at) {
     const auto before = text.substr(0, at);
     const auto newline = before.rfind('\n');
@@ -74,7 +74,7 @@ std::string place_of(std::string_view text, std::size_t at) {
            std::to_string(newline == std::string_view::npos ? at + 1 : at - newline);
 }
 
-// Builds nothing; keeps the first error and where it is.
+// Builds no value; keeps the first error and its place.
 struct syntax_check : json::json_sax_t {
     bool null() override { return true; }
     bool boolean(bool) override { return true; }
@@ -89,7 +89,7 @@ struct syntax_check : json::json_sax_t {
     bool start_array(std::size_t) override { return true; }
     bool end_array() override { return true; }
     bool parse_error(std::size_t, const std::string&, const json::exception& e) override {
-        // 406: a number too large for a double. It is JSON all the same, and the server judges the rest.
+        // 406: a number too large for a double. It is JSON all the same, and the server decides about the rest.
         if (e.id != 406)
             problem = e.what();
         return false;
@@ -137,7 +137,7 @@ std::optional<std::string> json_problem(std::string_view text) {
         return place_of(text, *at) + ": a zero byte, which JSON can't have";
     if (text.starts_with("\xEF\xBB\xBF"))
         return "line 1, column 1: a byte order mark, which JSON can't have";
-    constexpr std::size_t much = 1'000'000;  // for what takes a call for each character
+    constexpr std::size_t much = 1'000'000;  // limit for an operation with a call for each character
     if (*at > much)
         return place_of(text, *at) + ": here it stops being JSON";
     syntax_check check;

@@ -1,6 +1,6 @@
-// Guarantees that write_some() does not wait for a reader. A pipe or a terminal is opened a second time for that, since
-// O_NONBLOCK on the descriptor that we were given would hold for every process that has it. Where that is not possible
-// (no /proc, somebody else's terminal), poll() says when there is room, and pieces are written that fit in.
+// Guarantees that write_some() does not wait for a reader. For that, a pipe or a terminal is opened a second time,
+// because O_NONBLOCK on the inherited descriptor would hold for every process that has it. If the second opening is
+// impossible (no /proc, another user's terminal), poll() reports when there is room, and pieces that fit are written.
 
 #include "output/output.hpp"
 
@@ -27,7 +27,7 @@ void open_standard_descriptors() {
         if (::fcntl(fd, F_GETFD) >= 0)
             continue;
         if (::open("/dev/null", modes[fd]) == fd)
-            continue;  // the lowest that is free
+            continue;  // open() returns the lowest free number
         constexpr std::string_view problem =
             "pgpubsub: stdin, stdout or stderr is closed, and /dev/null can't be opened\n";
         [[maybe_unused]] const auto told = ::write(STDERR_FILENO, problem.data(), problem.size());

@@ -1,4 +1,4 @@
-// Writing to stdout and stderr without waiting for whoever reads them.
+// Writes to stdout and stderr without waiting for their readers.
 #pragma once
 
 #include <sys/types.h>
@@ -8,8 +8,8 @@
 
 namespace pgpubsub::cli {
 
-// Opens what is closed of the descriptors 0, 1 and 2, so that nothing else gets these numbers: a pipe or a connection
-// would be taken for stdout. Reading from a stdin, and writing to a stdout, that was closed is an error. To be called
+// Opens those of the descriptors 0, 1 and 2 that are closed, so that no pipe or connection gets their numbers and is
+// taken for stdout. Reading from a stdin that was closed, and writing to a stdout that was closed, is an error. Called
 // first.
 void open_standard_descriptors();
 
@@ -21,10 +21,11 @@ public:
     output(const output&) = delete;
     output& operator=(const output&) = delete;
 
-    // Writes what is taken at once, and returns how many bytes that is; 0: none just now; -1: an error, see errno.
+    // Writes as much as is accepted at once, and returns the number of bytes; 0: none just now; -1: an error, see
+    // errno.
     ssize_t write_some(std::string_view text) noexcept;
 
-    // Waits until more is taken, for this long at most.
+    // Waits until more is accepted, for `limit` at most.
     void wait(std::chrono::milliseconds limit) const noexcept;
 
 private:
@@ -32,10 +33,10 @@ private:
 
     int fd_;
     kind kind_;
-    int own_ = -1;  // the same pipe or terminal, opened without waiting, which is a property of this opening only
+    int own_ = -1;  // the same pipe or terminal, opened non-blocking, which affects this opening only
 };
 
-// Writes all of it to stdout, for however long that takes. Throws pgpubsub::error, or reader_is_gone.
+// Writes the whole text to stdout, however long that takes. Throws pgpubsub::error, or reader_is_gone.
 void print(std::string_view text);
 
 struct reader_is_gone {};

@@ -1,8 +1,9 @@
-// Guarantees that a message (the library's are so by themselves) is one line without what drives a terminal, though
-// names, errors and hints in it come from others; that it is one write(2) where the reader takes it at once, so that
-// lines of several processes stay whole; and that a reader of stderr that is slow or stuck holds up nothing: not the
-// work, and not a stop. What it does not take waits here, up to a limit. What is beyond is left out, and the next
-// message says so.
+// Guarantees for messages:
+// - A message is one line without control sequences for terminals, although names, errors and hints in it come from
+//   elsewhere. (The library's messages are so by themselves.)
+// - It is one write(2) if the reader accepts it at once, so that lines of several processes stay whole.
+// - A slow or stuck reader of stderr holds up nothing: neither the work nor a stop. Text that it does not accept waits
+//   here, up to a limit. Text beyond the limit is left out, and the next message says so.
 
 #include "output/report.hpp"
 
@@ -31,7 +32,7 @@ std::string& speaker() {
     return name;
 }
 
-// The threads of a consumer share it.
+// Shared by the threads of a consumer.
 class stderr_queue {
 public:
     void add(std::string_view text) {
@@ -65,7 +66,7 @@ private:
         while (!pending_.empty()) {
             const auto count = out_.write_some(pending_);
             if (count < 0)
-                pending_.clear();  // nowhere left to complain
+                pending_.clear();  // there is no place left for a complaint
             if (count <= 0)
                 return;
             pending_.erase(0, static_cast<std::size_t>(count));
@@ -105,7 +106,7 @@ void report(const error& e) { report(e.what(), e.hint()); }
 
 void speak_as_worker(int number) {
     speaker() = "pgpubsub[" + std::to_string(number) + "]";
-    messages().forget();  // what waits is the parent's
+    messages().forget();  // the waiting text belongs to the parent
 }
 
 log_callback log_to_stderr(log_level least) {

@@ -14,7 +14,8 @@ namespace pgpubsub::cli {
 
 using table_row = std::vector<std::string>;
 
-// A text as a cell shows it: of a long one the beginning; what could end the line or drive the terminal as a space.
+// Returns a text as a cell shows it: only the beginning of a long text; a space for each character that could end the
+// line or control the terminal.
 inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
     const std::string shown = printable(text.substr(0, 4 * (limit + 1)));  // a character has four bytes at most
     if (width_of(shown) <= limit)
@@ -30,7 +31,8 @@ inline std::string cell_text(std::string_view text, std::size_t limit = 60) {
     return shown.substr(0, end) + "…";
 }
 
-// The header and the rows, columns side by side with two spaces between; a column of numbers stands on the right.
+// Returns the header and the rows: columns side by side with two spaces between, columns of numbers aligned to the
+// right.
 inline std::string format_table(const table_row& header, const std::vector<table_row>& rows) {
     std::vector<std::size_t> widths;
     std::vector<bool> numbers;

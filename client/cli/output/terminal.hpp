@@ -1,4 +1,4 @@
-// How text looks on a terminal.
+// The appearance of text on a terminal.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -17,7 +17,7 @@
 
 namespace pgpubsub::cli {
 
-// How many columns the terminal has that stdout is; 80 when it is none.
+// Returns the number of columns of the terminal that is stdout; 80 if stdout is not a terminal.
 inline std::size_t terminal_width() {
     winsize size{};
     if (::isatty(STDOUT_FILENO) != 0 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
@@ -25,9 +25,10 @@ inline std::size_t terminal_width() {
     return 80;
 }
 
-// How many columns a text of printable characters takes, of which some are two columns wide, and some have none. Pure.
+// Returns how many columns a text of printable characters takes. Some characters are two columns wide, and some have no
+// width. Pure.
 inline std::size_t width_of(std::string_view text) {
-    // Whatever the locale of the user is: our output is UTF-8.
+    // Independent of the user's locale: our output is UTF-8.
     static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
     const locale_t former = utf8 != nullptr ? ::uselocale(utf8) : nullptr;
     std::size_t width = 0;
@@ -52,8 +53,8 @@ inline std::size_t width_of(std::string_view text) {
     return width;
 }
 
-// The lines of a help text in this width. What does not fit goes on below its beginning; of a line with a description,
-// which begins in the given column, below that. Pure.
+// Returns the lines of a help text in this width. The rest of a long line goes below its beginning; if the line has a
+// description, which begins in the given column, below the description. Pure.
 inline std::string wrapped(std::string_view text, std::size_t width, std::size_t column) {
     std::string result;
     while (!text.empty()) {
@@ -65,7 +66,7 @@ inline std::string wrapped(std::string_view text, std::size_t width, std::size_t
         const auto indent = is_described ? column : begin;
         std::string before;
         while (before.size() + width_of(line) > width) {
-            // By bytes, which are no fewer than columns: a line may become a little shorter than it might be.
+            // Counts bytes, which are no fewer than columns: a line may become a little shorter than it could be.
             const auto room = std::min(width - before.size() + 1, line.size());
             const auto least = before.empty() ? indent : 0;
             auto cut = line.substr(0, room).rfind(' ');

@@ -1,5 +1,5 @@
-// The hints of the server and of the library speak of SQL. Where the program has a command for it, its users are told
-// of that instead. Pure.
+// Translates the hints of the server and of the library, which speak of SQL, into commands of the program, if there is
+// a command for it. Pure.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@
 
 namespace pgpubsub::cli {
 
-// pgpubsub.subscribe('media', 'audit') as a shell command. Names with quotes in them are left as they are: what quotes
-// them in SQL is not what quotes them in a shell.
+// Replaces pgpubsub.subscribe('media', 'audit') by a shell command. Names with quotes in them are left as they are:
+// quoting in SQL differs from quoting in a shell.
 inline void replace_subscribe(std::string& text) {
     constexpr std::string_view begin = "SELECT pgpubsub.subscribe('", middle = "', '", end = "')";
     const auto at = text.find(begin);
