@@ -18,8 +18,9 @@ struct message {
     std::optional<std::string> deliver_at = {};  ///< not delivered before this time; text of a PostgreSQL timestamptz
     int priority = 0;                            ///< higher priorities are delivered first
 
-    /// The subject of the notification while it waits. While a notification with the same dedup_key waits for a
-    /// subscription, nothing is stored for that subscription, and publish() returns the id of the waiting notification.
+    /// The text by which the notification is recognised while it waits. While a notification with the same dedup_key
+    /// waits for a subscription, nothing is stored for that subscription, and publish() returns the id of the waiting
+    /// notification.
     std::optional<std::string> dedup_key = {};
     /// true: the waiting notification gets this payload. Needs dedup_key.
     bool replace_waiting = false;

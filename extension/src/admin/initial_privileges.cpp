@@ -45,7 +45,7 @@ constexpr const char* objects = R"(
             OR EXISTS (SELECT FROM aclexplode(initial) r
                         WHERE r.grantee NOT IN (owner, 'pg_read_all_stats'::regrole, CASE classid WHEN 'pg_type'::regclass THEN 0 ELSE owner END))) )";
 
-// The rights that somebody has deliberately granted on an object since it was made.
+// The rights that users have deliberately granted on an object since it was made.
 constexpr const char* granted_since = R"(
     SELECT format('GRANT %s ON %s TO %s%s', r.privilege_type, name,
                   CASE r.grantee WHEN 0 THEN 'PUBLIC' ELSE r.grantee::regrole::text END,

@@ -130,7 +130,8 @@ channel make_channel(const char* name, Oid owner) {
     return c;
 }
 
-// Tells whose the channel is: its owner can read what is captured, whoever owns the table.
+// The role that took the name first owns the channel, and can read what is captured. Reports that role if the table's
+// owner is another one.
 void tell_of_other_owner(const channel& c, Oid table_owner, const char* table_name) {
     const Oid owner = owner_of(c);
     const char* const name = OidIsValid(owner) ? GetUserNameFromId(owner, true) : nullptr;

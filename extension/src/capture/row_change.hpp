@@ -7,7 +7,7 @@ namespace pgpubsub {
 
 enum class operation { insert, update, erase, truncate };
 
-// The row before and after; null where there is none. Both are in the format of the captured table, and deformed.
+// The row before and after; null if there is none. Both are in the format of the captured table, and deformed.
 struct row_change {
     operation what;
     TupleTableSlot* old_row;

@@ -109,7 +109,7 @@ private:
     Relation dead_letters_;
     Snapshot snapshot_;
     TimestampTz now_;
-    // Of the present row.
+    // For the present row: its channel, its subscription, and whether the user may read its content.
     channel c_;
     subscription s_;
     bool may_read_ = false;
