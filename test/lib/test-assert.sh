@@ -56,6 +56,8 @@ fetch_source() {
     die "no archive has the source of postgresql-$major"
 }
 
+# What no test asks for is left out, so that no further package is needed.
+options='--enable-cassert --enable-tap-tests --enable-debug --with-icu --with-libxml --with-lz4 --with-ssl=openssl --without-readline --without-zlib'
 # What tests ask CREATE EXTENSION, or a replication slot, for.
 contrib='amcheck hstore postgres_fdw test_decoding'
 
@@ -64,9 +66,8 @@ build_server() {
     fetch_source || return
     jobs=$(nproc)
     cd "$work/source" || return
-    # What no test asks for is left out, so that no further package is needed.
-    ./configure --prefix="$server" --enable-cassert --enable-tap-tests --enable-debug --with-icu --with-libxml --with-lz4 \
-        --without-readline --without-zlib CFLAGS='-O1 -fno-omit-frame-pointer' &&
+    # shellcheck disable=SC2086  # options are words
+    ./configure --prefix="$server" $options CFLAGS='-O1 -fno-omit-frame-pointer' &&
         # Into a place of its own first: nothing may land outside the server's folder.
         "$MAKE" -j"$jobs" -C src && "$MAKE" -C src install DESTDIR="$stage" || return
     for module in $contrib; do "$MAKE" -j"$jobs" -C "contrib/$module" install DESTDIR="$stage" || return; done
@@ -78,13 +79,13 @@ build_server() {
     mv "$stage$server" "$server"
 }
 
-if [ "$(cat "$server/assertions" 2>/dev/null)" != "$major $contrib" ]; then
+if [ "$(cat "$server/assertions" 2>/dev/null)" != "$major $options $contrib" ]; then
     work=$RUN/postgresql log=$RUN/postgresql.log
     say "Building PostgreSQL $major with assertions, which takes some minutes ($log)"
     rm -rf "$work"; mkdir -p "$work"
     # make of this tree has told make of its own: that one must know nothing of it.
     (unset MAKEFLAGS MAKELEVEL MFLAGS; build_server) >"$log" 2>&1 </dev/null || { tail -n 40 "$log"; die "PostgreSQL could not be built"; }
-    echo "$major $contrib" > "$server/assertions"
+    echo "$major $options $contrib" > "$server/assertions"
     rm -rf "$work"
 fi
 
