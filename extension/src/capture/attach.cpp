@@ -5,7 +5,8 @@
 // only the condition is read by the caller's search_path.
 //
 // Steps:
-// 1. Find out what must be done, under a lock that disturbs nobody. So an error is reported before anybody has to wait,
+// 1. Find out what must be done (attachment_arguments.hpp: what is wanted; attachment_triggers.hpp: the commands that
+//    lead there), under a lock that disturbs nobody. So an error is reported before anybody has to wait,
 //    and a call that changes nothing holds nobody up.
 // 2. Make the channel. It is made before the table is locked, so that nobody has to wait for the table because another
 //    session is making the same channel.

@@ -7,7 +7,8 @@
 //
 // Steps: check the call; get the plan of the trigger; process the changes one after the other, as the trigger's level
 // provides them. The first change that passes the plan's filter opens the channel, which is made if this is its first
-// use. Each change becomes a row for each subscription, or a broadcast. At the end, give one hint.
+// use. Each change becomes a row for each subscription, or a broadcast. A firing with one change stores it at once
+// (notification.hpp), a firing with several stores them in batches (notification_batch.hpp). At the end, give one hint.
 #include "capture/capture_right.hpp"
 #include "capture/capture_trigger.hpp"
 #include "capture/change_payload.hpp"

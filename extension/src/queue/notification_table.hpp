@@ -5,7 +5,7 @@
 // - the permissions of the current user play no part;
 // - a row costs half the work.
 //
-// The table has none of what an executor would check there: constraints, triggers, row security.
+// The table has no constraint, trigger or row security that concerns our own writes, which an executor would execute.
 #pragma once
 
 #include "pg/index_entries.hpp"

@@ -21,7 +21,8 @@ void start_notifier(bool has_gap);
 // Returns whether nothing must be remembered of the hints, so that another worker can go on.
 bool notifier_is_quiet();
 
-// Collects the hints of marked channels. Returns true if the extension may be gone.
+// Collects the hints of marked channels, and does what the database's tasks ask for (a session with leases has ended, a
+// prepared transaction is over). Returns true if the extension may be gone.
 bool collect_hints(shared_database* d);
 
 // Gives back the hints that were not collected, at the worker's end. Can't fail.
