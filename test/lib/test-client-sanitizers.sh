@@ -46,7 +46,8 @@ exec '$CLANG' "\$@" $* -O1 -g1 -fno-omit-frame-pointer -Wno-unused-command-line-
 EOF
     chmod 755 "$file"
 }
-compiler address -fsanitize=address,undefined -D_GLIBCXX_ASSERTIONS
+# To look at a vptr takes a pipe: a program without descriptors, as some tests have it, would be reported for nothing.
+compiler address -fsanitize=address,undefined -fno-sanitize=vptr -D_GLIBCXX_ASSERTIONS
 compiler thread -fsanitize=thread
 
 # mistake KIND NAME TEXT SOURCE
