@@ -88,8 +88,8 @@ sql("ALTER DATABASE one SET $_") foreach ('default_transaction_read_only = on', 
 sql(qq{SELECT pg_terminate_backend($before)});
 has_worker($node, 'one', 'a worker that is terminated comes back', $before);
 {
-	my $listener = listener($node, 'one', 'jobs');
 	local $ENV{PGOPTIONS} = '-c default_transaction_read_only=off -c statement_timeout=0 -c role=none';
+	my $listener = listener($node, 'one', 'jobs');
 	my $worker = worker_pid($node, 'one');
 	publish('one');
 	eventually(sub { heard($listener) =~ /^jobs .*\[$worker\]$/m }, 'settings of the database do not disturb it');
