@@ -7,6 +7,7 @@
 #include "capture/capture_trigger.hpp"
 #include "capture/row_key.hpp"
 #include "pg/compat.hpp"
+#include "pg/hash_table.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -192,10 +193,7 @@ capture_plan* make_plan(const TriggerData& trigger) {
 
 plan_entry* entry_of(Oid trigger, Oid table) {
     if (plans == nullptr) {
-        HASHCTL ctl{};
-        ctl.keysize = sizeof(Oid);
-        ctl.entrysize = sizeof(plan_entry);
-        plans = hash_create("pgpubsub capture plans", 32, &ctl, HASH_ELEM | HASH_BLOBS);
+        plans = make_hash_table<Oid, plan_entry>("pgpubsub capture plans", TopMemoryContext, 32);
         replaced_plans = AllocSetContextCreate(CacheMemoryContext, "pgpubsub replaced plans", ALLOCSET_SMALL_SIZES);
     }
     bool found;

@@ -11,6 +11,7 @@
 #include "channel/catalog.hpp"
 #include "channel/table_columns.hpp"
 #include "channel/table_row.hpp"
+#include "pg/hash_table.hpp"
 #include "pg/scan_keys.hpp"
 
 namespace pgpubsub {
@@ -50,13 +51,10 @@ void start_memory() {
     last_found = nullptr;
     MemoryContextReset(memory);
 
+    by_id = make_hash_table<int32, remembered_channel>("pgpubsub channels by id", memory, 64);
+    by_subscription = make_hash_table<int32, channel_of_subscription>("pgpubsub channels by subscription", memory, 64);
     HASHCTL ctl{};
     ctl.hcxt = memory;
-    ctl.keysize = sizeof(int32);
-    ctl.entrysize = sizeof(remembered_channel);
-    by_id = hash_create("pgpubsub channels by id", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-    ctl.entrysize = sizeof(channel_of_subscription);
-    by_subscription = hash_create("pgpubsub channels by subscription", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     ctl.keysize = NAMEDATALEN;
     ctl.entrysize = sizeof(id_of_name);
     by_name = hash_create("pgpubsub channels by name", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);

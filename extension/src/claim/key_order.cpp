@@ -3,6 +3,7 @@
 #include "channel/catalog.hpp"
 #include "channel/table_columns.hpp"
 #include "pg/compat.hpp"
+#include "pg/hash_table.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -128,11 +129,7 @@ key_order key_order::begin(const notification_table& table, int32 subscription_i
     order.subscription_id_ = subscription_id;
     order.mode_ = mode;
     order.reader_ = entry_reader::begin(table.heap());
-    HASHCTL ctl{};
-    ctl.hcxt = CurrentMemoryContext;
-    ctl.keysize = sizeof(int64);
-    ctl.entrysize = sizeof(key_state);
-    order.keys_ = hash_create("pgpubsub keys", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    order.keys_ = make_hash_table<int64, key_state>("pgpubsub keys", CurrentMemoryContext, 256);
     return order;
 }
 

@@ -2,6 +2,7 @@
 
 #include "channel/plain_table.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/hash_table.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -45,15 +46,6 @@ void forget_at_end(XactEvent event, void*) {
     }
 }
 
-template <typename Entry>
-HTAB* make_table(const char* name, Size key_size) {
-    HASHCTL ctl{};
-    ctl.hcxt = TopTransactionContext;
-    ctl.keysize = key_size;
-    ctl.entrysize = sizeof(Entry);
-    return hash_create(name, 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
 void link_to_id(int64 index) {
     bool found;
     auto* const newest = static_cast<newest_of_id*>(hash_search(by_id, &list[index].id, HASH_ENTER, &found));
@@ -74,9 +66,10 @@ void link_to_key(int64 index) {
 
 void bring_index_up_to_date() {
     if (by_id == nullptr)
-        by_id = make_table<newest_of_id>("pgpubsub taken", sizeof newest_of_id::id);
+        by_id = make_hash_table<decltype(newest_of_id::id), newest_of_id>("pgpubsub taken", TopTransactionContext, 256);
     if (by_key == nullptr)
-        by_key = make_table<newest_of_key>("pgpubsub taken keys", sizeof newest_of_key::key);
+        by_key = make_hash_table<decltype(newest_of_key::key), newest_of_key>("pgpubsub taken keys",
+                                                                              TopTransactionContext, 256);
     for (; indexed < list_size; ++indexed) {
         link_to_id(indexed);
         link_to_key(indexed);

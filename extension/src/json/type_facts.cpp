@@ -4,6 +4,7 @@
 #include "json/type_facts.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/hash_table.hpp"
 #include "pg/text_size.hpp"
 
 namespace pgpubsub {
@@ -144,11 +145,7 @@ void read_element(type_facts* facts) {
 
 row_type* row_type_of(type_graph* graph, Oid type) {
     if (graph->row_types == nullptr) {
-        HASHCTL ctl{};
-        ctl.keysize = sizeof(Oid);
-        ctl.entrysize = sizeof(row_type);
-        ctl.hcxt = graph->memory;
-        graph->row_types = hash_create("pgpubsub row types", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+        graph->row_types = make_hash_table<Oid, row_type>("pgpubsub row types", graph->memory, 16);
     }
     bool found;
     auto* const row = static_cast<row_type*>(hash_search(graph->row_types, &type, HASH_ENTER, &found));

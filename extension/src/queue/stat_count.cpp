@@ -19,6 +19,7 @@
 #include "channel/channel.hpp"
 #include "channel/plain_table.hpp"
 #include "channel/table_columns.hpp"
+#include "pg/hash_table.hpp"
 #include "pg/scan_keys.hpp"
 #include "pg/sub_transaction.hpp"
 
@@ -65,11 +66,7 @@ bool is_written = false;  // by the present transaction, if it commits
 
 entry* find_or_make(int32 subscription_id) {
     if (by_subscription == nullptr) {
-        HASHCTL ctl{};
-        ctl.hcxt = TopMemoryContext;
-        ctl.keysize = sizeof(int32);
-        ctl.entrysize = sizeof(entry);
-        by_subscription = hash_create("pgpubsub counts", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+        by_subscription = make_hash_table<int32, entry>("pgpubsub counts", TopMemoryContext, 16);
     }
     bool found;
     auto* const e = static_cast<entry*>(hash_search(by_subscription, &subscription_id, HASH_ENTER, &found));

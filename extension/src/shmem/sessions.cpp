@@ -2,6 +2,7 @@
 // listens or waits.
 #include "shmem/sessions.hpp"
 
+#include "pg/hash_table.hpp"
 #include "pure/steady_clock.hpp"
 #include "shmem/marks.hpp"
 
@@ -153,10 +154,7 @@ void note_listen(const char* name) {
         if (unlistened[i] == hash)
             unlistened[i--] = unlistened[--unlistened_count];
     if (listened == nullptr) {
-        HASHCTL ctl{};
-        ctl.hcxt = TopMemoryContext;
-        ctl.keysize = ctl.entrysize = sizeof(uint32);
-        listened = hash_create("pgpubsub listened names", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+        listened = make_hash_table<uint32, uint32>("pgpubsub listened names", TopMemoryContext, 16);
     }
     bool found;
     hash_search(listened, &hash, HASH_ENTER, &found);

@@ -7,6 +7,7 @@
 #include "channel/table_columns.hpp"
 #include "claim/lease_owner.hpp"
 #include "pg/bounded_scan.hpp"
+#include "pg/hash_table.hpp"
 #include "queue/notification.hpp"
 #include "stat/stat_rights.hpp"
 
@@ -35,11 +36,7 @@ struct leases_of_holder {
 };
 
 HTAB* make_table() {
-    HASHCTL ctl{};
-    ctl.hcxt = CurrentMemoryContext;
-    ctl.keysize = sizeof(holder);
-    ctl.entrysize = sizeof(leases_of_holder);
-    return hash_create("pgpubsub holders of leases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    return make_hash_table<holder, leases_of_holder>("pgpubsub holders of leases", CurrentMemoryContext, 64);
 }
 
 bool may_see(int32 subscription_id) {

@@ -10,6 +10,7 @@
 // the transaction need not know of us.
 #include "wakeup/wakeup.hpp"
 
+#include "pg/hash_table.hpp"
 #include "pure/steady_clock.hpp"
 #include "shmem/marks.hpp"
 #include "shmem/sessions.hpp"
@@ -74,11 +75,7 @@ void set_last(HTAB* by_key, uint64 key, int index) {
 }
 
 HTAB* index_hints() {
-    HASHCTL ctl{};
-    ctl.hcxt = TopTransactionContext;
-    ctl.keysize = sizeof(uint64);
-    ctl.entrysize = sizeof(last_of_key);
-    HTAB* const by_key = hash_create("pgpubsub hints", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    HTAB* const by_key = make_hash_table<uint64, last_of_key>("pgpubsub hints", TopTransactionContext, 64);
     for (int i = 0; i < hint_count; ++i)
         set_last(by_key, key_of(hints[i]), i);
     return by_key;

@@ -1,5 +1,7 @@
 #include "worker/due_times.hpp"
 
+#include "pg/hash_table.hpp"
+
 namespace pgpubsub {
 namespace {
 
@@ -20,11 +22,7 @@ void due_times::begin() {
     if (context_ == nullptr)
         context_ = AllocSetContextCreate(TopMemoryContext, "pgpubsub due times", ALLOCSET_DEFAULT_SIZES);
     MemoryContextReset(context_);
-    HASHCTL ctl{};
-    ctl.hcxt = context_;
-    ctl.keysize = sizeof(int32);
-    ctl.entrysize = sizeof(entry);
-    by_channel_ = hash_create("pgpubsub due times", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    by_channel_ = make_hash_table<int32, entry>("pgpubsub due times", context_, 64);
     heap_ = {.ph_compare = later_first, .ph_arg = nullptr, .ph_root = nullptr};
 }
 

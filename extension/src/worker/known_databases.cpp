@@ -1,6 +1,7 @@
 #include "worker/known_databases.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/hash_table.hpp"
 #include "shmem/databases.hpp"
 #include "worker/worker.hpp"
 
@@ -25,11 +26,7 @@ void note_change_of_database(Datum, syscache_id, uint32) { may_have_changed = tr
 void look_at_databases() {
     may_have_changed = false;
     if (seen == nullptr) {
-        HASHCTL ctl{};
-        ctl.hcxt = TopMemoryContext;
-        ctl.keysize = sizeof(Oid);
-        ctl.entrysize = sizeof(seen_database);
-        seen = hash_create("pgpubsub databases", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+        seen = make_hash_table<Oid, seen_database>("pgpubsub databases", TopMemoryContext, 64);
     }
     // The invalidations of a reported change may not have arrived yet.
     InvalidateSystemCaches();

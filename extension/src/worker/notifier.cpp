@@ -1,6 +1,7 @@
 #include "worker/notifier.hpp"
 
 #include "channel/channel.hpp"
+#include "pg/hash_table.hpp"
 #include "pg/settings.hpp"
 #include "pure/steady_clock.hpp"
 #include "shmem/marks.hpp"
@@ -276,11 +277,7 @@ void hint_at_all_channels() {
 }  // namespace
 
 void start_notifier(bool has_gap) {
-    HASHCTL ctl{};
-    ctl.hcxt = TopMemoryContext;
-    ctl.keysize = sizeof(int32);
-    ctl.entrysize = sizeof(hinted_channel);
-    channels = hash_create("pgpubsub hints", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    channels = make_hash_table<int32, hinted_channel>("pgpubsub hints", TopMemoryContext, 256);
     with_context(TopMemoryContext, [] { initStringInfo(&payload); });
     all_are_due = has_gap;
     find_prepared();
