@@ -273,27 +273,25 @@ int64 notification_table::remove_by(Oid index, int32 subscription_id, bool wait,
     return removed;
 }
 
-int64 notification_table::remove_all(int32 subscription_id, bool wait) {
+// A row that was changed meanwhile has a new version, perhaps in another of the indexes. So this is repeated until
+// nothing was changed.
+int64 notification_table::remove_by(std::initializer_list<Oid> indexes, int32 subscription_id, bool wait) {
     int64 removed = 0;
-    // A row that was changed meanwhile has a new version, perhaps in the other index. So this is repeated until nothing
-    // was changed.
     for (bool changed = true; changed;) {
         changed = false;
-        removed += remove_by(our_catalog().notification_ready, subscription_id, wait, &changed);
-        removed += remove_by(our_catalog().notification_due, subscription_id, wait, &changed);
+        for (const Oid index : indexes)
+            removed += remove_by(index, subscription_id, wait, &changed);
         CommandCounterIncrement();
     }
     return removed;
 }
 
+int64 notification_table::remove_all(int32 subscription_id, bool wait) {
+    return remove_by({our_catalog().notification_ready, our_catalog().notification_due}, subscription_id, wait);
+}
+
 int64 notification_table::remove_waiting(int32 subscription_id, bool wait) {
-    int64 removed = 0;
-    for (bool changed = true; changed;) {
-        changed = false;
-        removed += remove_by(our_catalog().notification_due, subscription_id, wait, &changed);
-        CommandCounterIncrement();
-    }
-    return removed;
+    return remove_by({our_catalog().notification_due}, subscription_id, wait);
 }
 
 }  // namespace pgpubsub

@@ -51,6 +51,7 @@ private:
     bool has_multixact(ItemPointer tid);
     TupleTableSlot* version_slot();
     int64 remove_by(Oid index, int32 subscription_id, bool wait, bool* changed);
+    int64 remove_by(std::initializer_list<Oid> indexes, int32 subscription_id, bool wait);
     void put_into_slot(const row_values& row);
     void keep_unknown_columns(ItemPointer tid);
     void insert_index_entries(const row_values& row, TupleTableSlot* slot);
