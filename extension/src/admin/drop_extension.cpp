@@ -145,7 +145,8 @@ bool drops_extension(const Node* command) {
 
 void lock_before_drop(const DropStmt* command) {
     const Oid extension = our_extension();
-    if (XactReadOnly || !names_ours(command) || !OidIsValid(extension) || !owns_extension(extension, GetUserId()))
+    if (XactReadOnly || !names_ours(command) || !OidIsValid(extension) ||
+        !owns_object(ExtensionRelationId, extension, GetUserId()))
         return;
     take_all_locks([&](const lock_attempt& attempt) {
         // Without CASCADE, no object of others is dropped.

@@ -92,7 +92,8 @@ shared_database* find_worker_in_the_way(const Node* command, ProcessUtilityConte
     if (name == nullptr || context != PROCESS_UTILITY_TOPLEVEL || !IsTransactionState() || IsTransactionBlock())
         return nullptr;
     const Oid database = get_database_oid(name, true);
-    if (!OidIsValid(database) || database == MyDatabaseId || !(superuser() || owns_database(database, GetUserId())))
+    if (!OidIsValid(database) || database == MyDatabaseId ||
+        !(superuser() || owns_object(DatabaseRelationId, database, GetUserId())))
         return nullptr;
     int place = 0;
     while (shared_database* const d = database_at(place++))

@@ -33,7 +33,7 @@ namespace {
 }
 
 void check_owner(Oid oid, char kind, const char* name) {
-    if (!owns_relation(oid, GetUserId()))
+    if (!owns_object(RelationRelationId, oid, GetUserId()))
         aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), name);
 }
 

@@ -157,27 +157,16 @@ inline constexpr char may_not_give_to[] = "must be able to SET ROLE \"%s\"";
 inline constexpr char may_not_give_to[] = "must be member of role \"%s\"";
 #endif
 
-inline bool owns_relation(Oid relation, Oid role) {
+// Returns whether the role owns the object. catalog: of a relation, a database or an extension.
+inline bool owns_object(Oid catalog, Oid object, Oid role) {
 #if PG_VERSION_NUM >= 160000  // afbfc02983f8: one function for all kinds of object
-    return object_ownercheck(RelationRelationId, relation, role);
+    return object_ownercheck(catalog, object, role);
 #else
-    return pg_class_ownercheck(relation, role);
-#endif
-}
-
-inline bool owns_database(Oid database, Oid role) {
-#if PG_VERSION_NUM >= 160000  // afbfc02983f8
-    return object_ownercheck(DatabaseRelationId, database, role);
-#else
-    return pg_database_ownercheck(database, role);
-#endif
-}
-
-inline bool owns_extension(Oid extension, Oid role) {
-#if PG_VERSION_NUM >= 160000  // afbfc02983f8
-    return object_ownercheck(ExtensionRelationId, extension, role);
-#else
-    return pg_extension_ownercheck(extension, role);
+    switch (catalog) {
+        case RelationRelationId: return pg_class_ownercheck(object, role);
+        case DatabaseRelationId: return pg_database_ownercheck(object, role);
+        default: Assert(catalog == ExtensionRelationId); return pg_extension_ownercheck(object, role);
+    }
 #endif
 }
 
