@@ -22,7 +22,7 @@ struct key_slot {
     uint64 learning;    // the number of the walk that is to find out, which several walks may share; 0: none
     uint32 used;        // the higher, the later
     int64 below;
-    int64 lowest_told;  // the lowest id that was reported since learning has begun
+    int64 lowest_reported;  // the lowest id that was reported since learning has begun
     // While `has_all` is false, the pointers are those that were reported since learning has begun.
     bool has_all;
     bool has_too_many;
@@ -153,7 +153,7 @@ void key_is_stored(const key_name& name, int64 id, ItemPointer pointer) {
     with_slot(name, places_generation(), [&](key_set& set, key_slot& slot) {
         slot.changes = ++set.numbers;
         slot.below = Min(slot.below, id);
-        slot.lowest_told = Min(slot.lowest_told, id);
+        slot.lowest_reported = Min(slot.lowest_reported, id);
         if (pointer != nullptr)
             slot.add(*pointer);
     });
@@ -207,7 +207,7 @@ bool known_key::begin_learning() {
     slot->used = ++set.uses;
     if (slot->learning == 0) {
         slot->learning = ++set.numbers;
-        slot->lowest_told = PG_INT64_MAX;
+        slot->lowest_reported = PG_INT64_MAX;
         if (!slot->has_all) {
             slot->has_too_many = false;
             slot->count = 0;
@@ -225,7 +225,7 @@ bool known_key::begin_learning() {
 void known_key::learned_so_far(int64 below) {
     with_slot(name_, generation_, [&](key_set&, key_slot& slot) {
         if (slot.learning == learning_)
-            slot.below = Max(slot.below, Min(below, slot.lowest_told));
+            slot.below = Max(slot.below, Min(below, slot.lowest_reported));
     });
 }
 

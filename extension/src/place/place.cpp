@@ -7,7 +7,7 @@
 #include "pg/settings.hpp"
 #include "pg/transactions.hpp"
 #include "place/unstored.hpp"
-#include "pure/told_lanes.hpp"
+#include "pure/reported_lanes.hpp"
 
 namespace pgpubsub {
 namespace {
@@ -23,7 +23,7 @@ struct place_state {
     bool is_large;     // the ranges are in the table of larger places
     int64 highest_id;  // up to this id something may be remembered
     TimestampTz highest_due;
-    told_lanes told;  // only in shared memory
+    reported_lanes reports;  // only in shared memory
     // The rest is used only in the session's own table: see place.hpp, 1.
     stored_below safe;
     stored_below noted;
@@ -42,7 +42,8 @@ struct place {
 template <uint32 Capacity, int Ways>
 struct place_set {
     slock_t lock;
-    pg_atomic_uint32 is_told;  // a walk has asked for reports of lanes here; only used in the sets of small places
+    pg_atomic_uint32
+        wants_reports;  // a walk has asked for reports of lanes here; only used in the sets of small places
     uint32 uses;
     place<Capacity> places[Ways];
 };
@@ -51,7 +52,7 @@ using large_set = place_set<large_capacity, 2>;
 
 struct place_table {
     pg_atomic_uint64 generation;
-    pg_atomic_uint64 told;  // the number of the last report
+    pg_atomic_uint64 last_report;  // the number of the last report
     uint32 small_count;
     uint32 large_count;
     small_set* small;
@@ -76,7 +77,7 @@ template <typename Set>
 void clear(Set* sets, uint32 count) {
     for (uint32 i = 0; i < count; ++i) {
         SpinLockInit(&sets[i].lock);
-        pg_atomic_init_u32(&sets[i].is_told, 0);
+        pg_atomic_init_u32(&sets[i].wants_reports, 0);
         sets[i].uses = 0;
         for (auto& p : sets[i].places)
             p.state = {};
@@ -87,7 +88,7 @@ place_table* fill(void* memory, uint32 small, uint32 large) {
     auto* const table = static_cast<place_table*>(memory);
     auto* const bytes = static_cast<char*>(memory) + MAXALIGN(sizeof(place_table));
     pg_atomic_init_u64(&table->generation, 1);
-    pg_atomic_init_u64(&table->told, 1);
+    pg_atomic_init_u64(&table->last_report, 1);
     table->small_count = small;
     table->large_count = large;
     table->small = reinterpret_cast<small_set*>(bytes);
@@ -173,7 +174,7 @@ void with_place(const place_key& key, F f) {
     if (moved_count > 0) {
         head.count = 0;  // the rest of an earlier place of that name was not kept up to date
         head.used = q.state.used;
-        head.told = {};  // between the two locks, something may have been reported
+        head.reports = {};  // between the two locks, something may have been reported
         q.state = head;
         for (uint32 i = 0; i < moved_count; ++i)
             if (moved[i].lane != lane_of_lanes)
@@ -275,8 +276,8 @@ known_place known_place::recall(Relation heap, const channel& c, int32 subscript
                 state.highest_due = 0;
                 state.safe.due_at = 0;
             }
-            place.told_ = pg_atomic_read_u64(&table_to_use().told);
-            place.learns_lanes_ = is_shared() && !is_standby && state.told.has_begun();
+            place.last_report_ = pg_atomic_read_u64(&table_to_use().last_report);
+            place.learns_lanes_ = is_shared() && !is_standby && state.reports.has_begun();
             const uint32 wanted = max_skip_time() > 0 && !is_standby ? ranges.size() : 0;
             has_copied = wanted <= capacity;
             place.count_ = has_copied ? wanted : 0;
@@ -346,10 +347,10 @@ void known_place::remember(const finished_range& range) const {
         if (state.generation != generation_)
             return;
         if (range.lane == lane_of_lanes) {
-            if (!state.told.has_all_after(told_))
+            if (!state.reports.has_all_after(last_report_))
                 return;
             ranges.add(range);
-            state.told.for_each_after(told_, [&](int32 lane) { ranges.cut_out(lane_of_lanes, lane); });
+            state.reports.for_each_after(last_report_, [&](int32 lane) { ranges.cut_out(lane_of_lanes, lane); });
             return;
         }
         ranges.add(range);
@@ -369,10 +370,10 @@ void known_place::remember_stepped_over(uint32 entries) const {
 void known_place::want_lanes() const {
     if (!is_shared() || learns_lanes_ || RecoveryInProgress())
         return;
-    pg_atomic_write_u32(&shared_table->small[hash_of(key_) % shared_table->small_count].is_told, 1);
+    pg_atomic_write_u32(&shared_table->small[hash_of(key_) % shared_table->small_count].wants_reports, 1);
     with_place(key_, [](place_state& state, finished_ranges) {
-        if (!state.told.has_begun())
-            state.told.begin(pg_atomic_add_fetch_u64(&shared_table->told, 1));
+        if (!state.reports.has_begun())
+            state.reports.begin(pg_atomic_add_fetch_u64(&shared_table->last_report, 1));
     });
 }
 
@@ -381,12 +382,12 @@ void lane_is_stored(Relation heap, int32 subscription_id, int16 priority) {
         return;
     pg_memory_barrier();  // the entry is there before this is read; known_place::recall() does it in the opposite order
     const place_key key = key_of(heap, subscription_id);
-    if (pg_atomic_read_u32(&shared_table->small[hash_of(key) % shared_table->small_count].is_told) == 0)
+    if (pg_atomic_read_u32(&shared_table->small[hash_of(key) % shared_table->small_count].wants_reports) == 0)
         return;
     with_place(key, [priority](place_state& state, finished_ranges ranges) {
-        if (!state.told.has_begun())
+        if (!state.reports.has_begun())
             return;
-        state.told.add(lane_of_priority(priority), pg_atomic_add_fetch_u64(&shared_table->told, 1));
+        state.reports.add(lane_of_priority(priority), pg_atomic_add_fetch_u64(&shared_table->last_report, 1));
         ranges.cut_out(lane_of_lanes, lane_of_priority(priority));
     });
 }

@@ -39,9 +39,9 @@
 //    range has no limit. Instead, a session that stores a ready row reports it, after the row's entry is in the index
 //    and before the transaction commits: from then on nothing is known of that row's lane (lane_is_stored). When a walk
 //    begins, it notes the number of the last report. It meets every entry that was in the index by then. A lane that
-//    was reported since is cut out of what the walk remembers (told_lanes.hpp). A walk whose snapshot sees a row reads
-//    the ranges after that snapshot was taken, so after that row was reported. This needs the reports of all sessions,
-//    so it is done only where the library is preloaded; and not on a standby, where nobody reports.
+//    was reported since is cut out of what the walk remembers (reported_lanes.hpp). A walk whose snapshot sees a row
+//    reads the ranges after that snapshot was taken, so after that row was reported. This needs the reports of all
+//    sessions, so it is done only where the library is preloaded; and not on a standby, where nobody reports.
 //
 // A place is kept in shared memory where the library is preloaded, else in the session's memory. It is only a hint: to
 // forget a place costs one walk.
@@ -119,7 +119,7 @@ private:
     bool is_ordered_;
     bool guesses_;
     bool learns_lanes_;
-    uint64 told_;  // the number of the last report when the place was recalled
+    uint64 last_report_;  // the number of the last report when the place was recalled
     TimestampTz now_;
     int64 id_limit_;
     TimestampTz due_limit_;

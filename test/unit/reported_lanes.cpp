@@ -1,5 +1,5 @@
-// What was told of lanes, beside a model that keeps it all.
-#include "pure/told_lanes.hpp"
+// What was reported of lanes, beside a model that keeps it all.
+#include "pure/reported_lanes.hpp"
 
 #include <doctest/doctest.h>
 
@@ -11,26 +11,26 @@
 using namespace pgpubsub;
 
 TEST_CASE("nothing is known before it was wanted") {
-    told_lanes told{};
-    CHECK(!told.has_begun());
-    CHECK(!told.has_all_after(0));
-    CHECK(!told.has_all_after(100));
-    told.begin(7);
-    CHECK(told.has_begun());
-    CHECK(!told.has_all_after(6));
-    CHECK(told.has_all_after(7));
+    reported_lanes reports{};
+    CHECK(!reports.has_begun());
+    CHECK(!reports.has_all_after(0));
+    CHECK(!reports.has_all_after(100));
+    reports.begin(7);
+    CHECK(reports.has_begun());
+    CHECK(!reports.has_all_after(6));
+    CHECK(reports.has_all_after(7));
 }
 
-TEST_CASE("who is answered at all is told of each lane") {
+TEST_CASE("every lane that was reported is in the answer, if there is one") {
     for (unsigned seed = 1; seed <= 200; ++seed) {
         std::mt19937 random(seed);
-        told_lanes told{};
-        told.begin(1);
+        reported_lanes reports{};
+        reports.begin(1);
         std::map<std::int32_t, std::uint64_t> last;
-        const int lanes = 1 + static_cast<int>(random() % (2 * told_lanes::capacity));
+        const int lanes = 1 + static_cast<int>(random() % (2 * reported_lanes::capacity));
         for (std::uint64_t number = 2; number < 100; ++number) {
             const auto lane = static_cast<std::int32_t>(random() % lanes) - 5;
-            told.add(lane, number);
+            reports.add(lane, number);
             last[lane] = number;
             for (std::uint64_t begun = 1; begun <= number; ++begun) {
                 std::set<std::int32_t> since;
@@ -38,11 +38,11 @@ TEST_CASE("who is answered at all is told of each lane") {
                     if (n > begun)
                         since.insert(l);
                 std::set<std::int32_t> answered;
-                told.for_each_after(begun, [&](std::int32_t l) { answered.insert(l); });
-                if (told.has_all_after(begun))
+                reports.for_each_after(begun, [&](std::int32_t l) { answered.insert(l); });
+                if (reports.has_all_after(begun))
                     REQUIRE(answered == since);
                 else
-                    REQUIRE(since.size() > told_lanes::capacity);
+                    REQUIRE(since.size() > reported_lanes::capacity);
             }
         }
     }
