@@ -6,8 +6,6 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 OUT=$1
-mkdir -p "$OUT"
-run_place
 # shellcheck source=docs-server.sh
 . "$(dirname "$0")/docs-server.sh"
 # shellcheck source=tap.sh

@@ -1,7 +1,9 @@
 # Sourced by the checks of the documents: a private server that has the database "app", and the client as "make install" lays it out.
-# Before: OUT, the folder for logs; run_place. After: PGHOST, PGUSER and PATH lead to the server, CLIENT to the client.
+# Before: OUT, the folder for logs. After: PGHOST, PGUSER and PATH lead to the server, CLIENT to the client.
 # shellcheck shell=bash
 
+mkdir -p "$OUT"
+run_place
 server=$RUN/server server_pid='' data=$RUN/readme sockets='' CLIENT=$OUT/root
 clean_up() {
     [ -n "$sockets" ] || return 0

@@ -26,10 +26,11 @@ struct claim_request {
     const Jsonb* filter;  // null: no filter
 };
 
-// Reads the arguments channel, subscription and filter. `At` has the positions of the arguments.
-// Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
+// claims: the transaction keeps the channel's lock until it ends.
 enum class channel_use { looks, claims };
 
+// Reads the arguments channel, subscription and filter. `At` has the positions of the arguments.
+// Errors: undefined_object (42704), wrong_object_type (42809), insufficient_privilege (42501).
 template <typename At>
 claim_request request_arguments(FunctionCallInfo fcinfo, channel_use use, int max_count) {
     claim_request request;
